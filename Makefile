@@ -1,0 +1,53 @@
+# Everything one needs to know: make demo, make test, make check, make bench.
+# Needs python3 (3.11 or newer), make and a package index; no root, no uv, no global pip.
+
+PYTHON ?= python3
+VENV   ?= .venv
+PY     := $(VENV)/bin/python
+PIP    := $(PY) -m pip install --quiet --disable-pip-version-check
+PYTEST ?=
+
+.PHONY: help demo test check format bench clean
+
+help:           ## this list
+	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:[^#]*##/\t/'
+
+demo: $(VENV)/.test  ## run the examples against a server of our own on loopback
+	$(PY) examples/demo.py
+
+test: $(VENV)/.test  ## the whole test suite; PYTEST='-k cookies -x' narrows it
+	$(PY) -m pytest -q $(PYTEST)
+
+check: $(VENV)/.dev  ## format, lint, types, layers
+	$(PY) -m ruff format --check .
+	$(PY) -m ruff check .
+	$(PY) -m mypy --strict src
+	$(PY) -m pytest -q tests/test_layers.py
+
+format: $(VENV)/.dev  ## write the format that `check` asks for
+	$(PY) -m ruff format .
+	$(PY) -m ruff check --fix .
+
+bench: $(VENV)/.test  ## speed, beside other clients (needs nginx; takes minutes)
+	PYTHONPATH=src $(PY) benchmarks/run.py
+
+clean:          ## remove the environment and what tools left
+	rm -rf $(VENV) $(VENV)-boot build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Where python3-venv is missing (Debian ships it apart), virtualenv does the same from a folder of
+# its own: `pip install --target` is allowed where a global install is not (PEP 668).
+$(PY):
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "gofer needs Python 3.11 or newer: make PYTHON=python3.12 ..."; exit 1; }
+	$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); \
+	  $(PYTHON) -m pip install --quiet --target $(VENV)-boot virtualenv && \
+	  PYTHONPATH=$(VENV)-boot $(PYTHON) -m virtualenv --quiet $(VENV); }
+
+$(VENV)/.test: $(PY) pyproject.toml
+	$(PIP) -e '.[test]'
+	touch $@
+
+$(VENV)/.dev: $(VENV)/.test
+	$(PIP) -e '.[test,dev]'
+	touch $@

@@ -1,0 +1,41 @@
+"""niquests, with a Session. In an environment of its own, see requirements-niquests.txt."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import niquests
+
+PIECE = 1024 * 1024  # bytes
+
+
+def connect(url: str, trust: str | None) -> tuple[Callable[[], Any], Callable[[], None]]:
+    session = niquests.Session()
+    if trust is not None:
+        session.verify = trust
+    return lambda: session.get(url).json(), session.close
+
+
+def download(url: str) -> int:
+    with niquests.Session() as session:
+        return len(session.get(url).content)
+
+
+def upload(url: str, path: str) -> int:
+    with niquests.Session() as session, open(path, "rb") as file:
+        return int(session.put(url, data=file).text)
+
+
+def stream_down(url: str) -> int:
+    with niquests.Session() as session, session.get(url, stream=True) as response:
+        return sum(map(len, response.iter_content(PIECE)))
+
+
+def stream_up(url: str, size: str) -> int:
+    with niquests.Session() as session:
+        return int(session.put(url, data=_pieces(int(size))).text)
+
+
+def _pieces(size: int) -> Iterator[bytes]:
+    piece = bytes(PIECE)
+    for _ in range(size // PIECE):
+        yield piece

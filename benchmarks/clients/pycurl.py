@@ -1,0 +1,70 @@
+"""pycurl, one handle, its field lines parsed into a dict as every other client does."""
+
+import json
+from collections.abc import Callable
+from io import BytesIO
+from typing import Any
+
+import pycurl
+
+
+def connect(url: str, trust: str | None) -> tuple[Callable[[], Any], Callable[[], None]]:
+    curl = pycurl.Curl()
+    curl.setopt(pycurl.URL, url)
+    curl.setopt(pycurl.ACCEPT_ENCODING, "gzip, deflate")
+    if trust is not None:
+        curl.setopt(pycurl.CAINFO, trust)
+
+    def fetch() -> Any:
+        fields: dict[str, str] = {}
+        content = BytesIO()
+
+        def take_line(line: bytes) -> None:
+            name, colon, value = line.decode("latin-1").partition(":")
+            if colon:
+                fields[name.lower()] = value.strip()
+
+        curl.setopt(pycurl.HEADERFUNCTION, take_line)
+        curl.setopt(pycurl.WRITEDATA, content)
+        curl.perform()
+        return json.loads(content.getvalue())
+
+    return fetch, curl.close
+
+
+def download(url: str) -> int:
+    curl, content = pycurl.Curl(), BytesIO()
+    curl.setopt(pycurl.URL, url)
+    curl.setopt(pycurl.WRITEDATA, content)
+    curl.perform()
+    curl.close()
+    return len(content.getvalue())
+
+
+def upload(url: str, path: str) -> int:
+    curl = pycurl.Curl()
+    with open(path, "rb") as file:
+        size = file.seek(0, 2)
+        file.seek(0)
+        curl.setopt(pycurl.URL, url)
+        curl.setopt(pycurl.UPLOAD, True)
+        curl.setopt(pycurl.READDATA, file)
+        curl.setopt(pycurl.INFILESIZE_LARGE, size)
+        curl.setopt(pycurl.HTTPHEADER, ["Expect:"])
+        received = int(curl.perform_rb())
+    curl.close()
+    return received
+
+
+def stream_down(url: str) -> int:
+    curl, size = pycurl.Curl(), 0
+
+    def take(piece: bytes) -> None:
+        nonlocal size
+        size += len(piece)
+
+    curl.setopt(pycurl.URL, url)
+    curl.setopt(pycurl.WRITEFUNCTION, take)
+    curl.perform()
+    curl.close()
+    return size

@@ -1,0 +1,160 @@
+"""Large content: 200 MB into memory, a 200 MB file up, and streams of 2 GB and their memory."""
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from children import Child, ClientFailed, Cost, start_clients
+from environments import SERVER_CPU, clean_environment, pinned
+from rounds import Plan, Rounds, Work, interleave
+from server import DOCUMENT, LARGE, STREAM, Server
+from tables import Report, Table, Target, complain, factor, figure
+
+__all__ = ["large"]
+
+MIB = 2**20
+
+COLUMNS = [
+    "client", "wall ms", "CPU ms", "wall / {base}", "CPU / {base}", "gofer × (wall)",
+    "gofer × (CPU)", "peak MiB above start",
+]  # fmt: skip
+STREAM_COLUMNS = [
+    "client", "down s", "down CPU s", "down MiB above start", "up s", "up CPU s",
+    "up MiB above start",
+]  # fmt: skip
+
+
+def large(clients: list[str], server: Server, plan: Plan, *, cpu: int | None) -> Report:
+    """All of it, clients on processor `cpu`."""
+    small = f"{server.http}/small"
+    file, tiny = str(server.files / "large"), str(server.files / "tiny")
+    with _sink() as sink:
+        children = start_clients(clients, small, cpu=cpu, document=DOCUMENT)
+        down = interleave(_calls(children, "download", LARGE, f"{server.http}/large"), plan)
+        works = _calls(children, "upload", LARGE, f"{sink}/large", file)
+        if shutil.which("curl"):
+            works["curl"] = _curl(f"{sink}/large", file, tiny, cpu)
+        up = interleave(works, plan)
+        for child in children.values():
+            child.quit()
+        streams_down = _streams(clients, small, "stream_down", (f"{server.http}/stream",), cpu)
+        streams_up = _streams(clients, small, "stream_up", (f"{sink}/stream", str(STREAM)), cpu)
+    return Report(
+        [
+            _table("download", "200 MB into memory", down, "raw"),
+            _table("upload", "A file of 200 MB uploaded (curl: without its start)", up, "curl"),
+            _stream_table(streams_down, streams_up),
+        ],
+        [
+            Target("200 MB into memory: wall, gofer / raw", down.ratio("gofer", "raw", "wall"), 1.1, True),
+            Target("200 MB into memory: cpu, gofer / raw", down.ratio("gofer", "raw", "cpu"), 1.1, True),
+            Target("200 MB up: cpu, gofer / curl", up.ratio("gofer", "curl", "cpu"), 1.0, True),
+            Target("2 GB down: MiB above start", _mib(streams_down.get("gofer")), 40, True),
+            Target("2 GB up: MiB above start", _mib(streams_up.get("gofer")), 40, True),
+        ],
+    )
+
+
+def _calls(
+    children: dict[str, Child], function: str, size: int, *arguments: str
+) -> dict[str, Work]:
+    return {
+        name: _call(child, function, size, *arguments)
+        for name, child in children.items()
+        if function in child.calls
+    }
+
+
+def _call(child: Child, function: str, expected: int, *arguments: str) -> Work:
+    """One call a turn, however long it takes."""
+
+    def work(_: int) -> Cost:
+        cost, size = child.call(function, *arguments)
+        if size != expected:
+            raise ClientFailed(
+                f"{child.client} is left out: {function} moved {size} bytes, not {expected}"
+            )
+        return cost
+
+    return work
+
+
+def _streams(
+    clients: list[str], small: str, function: str, arguments: tuple[str, ...], cpu: int | None
+) -> dict[str, Cost]:
+    """One stream each, in a new process: what is asked is the peak of memory."""
+    costs = {}
+    for client, child in start_clients(clients, small, cpu=cpu, document=DOCUMENT).items():
+        try:
+            if function in child.calls:
+                costs[client] = _call(child, function, STREAM, *arguments)(1)
+        except ClientFailed as error:
+            complain(str(error))
+        child.quit()
+    return costs
+
+
+def _curl(url: str, file: str, tiny: str, cpu: int | None) -> Work:
+    """The command line's curl; what it takes for one byte is taken off."""
+
+    def seconds(path: str) -> tuple[float, float]:
+        command = ["curl", "-sS", "-H", "Expect:", "-o", os.devnull, "-T", path, url]
+        started = time.perf_counter()
+        process = subprocess.Popen(pinned(command, cpu), env=clean_environment())
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        if process.returncode:
+            raise ClientFailed(f"curl is left out: exit code {process.returncode}")
+        return time.perf_counter() - started, usage.ru_utime + usage.ru_stime
+
+    def work(_: int) -> Cost:
+        (wall, cpu_seconds), (wall_tiny, cpu_tiny) = seconds(file), seconds(tiny)
+        return Cost(wall - wall_tiny, cpu_seconds - cpu_tiny, 0)
+
+    return work
+
+
+@contextmanager
+def _sink() -> Iterator[str]:
+    """`sink.py` in a process of its own; its URL up to the path."""
+    command = [sys.executable, str(Path(__file__).parent / "sink.py")]
+    process = subprocess.Popen(pinned(command, SERVER_CPU), stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    try:
+        yield f"http://127.0.0.1:{int(process.stdout.readline())}"
+    finally:
+        process.terminate()
+        process.communicate()
+
+
+def _table(name: str, title: str, rounds: Rounds, base: str) -> Table:
+    rows = []
+    for client in rounds.clients:
+        cost = rounds.typical(client)
+        row = [client, figure(cost.wall * 1e3), figure(cost.cpu * 1e3)]
+        row += [factor(rounds.ratio(client, base, what)) for what in ("wall", "cpu")]
+        row += [factor(rounds.ratio(client, "gofer", what)) for what in ("wall", "cpu")]
+        row.append(figure(cost.memory / MIB if cost.memory else None))
+        rows.append(row)
+    return Table(name, title, [column.format(base=base) for column in COLUMNS], rows)
+
+
+def _stream_table(down: dict[str, Cost], up: dict[str, Cost]) -> Table:
+    rows = []
+    for client in dict.fromkeys([*down, *up]):
+        row = [client]
+        for cost in (down.get(client), up.get(client)):
+            row.append(figure(cost and cost.wall, 2))
+            row.append(figure(cost and cost.cpu, 2))
+            row.append(figure(_mib(cost), 1))
+        rows.append(row)
+    return Table("streams", "Streams of 2 GB, in pieces of 1 MiB", STREAM_COLUMNS, rows)
+
+
+def _mib(cost: Cost | None) -> float | None:
+    return None if cost is None else cost.memory / MIB

@@ -1,0 +1,152 @@
+"""`make bench`: gofer beside a raw socket and beside other clients, on this machine.
+
+    run.py                          everything; writes the tables of docs/performance.md
+    run.py --quick                  a first look, under 90 seconds; prints only
+    run.py --only sequential,exact  some of: sequential, tls, start, large, exact; prints only
+    run.py --clients raw,gofer,requests --rounds 60
+
+README.md beside this file says what is measured, and how.
+"""
+
+import argparse
+import os
+import platform
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from environments import (
+    CLIENT_CPU,
+    SERVER_CPU,
+    compile_source,
+    make_environments,
+    version_of,
+)
+from exact import Counts, count_exactly, exact_report
+from large import large
+from rounds import Plan
+from sequential import sequential
+from server import Server
+from start import start
+from tables import Report, Table, Target, complain, write_between_markers
+
+SECTIONS = ["exact", "sequential", "tls", "start", "large"]
+
+# The order of the tables' rows. A client is a file in clients/ and a name here.
+CLIENTS = [
+    "raw", "gofer", "pyreqwest", "primp", "httpr", "wreq", "pycurl", "http_client", "aiohttp",
+    "urllib3", "httpx", "httpx2", "niquests", "requests",
+]  # fmt: skip
+QUICK = ["raw", "gofer", "pyreqwest", "primp", "pycurl", "httpx", "requests"]
+
+PAGE = Path(__file__).parent.parent / "docs" / "performance.md"
+
+# Both say something. With two, every answer wakes a sleeping processor, as one from a network
+# does; with one, nothing sleeps, and what is left is the work of client, kernel and server.
+PLACES = {"two processors": CLIENT_CPU, "one processor": SERVER_CPU}
+if CLIENT_CPU is None:
+    PLACES = {"unpinned": None}
+
+
+def main() -> None:
+    options = _options()
+    began = time.monotonic()
+    make_environments(options.clients)
+    compile_source()
+    tables, targets = [], []
+    with Server() as server:
+        for report in measure(server, options):
+            for table in report.tables:
+                print(table.text(), end="\n\n", flush=True)
+            tables.extend(report.tables)
+            targets.extend(report.targets)
+    tables.append(_target_table(targets))
+    print(tables[-1].text())
+    print(f"\n{_machine()}\n{time.monotonic() - began:.0f} seconds, load {os.getloadavg()[0]:.1f}")
+    if options.write:
+        _write_page(tables)
+
+
+def measure(server: Server, options: argparse.Namespace) -> Iterator[Report]:
+    """The reports of the sections that are asked for, each as soon as it is there."""
+    clients, plan, only = options.clients, options.plan, options.only
+    small = {"sequential": f"{server.http}/small", "tls": f"{server.https}/small"}
+    trust = {"sequential": None, "tls": server.trust}
+    counts: dict[str, dict[str, Counts]] = {"sequential": {}, "tls": {}}
+    if "exact" in only:
+        for section in counts.keys() & only or ["sequential"]:
+            counts[section] = count_exactly(clients, small[section], trust[section])
+        yield exact_report(counts["sequential"], counts["tls"])
+    versions = {client: version_of(client) for client in clients}
+    for section in ("sequential", "tls"):
+        for place, cpu in PLACES.items() if section in only else ():
+            yield sequential(
+                clients, versions, small[section], trust[section], plan,
+                place=place, cpu=cpu, counts=counts[section],
+            )  # fmt: skip
+    if "start" in only:
+        yield start(clients, small["sequential"], plan.fewer_rounds(2), cpu=CLIENT_CPU)
+    if "large" in only:
+        yield large(clients, server, plan.fewer_rounds(4), cpu=CLIENT_CPU)
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--quick", action="store_true", help="few clients, few rounds")
+    parser.add_argument("--only", type=_names(SECTIONS), metavar="SECTIONS")
+    parser.add_argument("--clients", type=_names(CLIENTS), metavar="NAMES")
+    parser.add_argument("--rounds", type=int, metavar="N")
+    parser.add_argument("--write", action="store_true", help="write docs/performance.md anyway")
+    options = parser.parse_args()
+    # What is on the page was measured in one run; a part of it would not be.
+    options.write |= not (options.quick or options.only or options.clients or options.rounds)
+    options.only = options.only or SECTIONS
+    options.clients = options.clients or (QUICK if options.quick else CLIENTS)
+    rounds = options.rounds or (8 if options.quick else 24)
+    options.plan = Plan(rounds, turn_seconds=0.03 if options.quick else 0.06)
+    return options
+
+
+def _names(known: list[str]):  # type: ignore[no-untyped-def]
+    """A comma-separated list of some of `known`."""
+
+    def parse(value: str) -> list[str]:
+        names = value.split(",")
+        for name in names:
+            if name not in known:
+                raise argparse.ArgumentTypeError(f"{name} is none of {', '.join(known)}")
+        return [name for name in known if name in names]
+
+    return parse
+
+
+def _target_table(targets: list[Target]) -> Table:
+    columns = ["target", "promised", "measured", "verdict"]
+    return Table("targets", "Targets", columns, [target.cells() for target in targets])
+
+
+def _machine() -> str:
+    model = platform.machine()
+    information = Path("/proc/cpuinfo")
+    if information.exists():
+        for line in information.read_text().splitlines():
+            if line.startswith("model name"):
+                model = line.partition(":")[2].strip()
+    return (
+        f"{model}, {os.cpu_count()} processors, {platform.system()} {platform.release()}, "
+        f"{platform.python_implementation()} {platform.python_version()}, {time.strftime('%Y-%m-%d')}"
+    )
+
+
+def _write_page(tables: list[Table]) -> None:
+    machine = Table("machine", _machine(), [], [])
+    for table in (machine, *tables):
+        content = table.markdown() if table.columns else table.title
+        if not write_between_markers(PAGE, table.name, content):
+            complain(f"{PAGE.name} has no place for {table.name}: its markers are missing")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,162 @@
+"""The server of all measurements: nginx on free loopback ports, HTTP and HTTPS.
+
+The small answer has the field section of a usual JSON API (nine fields), the large files are
+sparse: they cost neither disk nor the client anything.
+"""
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+import urllib.request
+from pathlib import Path
+from types import TracebackType
+
+from environments import SERVER_CPU, pinned
+
+__all__ = ["DOCUMENT", "LARGE", "STREAM", "Server", "free_port"]
+
+DOCUMENT = {"id": 4711, "name": "small answer", "ok": True, "tags": ["a", "b"]}
+LARGE = 200 * 1024 * 1024  # bytes
+STREAM = 2 * 1024 * 1024 * 1024  # bytes
+
+MISSING = """\
+nginx was not found, and every client is measured against it. To install it:
+    Debian, Ubuntu   sudo apt-get install nginx-light
+    Fedora           sudo dnf install nginx
+    macOS            brew install nginx
+"""
+
+CONFIGURATION = """
+daemon off;
+{user}
+worker_processes 1;
+pid {folder}/pid;
+error_log {folder}/error.log;
+events {{ worker_connections 1024; }}
+http {{
+    access_log off;
+    sendfile on;
+    tcp_nodelay on;
+    keepalive_timeout 1h;
+    keepalive_requests 1000000000;
+    client_body_temp_path {folder}/client_body;
+    proxy_temp_path {folder}/proxy;
+    fastcgi_temp_path {folder}/fastcgi;
+    uwsgi_temp_path {folder}/uwsgi;
+    scgi_temp_path {folder}/scgi;
+    ssl_certificate {folder}/certificate.pem;
+    ssl_certificate_key {folder}/key.pem;
+    ssl_session_cache shared:tls:1m;
+    server {{
+        listen 127.0.0.1:{http_port};
+        listen 127.0.0.1:{https_port} ssl;
+        root {folder}/files;
+        location = /status {{ stub_status; }}
+        location = /small {{
+            default_type application/json;
+            add_header Cache-Control "private, max-age=0, must-revalidate";
+            add_header Vary "Accept, Accept-Encoding";
+            add_header X-Request-Id "7f0c2b1e-5f2e-4f0a-9b1c-3d5e7a9b1c3d";
+            add_header X-Content-Type-Options nosniff;
+            return 200 '{document}';
+        }}
+    }}
+}}
+"""
+
+
+class Server:
+    """nginx, while the `with` lasts.
+
+    Attributes:
+        http, https: the URL up to the path: `http://127.0.0.1:port`.
+        trust: path of the CA that signed the certificate, PEM.
+        files: the folder of what is served beside /small: large, stream, tiny.
+    """
+
+    def __enter__(self) -> "Server":
+        executable = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")
+        if executable is None:
+            raise SystemExit(MISSING)
+        self._folder = tempfile.TemporaryDirectory(prefix="gofer-bench-")
+        folder = Path(self._folder.name)
+        folder.chmod(0o755)
+        http_port, https_port = free_port(), free_port()
+        self.http = f"http://127.0.0.1:{http_port}"
+        self.https = f"https://127.0.0.1:{https_port}"
+        self.trust = str(folder / "ca.pem")
+        _write_certificate(folder)
+        self.files = folder / "files"
+        _write_files(self.files)
+        (folder / "nginx.conf").write_text(
+            CONFIGURATION.format(
+                folder=folder,
+                user="user root;" if os.geteuid() == 0 else "",
+                http_port=http_port,
+                https_port=https_port,
+                document=json.dumps(DOCUMENT, separators=(",", ":")),
+            )
+        )
+        command = [executable, "-p", str(folder), "-c", str(folder / "nginx.conf")]
+        self._process = subprocess.Popen(
+            pinned(command, SERVER_CPU), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        self._wait_until_it_answers(http_port, folder / "error.log")
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._process.terminate()
+        self._process.wait()
+        self._folder.cleanup()
+
+    def counters(self) -> tuple[int, int]:
+        """Connections and requests so far, this one's own included."""
+        no_proxy = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        with no_proxy.open(f"{self.http}/status") as response:
+            numbers = response.read().split(b"\n")[2].split()
+        return int(numbers[1]), int(numbers[2])
+
+    def _wait_until_it_answers(self, port: int, log: Path) -> None:
+        for _ in range(200):
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", port)) == 0:
+                    return
+            if self._process.poll() is not None:
+                break
+            time.sleep(0.02)
+        raise SystemExit(f"nginx did not start:\n{log.read_text() if log.exists() else ''}")
+
+
+def free_port() -> int:
+    """A loopback port that nobody listens on now."""
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return int(sock.getsockname()[1])
+
+
+def _write_certificate(folder: Path) -> None:
+    import trustme
+
+    authority = trustme.CA()
+    certificate = authority.issue_cert("127.0.0.1")
+    authority.cert_pem.write_to_path(str(folder / "ca.pem"))
+    certificate.private_key_pem.write_to_path(str(folder / "key.pem"))
+    for number, blob in enumerate(certificate.cert_chain_pems):
+        blob.write_to_path(str(folder / "certificate.pem"), append=number > 0)
+
+
+def _write_files(folder: Path) -> None:
+    folder.mkdir()
+    for name, size in (("large", LARGE), ("stream", STREAM), ("tiny", 1)):
+        path = folder / name
+        path.touch()
+        os.truncate(path, size)

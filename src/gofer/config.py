@@ -1,0 +1,353 @@
+"""Every setting: its meaning, its unit and its default, in one table.
+
+`Config` is the dictionary users give to a call or a session (`config={...}`); `Settings` is what
+one request is finally sent with, after call, session, environment and defaults are merged.
+Call > session > package default (`gofer.defaults.defaults`).
+"""
+
+import difflib
+import warnings
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from gofer.exceptions import ConfigWarning
+
+__all__ = ["SETTINGS", "Config", "Setting", "Settings", "Timeouts", "defaults"]
+
+VERSION = "0.1.0"
+
+
+class Setting:
+    """One row of the table."""
+
+    __slots__ = ("default", "meaning", "name")
+
+    def __init__(self, name: str, default: Any, meaning: str) -> None:
+        self.name = name
+        self.default = default
+        self.meaning = meaning
+
+
+SETTINGS: tuple[Setting, ...] = (
+    # The words of 2012
+    Setting("base_headers", None, "dict of fields filled in where a request lacks them"),
+    Setting("verbose", None, "a stream; one line per request on the wire is written to it"),
+    Setting("timeout", None, "as `timeout=` on a call, where call and session give none"),
+    Setting("max_redirects", 30, "redirects followed before TooManyRedirects"),
+    Setting("decode_unicode", False, "default of iter_content/iter_lines' decode_unicode"),
+    Setting("keep_alive", True, "False: every request has its own connection, then closed"),
+    Setting("pool_connections", 10, "origins whose idle connections are kept, latest used first"),
+    Setting("pool_maxsize", 10, "idle connections kept per origin"),
+    Setting("max_retries", 0, "repeats after a connection could not be made; or a Retry"),
+    Setting("safe_mode", False, "errors give a falsy Response with status_code 0 and .error"),
+    Setting("danger_mode", False, "4xx and 5xx raise HTTPError by themselves"),
+    Setting("encode_uri", True, "False: path and query are sent as given"),
+    Setting("trust_env", True, "proxies, netrc and CA bundles from the environment"),
+    Setting("strict_mode", False, "True: 301 and 302 keep the method, as RFC 9110 would like"),
+    Setting("store_cookies", True, "False: Set-Cookie is ignored"),
+    # gofer's own
+    Setting("hook_errors", None, "'warn' or 'raise' for errors in hooks; None: by their signature"),
+    Setting("prefetch", False, "True: content is read before the call returns"),
+    Setting("connect_timeout", 30.0, "seconds for name look-up, TCP, proxy and TLS together"),
+    Setting("read_timeout", 300.0, "seconds for a whole response head; of silence in content"),
+    Setting("write_timeout", 300.0, "seconds in which the peer takes nothing of what we send"),
+    Setting("pool_timeout", None, "seconds to wait for a connection where limits are set"),
+    Setting("deadline", None, "seconds for everything: names, connect, redirects, content"),
+    Setting("idle_seconds", 60.0, "seconds after which an idle connection is not used again"),
+    Setting("max_connections", None, "open connections of a session; more requests wait in line"),
+    Setting("max_connections_per_host", None, "open connections per origin"),
+    Setting("max_field_section", 256 * 1024, "bytes of a response's heads and trailers together"),
+    Setting("max_fields", 1000, "field lines of one head or trailer section"),
+    Setting("max_interim_responses", 16, "1xx heads before the final one"),
+    Setting("max_coding_layers", 3, "content codings on top of each other"),
+    Setting("max_decoded_ratio", 200, "decoded/received above which content over 64 MiB is a bomb"),
+    Setting("max_drain", 64 * 1024, "bytes of unwanted content read to keep a connection"),
+    Setting("retry_after_max", 120.0, "seconds of Retry-After that are obeyed"),
+    Setting("secret_headers", (), "further fields that must not follow to another origin"),
+    Setting("expect_timeout", 1.0, "seconds to wait for 100 (Continue) before content is sent"),
+)
+
+KNOWN = {setting.name: setting for setting in SETTINGS}
+
+
+def default_base_headers() -> dict[str, str]:
+    """The fields every request has unless told otherwise."""
+    from gofer.codings import accept_encoding
+
+    return {
+        "User-Agent": f"gofer/{VERSION}",
+        "Accept-Encoding": accept_encoding(),
+        "Accept": "*/*",
+        "Connection": "keep-alive",
+    }
+
+
+class Config(dict[str, Any]):
+    """A checked dictionary of settings: only what somebody set is in it.
+
+    Reading a key that is not set gives the package default. An unknown key is kept and warned
+    about, with the nearest known one. `changed` is called after each change.
+    """
+
+    def __init__(
+        self, values: Mapping[str, Any] | None = None, changed: Callable[[], None] | None = None
+    ) -> None:
+        super().__init__()
+        self._changed = changed
+        if values:
+            self.update(values)
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        if key not in KNOWN:
+            near = difflib.get_close_matches(str(key), KNOWN, n=1, cutoff=0)
+            warnings.warn(
+                f"unknown config key {key!r}; the nearest known one is {near[0]!r}",
+                ConfigWarning,
+                stacklevel=3,
+            )
+        if isinstance(value, dict):
+            value = dict(value)
+        super().__setitem__(key, value)
+        self._notify()
+
+    def __missing__(self, key: str) -> Any:
+        if key == "base_headers":
+            value = self[key] = default_of(key)  # a copy of this session's own, editable in place
+            return value
+        if key in KNOWN:
+            return default_of(key)
+        raise KeyError(key)
+
+    def get(self, key: str, default: Any = None) -> Any:
+        return self[key] if key in KNOWN else super().get(key, default)
+
+    def update(self, *args: Any, **kwargs: Any) -> None:
+        for key, value in dict(*args, **kwargs).items():
+            self[key] = value
+
+    def setdefault(self, key: str, default: Any = None) -> Any:
+        if key not in self:
+            self[key] = default
+        return self[key]
+
+    def pop(self, *args: Any) -> Any:
+        value = super().pop(*args)
+        self._notify()
+        return value
+
+    def clear(self) -> None:
+        super().clear()
+        self._notify()
+
+    def __delitem__(self, key: str) -> None:
+        super().__delitem__(key)
+        self._notify()
+
+    def copy(self) -> "Config":
+        return Config(self)
+
+    def _notify(self) -> None:
+        if self._changed is not None:
+            self._changed()
+
+    def __reduce__(self) -> Any:
+        return Config, (dict(self),)
+
+
+class _Defaults(Config):
+    """`gofer.defaults.defaults`: the package defaults, for a whole program."""
+
+    version = 0
+
+    def __init__(self) -> None:
+        super().__init__()
+        for setting in SETTINGS:
+            dict.__setitem__(self, setting.name, setting.default)
+
+    def _notify(self) -> None:
+        _Defaults.version += 1
+
+
+defaults = _Defaults()
+
+
+def default_of(key: str) -> Any:
+    """The package default of a setting; base_headers as a new dict."""
+    value = dict.get(defaults, key)
+    if key == "base_headers":
+        return default_base_headers() if value is None else dict(value)
+    return value
+
+
+class Timeouts:
+    """How long each phase may take, seconds; None is no limit.
+
+    Args:
+        connect: name look-up, TCP, proxy and TLS together.
+        read: until the whole response head is there; then the longest silence in the content.
+        write: the longest time in which the peer takes nothing of what is sent.
+        pool: waiting for a connection where the session has limits.
+        total: the whole call, redirects, retries and content included.
+
+    Raises:
+        ValueError: a value is not a number greater than zero.
+    """
+
+    __slots__ = ("connect", "pool", "read", "total", "write")
+
+    def __init__(
+        self,
+        connect: float | None = None,
+        read: float | None = None,
+        write: float | None = None,
+        pool: float | None = None,
+        total: float | None = None,
+    ) -> None:
+        for name, value in zip(
+            ("connect", "read", "write", "pool", "total"),
+            (connect, read, write, pool, total),
+            strict=True,
+        ):
+            object.__setattr__(self, name, seconds(value, f"timeout ({name})"))
+
+    connect: float | None
+    read: float | None
+    write: float | None
+    pool: float | None
+    total: float | None
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        raise AttributeError("Timeouts cannot be changed; make another one")
+
+    def __delattr__(self, name: str) -> None:
+        raise AttributeError("Timeouts cannot be changed; make another one")
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Timeouts) and tuple(self) == tuple(other)
+
+    def __hash__(self) -> int:
+        return hash(tuple(self))
+
+    def __iter__(self) -> Any:
+        return iter((self.connect, self.read, self.write, self.pool, self.total))
+
+    def __repr__(self) -> str:
+        return (
+            f"Timeouts(connect={self.connect}, read={self.read}, write={self.write},"
+            f" pool={self.pool}, total={self.total})"
+        )
+
+    def __reduce__(self) -> Any:
+        return Timeouts, tuple(self)
+
+
+def seconds(value: Any, name: str) -> float | None:
+    """A positive number of seconds, or None.
+
+    Raises:
+        ValueError: it is something else.
+    """
+    if value is None:
+        return None
+    number = None if isinstance(value, bool) else _number(value)
+    if number is None or not number > 0:
+        raise ValueError(
+            f"{name} must be a number of seconds greater than 0, or None for no limit,"
+            f" not {value!r:.60}"
+        )
+    return number
+
+
+def _number(value: Any) -> float | None:
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        return None
+
+
+def timeouts_from(value: Any, base: Timeouts) -> Timeouts:
+    """What a call's `timeout=` means: a number, (connect, read), or Timeouts.
+
+    A number bounds connecting, the head and each silence, as in Requests; limits that `value`
+    does not name are those of `base`.
+
+    Raises:
+        ValueError: it is none of these.
+    """
+    if isinstance(value, Timeouts):
+        return value
+    if isinstance(value, (tuple, list)):
+        if len(value) != 2:
+            raise ValueError(
+                f"timeout {value!r:.60}: expected a number of seconds, a (connect, read) pair,"
+                " or gofer.Timeouts"
+            )
+        connect, read = value
+        return Timeouts(connect, read, base.write, base.pool, base.total)
+    if all(hasattr(value, name) for name in ("connect_timeout", "read_timeout", "total")):
+        # urllib3's Timeout, by its attributes
+        connect, read = value.connect_timeout, value.read_timeout
+        return Timeouts(_plain(connect), _plain(read), base.write, base.pool, base.total)
+    return Timeouts(value, value, value, base.pool, base.total)
+
+
+def _plain(value: Any) -> float | None:
+    return value if isinstance(value, (int, float)) else None
+
+
+class Settings:
+    """What one request is sent with: everything decided, nothing left to look up.
+
+    Made once per state of a session and shared by its requests; a call with options of its own
+    gets a changed copy (`replace`).
+    """
+
+    __slots__ = (
+        "allow_redirects", "base_headers", "cert", "cookie_store", "danger_mode", "decode_unicode",
+        "encode_uri", "expect_timeout", "hook_errors", "keep_alive", "max_coding_layers",
+        "max_decoded_ratio", "max_drain", "max_redirects", "max_retries", "prefetch", "proxies",
+        "retry_after_max", "router", "runtime", "safe_mode", "secret_headers", "source_address",
+        "store_cookies", "strict_mode", "timeouts", "trust_env", "unix_socket", "verbose", "verify",
+    )  # fmt: skip
+
+    allow_redirects: bool
+    base_headers: dict[str, str] | None
+    cert: Any
+    cookie_store: Any
+    danger_mode: bool
+    decode_unicode: bool
+    encode_uri: bool
+    expect_timeout: float
+    hook_errors: str | None
+    keep_alive: bool
+    max_coding_layers: int
+    max_decoded_ratio: float | None
+    max_drain: int
+    max_redirects: int
+    max_retries: Any
+    prefetch: bool
+    proxies: dict[str, Any]
+    retry_after_max: float
+    router: Any
+    runtime: Any
+    safe_mode: bool
+    secret_headers: Iterable[str]
+    source_address: Any
+    store_cookies: bool
+    strict_mode: bool
+    timeouts: Timeouts
+    trust_env: bool
+    unix_socket: str | None
+    verbose: Any
+    verify: Any
+
+    def __init__(self, values: Mapping[str, Any]) -> None:
+        for name in self.__slots__:
+            setattr(self, name, values[name])
+
+    def replace(self, **changes: Any) -> "Settings":
+        """A copy with some settings changed."""
+        copied = Settings.__new__(Settings)
+        for name in self.__slots__:
+            setattr(copied, name, changes[name] if name in changes else getattr(self, name))
+        return copied

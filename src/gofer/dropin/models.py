@@ -1,0 +1,282 @@
+"""Requests' models: `Request`, `PreparedRequest` with its steps of preparation, `Response`.
+
+The messages themselves live in `gofer.messages`; here stands what Requests' users call on them
+that reaches up into auth, cookies and sessions.
+"""
+
+from typing import Any
+
+from gofer.exceptions import InvalidMethod
+from gofer.messages import request as messages_request
+from gofer.messages import response as messages_response
+from gofer.messages.fields import Headers
+from gofer.messages.request import WithHooks, check_hooks, default_hooks
+from gofer.messages.url import URL, parse, with_params
+from gofer.stages.auth import from_argument
+
+__all__ = ["PreparedRequest", "Request", "Response"]
+
+CONTENT_CHUNK_SIZE = 10 * 1024
+DEFAULT_REDIRECT_LIMIT = 30
+ITER_CHUNK_SIZE = 512
+
+
+class Response(messages_response.Response):
+    __doc__ = messages_response.Response.__doc__
+
+    @property
+    def cookies(self) -> Any:
+        """The cookies this response set, as a `RequestsCookieJar`."""
+        jar = self.__dict__.get("_cookies")
+        if jar is None:
+            from gofer.dropin.cookies import RequestsCookieJar, extract_cookies_to_jar
+
+            jar = self.__dict__["_cookies"] = RequestsCookieJar()
+            if self.request is not None and self.fields.has(b"set-cookie"):
+                extract_cookies_to_jar(jar, self.request, self)
+        return jar
+
+    @cookies.setter
+    def cookies(self, value: Any) -> None:
+        self.__dict__["_cookies"] = value
+
+
+class PreparedRequest(messages_request.PreparedRequest):
+    __doc__ = messages_request.PreparedRequest.__doc__
+
+    response_class = Response
+
+    def prepare(
+        self,
+        method: Any = None,
+        url: Any = None,
+        headers: Any = None,
+        files: Any = None,
+        data: Any = None,
+        params: Any = None,
+        auth: Any = None,
+        cookies: Any = None,
+        hooks: Any = None,
+        json: Any = None,
+    ) -> None:
+        """Prepare everything, in the order in which one part needs another."""
+        self.prepare_method(method)
+        self.prepare_url(url, params)
+        self.prepare_headers(headers)
+        self.prepare_cookies(cookies)
+        self.prepare_body(data, files, json)
+        self.prepare_auth(auth, url)
+        self.prepare_hooks(hooks)
+
+    def prepare_method(self, method: Any) -> None:
+        if method is None:
+            self.method = None
+            return
+        if isinstance(method, bytes):
+            method = method.decode("latin-1")
+        if not isinstance(method, str):
+            raise InvalidMethod(
+                f"the method must be str such as 'GET', not {type(method).__name__}"
+            )
+        self.method = method.upper()
+
+    def prepare_url(self, url: Any, params: Any = None, *, requote: bool = True) -> None:
+        parsed = url if isinstance(url, URL) else parse(url, requote=requote)
+        self._url = with_params(parsed, params) if params else parsed
+
+    def prepare_headers(self, headers: Any) -> None:
+        prepared = Headers()
+        for name, value in (headers.items() if hasattr(headers, "items") else headers or ()):
+            if isinstance(name, bytes):
+                name = name.decode("latin-1")
+            prepared[name] = value
+        prepared.encode()  # refuses what cannot be sent
+        self.headers = prepared
+
+    def prepare_cookies(self, cookies: Any) -> None:
+        """Set the Cookie field from a jar or a dict; has no effect on a second call."""
+        from gofer.dropin.cookies import cookiejar_from_dict, get_cookie_header
+
+        if not hasattr(cookies, "add_cookie_header"):
+            cookies = cookiejar_from_dict(cookies)
+        self._cookies = cookies
+        value = get_cookie_header(cookies, self)
+        if value is not None:
+            self.headers["Cookie"] = value
+
+    def prepare_body(self, data: Any, files: Any, json: Any = None) -> None:
+        """Turn data, files or json into content, and describe it in the header section."""
+        if not data and not files and json is None:
+            self.body = None
+        else:
+            from gofer.messages.content import encode, position
+
+            body, media_type = encode(data, files, json)
+            self.body = body
+            self._body_position = position(body) if body is not None else None
+            if media_type and not self.has_field("content-type"):
+                self.headers["Content-Type"] = media_type
+        self.prepare_content_length(self.body)
+
+    def prepare_content_length(self, body: Any) -> None:
+        """Content-Length where the length is known, chunked coding where it is not."""
+        if body is not None:
+            from gofer.messages.content import length
+
+            known = length(body)
+            if known is None:
+                if not self.has_field("content-length"):
+                    self.headers["Transfer-Encoding"] = "chunked"
+            elif not self.has_field("transfer-encoding"):
+                self.headers["Content-Length"] = str(known)
+        elif self.method not in ("GET", "HEAD") and not self.has_field("content-length"):
+            self.headers["Content-Length"] = "0"
+
+    def prepare_auth(self, auth: Any, url: Any = "") -> None:
+        """Apply credentials: those given, else those in the URL."""
+        if auth is None and self._url is not None and self._url.username is not None:
+            auth = (self._url.username, self._url.password or "")
+        scheme = from_argument(auth)
+        if scheme is None:
+            return
+        self.auth = scheme
+        result = scheme(self)
+        if result is not None and result is not self:
+            self.__dict__.update(result.__dict__)
+        self.prepare_content_length(self.body)
+
+    def prepare_hooks(self, hooks: Any) -> None:
+        for event, callbacks in (hooks or {}).items():
+            if callbacks is not None:
+                self.register_hook(event, callbacks)
+
+
+class Request(WithHooks):
+    """What a user asks for; `send()` sends it, `prepare()` makes a `PreparedRequest` of it.
+
+    Args:
+        method: str; GET if left out and a url is given.
+        url: str or anything str() makes a URL of.
+        params: dict, pairs, str or bytes for the query.
+        data, json, files: the content.
+        session: the session to send it on; one of its own otherwise.
+        timeout, allow_redirects, proxies, prefetch, stream, verify, cert, config: as on a call.
+    """
+
+    def __init__(
+        self,
+        method: Any = None,
+        url: Any = None,
+        headers: Any = None,
+        files: Any = None,
+        data: Any = None,
+        params: Any = None,
+        auth: Any = None,
+        cookies: Any = None,
+        hooks: Any = None,
+        json: Any = None,
+        *,
+        session: Any = None,
+        **options: Any,
+    ) -> None:
+        if isinstance(method, str) and "://" in method:
+            raise TypeError(
+                "Request() takes the method first: Request('GET', url), or Request(url=...)"
+            )
+        unknown = options.keys() - _OPTIONS
+        if unknown:
+            raise TypeError(f"Request() does not know {', '.join(sorted(unknown))}")
+        if method is None and url is not None:
+            method = "GET"
+        self.method = method
+        self.url = url
+        self.headers = {} if headers is None else headers
+        self.files = [] if files is None else files
+        self.data = [] if data is None else data
+        self.params = {} if params is None else params
+        self.auth = auth
+        self.cookies = cookies
+        self.json = json
+        self.hooks = default_hooks()
+        for event, callbacks in check_hooks(hooks).items():
+            self.hooks[event] = callbacks
+        self.session = session
+        self.options = options
+        self.sent = False
+        self.response: Any = None
+
+    @property
+    def full_url(self) -> str:
+        """The URL with its params."""
+        return with_params(parse(self.url), self.params).href
+
+    @property
+    def path_url(self) -> str:
+        return with_params(parse(self.url), self.params).target.decode("ascii")
+
+    def __getattr__(self, name: str) -> Any:
+        if name in _OPTIONS:
+            return self.__dict__.get("options", {}).get(name)
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+
+    def prepare(self) -> PreparedRequest:
+        """A `PreparedRequest` of this, without a session's values."""
+        prepared = PreparedRequest()
+        prepared.prepare(
+            method=self.method,
+            url=self.url,
+            headers=self.headers,
+            files=self.files,
+            data=self.data,
+            json=self.json,
+            params=self.params,
+            auth=self.auth,
+            cookies=self.cookies,
+            hooks=self.hooks,
+        )
+        return prepared
+
+    def send(self, anyway: bool = False, prefetch: bool | None = None) -> bool:
+        """Send it and keep the answer as `response`; True.
+
+        A request that was sent is not sent again, unless `anyway`.
+        """
+        if self.sent and not anyway:
+            return True
+        from gofer.sessions import Session
+
+        options = dict(self.options)
+        if prefetch is not None:
+            options["prefetch"] = prefetch
+        if self.session is not None:
+            self.response = self.session.request(**self.as_arguments(), **options)
+        else:
+            with Session() as session:
+                self.response = session.request(**self.as_arguments(), **options)
+        self.sent = True
+        return True
+
+    def as_arguments(self) -> dict[str, Any]:
+        """The arguments of `Session.request` that say the same."""
+        return {
+            "method": self.method or "GET",
+            "url": self.url,
+            "headers": self.headers or None,
+            "files": self.files or None,
+            "data": self.data or None,
+            "params": self.params or None,
+            "auth": self.auth,
+            "cookies": self.cookies,
+            "hooks": {event: hook for event, hook in self.hooks.items() if hook != []} or None,
+            "json": self.json,
+        }
+
+    def __repr__(self) -> str:
+        return f"<Request [{self.method}]>"
+
+
+_OPTIONS = frozenset(
+    ("allow_redirects", "cert", "config", "deadline", "prefetch", "proxies", "stream", "timeout",
+     "verify")
+)  # fmt: skip
+

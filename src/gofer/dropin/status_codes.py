@@ -1,0 +1,5 @@
+"""Requests' `status_codes` module."""
+
+from gofer.messages.status_codes import codes
+
+__all__ = ["codes"]

@@ -1,0 +1,248 @@
+"""Field sections (RFC 9110, 5 and 6.3): what was received, and what is to be sent.
+
+`FieldSection` holds a received section as the bytes that came; nothing is split until somebody
+asks. `Headers` is the mapping users read and edit: case-insensitive, Requests'
+`CaseInsensitiveDict` with a few more questions to ask. `Headers.encode()` is the one place where
+fields become bytes for a text protocol, so it is where injection is refused.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping
+from typing import Any
+
+from gofer.exceptions import InvalidHeader
+
+__all__ = ["FieldSection", "Headers", "check_field"]
+
+# field-name = token; field-value = no CTL but HTAB, no surrounding white space (RFC 9110, 5.1, 5.5)
+_TOKEN = r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
+_FIELD_LINES = re.compile(rf"(?:{_TOKEN}: (?:[!-~\x80-\uffff][^\x00-\x08\n-\x1f\x7f]*)?\r\n)*")
+_FIELD_NAME = re.compile(_TOKEN)
+_FIELD_VALUE = re.compile(r"(?:[^\x00-\x20\x7f][^\x00-\x08\n-\x1f\x7f]*)?")
+
+
+class FieldSection:
+    """A received header or trailer section, immutable, exact to the byte.
+
+    Args:
+        data: a status line, field lines each preceded by CRLF, and an empty line; what stands
+            behind that is ignored.
+    """
+
+    __slots__ = ("_lines", "_lowered", "block", "size")
+
+    def __init__(self, data: bytes) -> None:
+        end = data.find(b"\r\n\r\n")
+        self.block = data[: end + 2] if end >= 0 else data
+        self.size = end + 4 if end >= 0 else len(data)  # bytes on the wire
+        self._lowered: bytes | None = None
+        self._lines: list[tuple[bytes, bytes]] | None = None
+
+    @classmethod
+    def of(cls, lines: Iterable[tuple[bytes, bytes]]) -> "FieldSection":
+        """A section of ready (name, value) pairs."""
+        return cls(b"".join([b"\r\n%s: %s" % line for line in lines]) + b"\r\n\r\n")
+
+    def has(self, lowered_name: bytes) -> bool:
+        """True if there is a field of that name, given in lower case. Cheap: nothing is split."""
+        lowered = self._lowered
+        if lowered is None:
+            lowered = self._lowered = self.block.lower()
+        return b"\r\n" + lowered_name + b":" in lowered
+
+    @property
+    def lines(self) -> list[tuple[bytes, bytes]]:
+        """(name, value) in the order they came, values without surrounding white space."""
+        if self._lines is None:
+            lines = []
+            for line in self.block.split(b"\r\n")[1:]:
+                name, colon, value = line.partition(b":")
+                if colon:
+                    lines.append((name, value.strip(b" \t")))
+            self._lines = lines
+        return self._lines
+
+    def get_all(self, name: str) -> list[str]:
+        """Every value of the fields called `name`, one per field line."""
+        wanted = name.lower().encode("latin-1")
+        if not self.has(wanted):
+            return []
+        return [
+            value.decode("latin-1") for found, value in self.lines if found.lower() == wanted
+        ]
+
+    def __iter__(self) -> Iterator[tuple[bytes, bytes]]:
+        return iter(self.lines)
+
+    def __len__(self) -> int:
+        return len(self.lines)
+
+    def __repr__(self) -> str:
+        return f"<FieldSection {[name.decode('latin-1') for name, _ in self.lines]}>"
+
+
+class Headers(MutableMapping[str, Any]):
+    """Field names to field values, names case-insensitive, the spelling set last is kept.
+
+    Fields that came more than once are one value joined by ", " (RFC 9110, 5.3); `get_all`
+    gives them apart.
+    """
+
+    __slots__ = ("_store", "_section", "_encoded", "__weakref__")
+
+    def __init__(
+        self,
+        data: "Mapping[Any, Any] | Iterable[tuple[Any, Any]] | None" = None,
+        **kwargs: Any,
+    ) -> None:
+        self._store: dict[str, tuple[str, Any]] = {}
+        self._section: FieldSection | None = None  # as received, until the first edit
+        self._encoded: bytes | None = None
+        if type(data) is Headers:
+            self._store.update(data._store)
+        elif data is not None:
+            self.update(data)
+        if kwargs:
+            self.update(kwargs)
+
+    @classmethod
+    def received(cls, section: FieldSection) -> "Headers":
+        """The mapping over a received section."""
+        headers = cls()
+        store = headers._store
+        for raw_name, raw_value in section.lines:
+            name, value = raw_name.decode("latin-1"), raw_value.decode("latin-1")
+            lowered = name.lower()
+            known = store.get(lowered)
+            store[lowered] = (name, value) if known is None else (known[0], f"{known[1]}, {value}")
+        headers._section = section
+        return headers
+
+    def get_all(self, name: str) -> list[Any]:
+        """The values of every field line called `name`; [] if there is none."""
+        if self._section is not None:
+            return list(self._section.get_all(name))
+        found = self._store.get(name.lower())
+        return [] if found is None else [found[1]]
+
+    def _lower(self, name: Any) -> str:
+        if isinstance(name, bytes):
+            name = name.decode("latin-1")
+        try:
+            return name.lower()  # type: ignore[no-any-return]
+        except AttributeError:
+            raise InvalidHeader(
+                f"a field name must be str or bytes, not {type(name).__name__}"
+            ) from None
+
+    def __setitem__(self, name: Any, value: Any) -> None:
+        lowered = self._lower(name)
+        self._store[lowered] = (name, value)
+        self._section = self._encoded = None
+
+    def __getitem__(self, name: Any) -> Any:
+        return self._store[self._lower(name)][1]
+
+    def __delitem__(self, name: Any) -> None:
+        del self._store[self._lower(name)]
+        self._section = self._encoded = None
+
+    def __contains__(self, name: object) -> bool:
+        return self._lower(name) in self._store
+
+    def __iter__(self) -> Iterator[str]:
+        return (name for name, _ in self._store.values())
+
+    def __len__(self) -> int:
+        return len(self._store)
+
+    def lower_items(self) -> Iterator[tuple[str, Any]]:
+        """(lower-case name, value) pairs."""
+        return ((lowered, value) for lowered, (_, value) in self._store.items())
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Mapping):
+            return NotImplemented
+        return dict(self.lower_items()) == dict(Headers(other).lower_items())
+
+    def copy(self) -> "Headers":
+        """A copy that can be edited by itself."""
+        copied = type(self)()
+        copied._store.update(self._store)
+        copied._section = self._section
+        copied._encoded = self._encoded
+        return copied
+
+    def __repr__(self) -> str:
+        return str(dict(self.items()))
+
+    def encode(self) -> bytes:
+        """The field lines as bytes, each ended by CRLF; kept until the next edit.
+
+        Values that are None are left out.
+
+        Raises:
+            InvalidHeader: a name is not a token, or a value holds CR, LF, NUL or another control
+                character, starts with white space, or does not fit latin-1.
+        """
+        if self._encoded is None:
+            self._encoded = _encode(self._store.values())
+        return self._encoded
+
+    def __reduce__(self) -> Any:
+        return type(self), (list(self.items()),)
+
+
+def _encode(fields: Iterable[tuple[Any, Any]]) -> bytes:
+    """Accepts with one regex over all lines; explains field by field only when that fails."""
+    pairs = [(name, value) for name, value in fields if value is not None]
+    try:
+        text = "".join([f"{name}: {value}\r\n" for name, value in pairs])
+        whole = (
+            all([type(value) is str and type(name) is str for name, value in pairs])
+            and text.count("\n") == len(pairs)
+            and _FIELD_LINES.fullmatch(text) is not None
+        )
+        if whole:
+            return text.encode("latin-1")
+    except (UnicodeError, BytesWarning):
+        pass
+    return b"".join([b"%s: %s\r\n" % check_field(name, value) for name, value in pairs])
+
+
+def check_field(name: Any, value: Any) -> tuple[bytes, bytes]:
+    """The field line's two parts as bytes.
+
+    Raises:
+        InvalidHeader: says which field cannot be sent and why; never shows the value.
+    """
+    shown = repr(name)[:40]
+    texts = []
+    for part, what in ((name, "name"), (value, "value")):
+        if isinstance(part, bytes):
+            part = part.decode("latin-1")
+        elif not isinstance(part, str):
+            raise InvalidHeader(
+                f"field {shown}: its {what} must be str or bytes, not {type(part).__name__};"
+                " write str(...) around it"
+            )
+        texts.append(part)
+    field_name, field_value = texts
+    if not _FIELD_NAME.fullmatch(field_name):
+        raise InvalidHeader(f"field name {shown}: expected a token (RFC 9110, 5.1)")
+    if field_value[:1] in (" ", "\t"):
+        raise InvalidHeader(
+            f"field {shown}: its value starts with white space; expected none (use .strip())"
+        )
+    if not _FIELD_VALUE.fullmatch(field_value):
+        raise InvalidHeader(
+            f"field {shown}: its value holds a line break or another control character;"
+            " expected one line of text (RFC 9110, 5.5)"
+        )
+    try:
+        return field_name.encode("ascii"), field_value.encode("latin-1")
+    except UnicodeError:
+        raise InvalidHeader(
+            f"field {shown}: its value does not fit latin-1; encode it yourself"
+            " (value.encode('utf-8')) if the server expects that"
+        ) from None

@@ -1,0 +1,179 @@
+"""`Response.raw`: content as a file-like object, in the manner of urllib3's response.
+
+Bytes come as they were received; with `decode_content=True` they are decoded by Content-Encoding.
+"""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from gofer.messages.fields import Headers
+
+if TYPE_CHECKING:
+    from gofer.messages.response import Response
+
+__all__ = ["RawContent"]
+
+
+class _OriginalResponse:
+    """What third parties ask of http.client's response: its message, and whether it is closed."""
+
+    def __init__(self, raw: "RawContent") -> None:
+        self._raw = raw
+
+    @property
+    def msg(self) -> Headers:
+        return self._raw.headers
+
+    def isclosed(self) -> bool:
+        return self._raw.closed
+
+    def close(self) -> None:
+        self._raw.close()
+
+
+class RawContent:
+    """The rest of a response's content as a readable, not seekable file."""
+
+    def __init__(self, response: "Response") -> None:
+        self._response = response
+        self._buffer = bytearray()
+        self._ended = False
+        self._position = 0
+        self.decode_content = False
+        self.status = response.status_code
+        self.reason = response.reason
+        self.version = 10 if response.fields.block.startswith(b"HTTP/1.0") else 11
+        self.headers = response.headers
+        self._original_response = _OriginalResponse(self)
+
+    # Reading ------------------------------------------------------------------------------------
+
+    def read(self, amt: int | None = None, decode_content: bool | None = None) -> bytes:
+        """At most `amt` bytes, or all of it with None; b"" at the end."""
+        if amt is not None and amt < 0:
+            amt = None
+        while not self._ended and (amt is None or len(self._buffer) < amt):
+            piece = self._next_piece(bool(decode_content))
+            if not piece:
+                self._ended = True
+                break
+            self._buffer += piece
+        size = len(self._buffer) if amt is None else amt
+        data = bytes(self._buffer[:size])
+        del self._buffer[:size]
+        self._position += len(data)
+        return data
+
+    def read1(self, amt: int | None = None, decode_content: bool | None = None) -> bytes:
+        """What is there, at most `amt` bytes, after waiting for something at most once."""
+        if not self._buffer and not self._ended:
+            piece = self._next_piece(bool(decode_content))
+            self._ended = not piece
+            self._buffer += piece
+        size = len(self._buffer) if amt is None or amt < 0 else amt
+        data = bytes(self._buffer[:size])
+        del self._buffer[:size]
+        self._position += len(data)
+        return data
+
+    def readinto(self, buffer: Any) -> int:
+        data = self.read(len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
+
+    def stream(
+        self, amt: int | None = 2**16, decode_content: bool | None = None
+    ) -> Iterator[bytes]:
+        """Pieces of at most `amt` bytes until the end."""
+        while data := self.read1(amt, decode_content):
+            yield data
+
+    def readline(self, limit: int = -1) -> bytes:
+        """One line with its end, b"" at the end of the content."""
+        while b"\n" not in self._buffer and not self._ended:
+            if 0 <= limit <= len(self._buffer):
+                break
+            piece = self._next_piece(self.decode_content)
+            self._ended = not piece
+            self._buffer += piece
+        end = self._buffer.find(b"\n") + 1 or len(self._buffer)
+        return self.read(end if limit < 0 else min(end, limit))
+
+    def __iter__(self) -> Iterator[bytes]:
+        while line := self.readline():
+            yield line
+
+    def _next_piece(self, decode: bool) -> bytes:
+        response = self._response
+        decode = decode or self.decode_content
+        source = response._source
+        if source is None:
+            received, response._received = response._received, None
+            if received is None:
+                return b""
+            response._content_consumed = True
+            if decode and response._new_decoder is not None:
+                decoder = response._new_decoder()
+                return received if decoder is None else decoder.decode_whole(received)
+            return received
+        response._content_consumed = True
+        if decode:
+            return source.run(response._pieces())  # type: ignore[no-any-return]
+        return source.run(source.receive())  # type: ignore[no-any-return]
+
+    # A file's other questions ---------------------------------------------------------------------
+
+    def tell(self) -> int:
+        return self._position
+
+    def readable(self) -> bool:
+        return True
+
+    def writable(self) -> bool:
+        return False
+
+    def seekable(self) -> bool:
+        return False
+
+    @property
+    def closed(self) -> bool:
+        return (
+            self._ended and not self._buffer
+            or self._response._source is None and self._response._received is None
+            and not self._buffer
+        )  # fmt: skip
+
+    def isclosed(self) -> bool:
+        return self.closed
+
+    def close(self) -> None:
+        """Let go of the connection."""
+        self._buffer.clear()
+        self._ended = True
+        source = self._response._source
+        if source is not None:
+            self._response._source = None
+            source.abort()
+
+    def release_conn(self) -> None:
+        """Give the connection back if the content is read; otherwise it is closed."""
+        if self._response._source is not None:
+            self.close()
+
+    def drain_conn(self) -> None:
+        """Read what is left, if it is little, so that the connection can be kept."""
+        source = self._response._source
+        if source is not None:
+            source.run(self._response.discard())
+
+    def getheaders(self) -> Headers:
+        return self.headers
+
+    def getheader(self, name: str, default: Any = None) -> Any:
+        return self.headers.get(name, default)
+
+    def __enter__(self) -> "RawContent":
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()

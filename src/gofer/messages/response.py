@@ -1,0 +1,565 @@
+"""`Response`: a status, a field section, and content that may still be on its way.
+
+A response owns what it holds of the network only through its *source*: an object that hands out
+the content piece by piece and gives the connection back at its end. Everything that waits goes
+through `source.run`, so this file has no I/O of its own.
+"""
+
+import json as json_library
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any, Protocol
+
+from gofer.exceptions import (
+    ContentDecodingError,
+    HTTPError,
+    JSONDecodeError,
+    StreamConsumedError,
+)
+from gofer.messages.fields import FieldSection, Headers
+from gofer.messages.status_codes import reason_phrase
+
+if TYPE_CHECKING:
+    from datetime import timedelta
+
+    from gofer.codings import Decoder
+    from gofer.messages.request import PreparedRequest
+
+__all__ = ["Response", "Source"]
+
+PIECE = 64 * 1024  # bytes asked of the network at a time
+
+REDIRECT_STATUS_CODES = frozenset((301, 302, 303, 307, 308))
+
+
+class Source(Protocol):
+    """The rest of a response's content, on its connection."""
+
+    has_length: bool  # the number of bytes to come is known
+
+    def run(self, coroutine: Any) -> Any: ...
+
+    async def receive(self) -> bytes:
+        """The next piece, b"" at the end; raises the named exceptions."""
+
+    async def receive_all(self) -> bytes: ...
+
+    def abort(self) -> None:
+        """Let go of the connection at once, without reading on."""
+
+
+class Response:
+    """The answer to a request.
+
+    By default its content is still on the connection when a call returns; `content`, `text`,
+    `json()` and iteration read it. A response that is closed, left by `with`, or dropped gives
+    its connection back.
+
+    Attributes:
+        status_code: int; 0 for a request that failed under `safe_mode`.
+        url: str, the URL this answers.
+        history: the responses (redirects, repeated challenges) before this one, oldest first.
+        request: the `PreparedRequest` this answers.
+        interim: [(status code, Headers)] of the 1xx heads that came before.
+        error: under `safe_mode` and in bulk, the exception instead of an answer; else None.
+    """
+
+    __attrs__ = [
+        "_content",
+        "status_code",
+        "url",
+        "headers",
+        "history",
+        "encoding",
+        "reason",
+        "cookies",
+        "elapsed",
+        "request",
+    ]
+
+    # Class-wide until somebody sets them: making a response costs only what differs.
+    status_code: Any = None
+    url: Any = None
+    request: "PreparedRequest | None" = None  # type: ignore[assignment]
+    connection: Any = None
+    error: Exception | None = None
+    config: Any = None
+    fields: FieldSection = FieldSection(b"\r\n\r\n")
+    version = "HTTP/1.1"
+    tls: Any = None
+    _content: Any = False  # False: not read; None: nothing to read
+    _content_consumed = False
+    _source: Source | None = None
+    _decoder: "Decoder | None" = None
+    _new_decoder: "Callable[[], Decoder | None] | None" = None
+    _max_decoded_ratio: float | None = None
+    _elapsed: float = 0.0
+    _next: Any = None
+    _raw: Any = None
+    _received: bytes | None = None  # content as it came, not decoded yet
+    _interim: list[tuple[int, FieldSection]] | None = None
+    _take_trailers: Callable[[], list[tuple[bytes, bytes]]] | None = None
+    _partial_error: Exception | None = None
+
+    # What came with the head ----------------------------------------------------------------
+
+    @property
+    def headers(self) -> Headers:
+        """The header fields, case-insensitive."""
+        headers: Headers | None = self.__dict__.get("_headers")
+        if headers is None:
+            headers = self.__dict__["_headers"] = Headers.received(self.fields)
+        return headers
+
+    @headers.setter
+    def headers(self, value: Any) -> None:
+        self.__dict__["_headers"] = value
+
+    @property
+    def history(self) -> list["Response"]:
+        history: list[Response] | None = self.__dict__.get("_history")
+        if history is None:
+            history = self.__dict__["_history"] = []
+        return history
+
+    @history.setter
+    def history(self, value: Any) -> None:
+        self.__dict__["_history"] = value
+
+    @property
+    def reason(self) -> Any:
+        """The reason phrase as it came, or the usual one."""
+        if "_reason" in self.__dict__:
+            return self.__dict__["_reason"]
+        line = self.fields.block.partition(b"\r\n")[0]
+        phrase = line[13:].decode("latin-1")
+        return phrase or (reason_phrase(self.status_code) if self.status_code else None)
+
+    @reason.setter
+    def reason(self, value: Any) -> None:
+        self.__dict__["_reason"] = value
+
+    @property
+    def encoding(self) -> str | None:
+        """The charset `text` is decoded by: as declared, or what the media type implies."""
+        if "_encoding" in self.__dict__:
+            return self.__dict__["_encoding"]  # type: ignore[no-any-return]
+        from gofer.messages.media import encoding_from_headers
+
+        return encoding_from_headers(self.headers)
+
+    @encoding.setter
+    def encoding(self, value: str | None) -> None:
+        self.__dict__["_encoding"] = value
+
+    @property
+    def elapsed(self) -> "timedelta":
+        """From sending the request to having the head."""
+        elapsed = self.__dict__.get("_elapsed_delta")
+        if elapsed is None:
+            from datetime import timedelta
+
+            elapsed = timedelta(seconds=self._elapsed)
+        return elapsed  # type: ignore[no-any-return]
+
+    @elapsed.setter
+    def elapsed(self, value: "timedelta") -> None:
+        self.__dict__["_elapsed_delta"] = value
+
+    @property
+    def interim(self) -> list[tuple[int, Headers]]:
+        return [(status, Headers.received(fields)) for status, fields in self._interim or ()]
+
+    @property
+    def trailers(self) -> Headers:
+        """The trailer fields, there once the content has been read; never merged into `headers`."""
+        if self._take_trailers is None:
+            return Headers()
+        return Headers.received(FieldSection.of(self._take_trailers()))
+
+    @property
+    def ok(self) -> bool:
+        """True if the status code is below 400 and there was no error."""
+        if self.error is not None or not self.status_code:
+            return False
+        return self.status_code < 400  # type: ignore[no-any-return]
+
+    @property
+    def is_redirect(self) -> bool:
+        """True if this says where to go on (a Location, and a status code that means it)."""
+        return "location" in self.headers and self.status_code in REDIRECT_STATUS_CODES
+
+    @property
+    def is_permanent_redirect(self) -> bool:
+        return "location" in self.headers and self.status_code in (301, 308)
+
+    @property
+    def next(self) -> Any:
+        """The request that would follow this redirect, when redirects are not followed."""
+        return self._next
+
+    @property
+    def links(self) -> dict[str, dict[str, str]]:
+        """The Link field, by relation or else by URL (RFC 8288)."""
+        from gofer.messages.media import parse_link_header
+
+        value = self.headers.get("link")
+        if not value:
+            return {}
+        return {link.get("rel") or link["url"]: link for link in parse_link_header(value)}
+
+    def raise_for_status(self) -> None:
+        """Raise `HTTPError` for a 4xx or 5xx answer, and a failed request's own error."""
+        if self.error is not None:
+            raise self.error
+        status = self.status_code
+        if not status or status < 400:
+            return
+        reason = self.reason
+        if isinstance(reason, bytes):
+            try:
+                reason = reason.decode("utf-8")
+            except UnicodeDecodeError:
+                reason = reason.decode("iso-8859-1")
+        side = "Client" if status < 500 else "Server"
+        raise HTTPError(f"{status} {side} Error: {reason} for url: {self.url}", response=self)
+
+    # The content --------------------------------------------------------------------------------
+
+    @property
+    def content(self) -> Any:
+        """The whole content, decoded: bytes, read at the first access and then kept.
+
+        Raises:
+            ChunkedEncodingError: it was cut short.
+            ContentDecodingError: it does not decode.
+            BodyReadTimeout, ConnectionError: the connection failed on the way.
+            RuntimeError: it was handed out by iteration before.
+        """
+        if self._content is not False:
+            return self._content
+        if self._received is not None:
+            self._finish(self._received)
+        elif self._source is not None and not self._content_consumed:
+            self._source.run(self._load())
+        elif self._content_consumed:
+            raise RuntimeError("The content for this response was already consumed")
+        elif self.status_code in (0, None) or self._raw is None:
+            self._content = None
+        else:
+            self._content = b"".join(self.iter_content(10 * 1024)) or b""
+        self._content_consumed = True
+        return self._content
+
+    async def _load(self) -> None:
+        """Read and decode all of the content. The one way in for every face."""
+        if self._content is False and self._source is not None and not self._content_consumed:
+            source = self._source
+            try:
+                received = await source.receive_all()
+            except BaseException as error:
+                self._content_consumed = True
+                if isinstance(error, OSError):
+                    error.response = self  # type: ignore[attr-defined]
+                    error.request = self.request  # type: ignore[attr-defined]
+                raise
+            self._finish(received)
+
+    def _finish(self, received: bytes) -> None:
+        """All of the content has come: decode it."""
+        self._source = None
+        self._content_consumed = True
+        self._received = None
+        decoder = self._new_decoder() if self._new_decoder is not None else None
+        if decoder is not None:
+            ratio = self._max_decoded_ratio
+            try:
+                received = decoder.decode_whole(received, max_ratio=ratio or float("inf"))
+            except ContentDecodingError as error:
+                error.response = self
+                error.request = self.request
+                raise
+        self._content = received
+
+    async def _pieces(self) -> Any:
+        """The next decoded piece of at most 64 KiB, b"" at the end."""
+        source = self._source
+        if source is None:
+            return b""
+        if self._decoder is None and self._new_decoder is not None:
+            self._decoder = self._new_decoder()
+            if self._decoder is None:  # a coding nobody here knows
+                self._new_decoder = None
+        decoder = self._decoder
+        try:
+            if decoder is None:
+                return await source.receive()
+            while True:
+                if decoder.pending:
+                    piece = decoder.decode(b"", PIECE)
+                else:
+                    data = await source.receive()
+                    if not data:
+                        decoder.finish()
+                        return b""
+                    piece = decoder.decode(data, PIECE)
+                if piece:
+                    return piece
+        except OSError as error:
+            source.abort()
+            error.response = self  # type: ignore[attr-defined]
+            error.request = self.request  # type: ignore[attr-defined]
+            raise
+
+    def _start_streaming(self) -> None:
+        if self._content_consumed and isinstance(self._content, bool):
+            raise StreamConsumedError("the content was already handed out by iteration")
+        self._content_consumed = True
+
+    def iter_content(
+        self, chunk_size: int | None = 1, decode_unicode: bool | None = None
+    ) -> Iterator[Any]:
+        """The content in pieces of `chunk_size` bytes, or as it comes with None.
+
+        Content without a known length is handed on as it comes, never more than `chunk_size` at
+        once. With `decode_unicode`, text by `encoding`, if there is one.
+
+        Raises:
+            TypeError: `chunk_size` is not an int or None.
+            StreamConsumedError: the content was handed out before.
+        """
+        if chunk_size is not None and not isinstance(chunk_size, int):
+            raise TypeError(f"chunk_size must be an int, it is instead a {type(chunk_size)}.")
+        if chunk_size is not None and chunk_size < 1:
+            raise ValueError("chunk_size must be at least 1, or None")
+        if decode_unicode is None:
+            settings = getattr(self.request, "settings", None)
+            decode_unicode = bool(settings is not None and settings.decode_unicode)
+        if self._content_consumed and isinstance(self._content, bool):
+            raise StreamConsumedError("the content was already handed out by iteration")
+        pieces = self._iterate(chunk_size)
+        return _decoded(pieces, self) if decode_unicode and self.encoding else pieces
+
+    def _iterate(self, chunk_size: int | None) -> Iterator[bytes]:
+        if self._content_consumed or self._content is not False or self._received is not None:
+            content = self.content or b""
+            size = chunk_size or max(len(content), 1)
+            for start in range(0, len(content), size):
+                yield content[start : start + size]
+            return
+        self._content_consumed = True
+        if self._source is None:
+            yield from self._iterate_raw(chunk_size)
+            return
+        yield from _sized(self._stream(), chunk_size, exact=self._source.has_length)
+
+    def _stream(self) -> Iterator[bytes]:
+        """Decoded pieces as they come, from synchronous code."""
+        source = self._source
+        assert source is not None
+        try:
+            while piece := source.run(self._pieces()):
+                yield piece
+        except GeneratorExit:
+            source.abort()
+            raise
+        self._source = None
+
+    def _iterate_raw(self, chunk_size: int | None) -> Iterator[bytes]:
+        """Content of a response somebody else made: `raw` is any file-like object."""
+        raw = self._raw
+        if raw is None:
+            return
+        if hasattr(raw, "stream"):
+            yield from raw.stream(chunk_size, decode_content=True)
+            return
+        while chunk := raw.read(chunk_size):
+            yield chunk
+
+    def iter_lines(
+        self,
+        chunk_size: int = 512,
+        decode_unicode: bool | None = None,
+        delimiter: Any = None,
+    ) -> Iterator[Any]:
+        """The content line by line, without line ends; a CRLF split over two reads is one end."""
+        pending: Any = None
+        for chunk in self.iter_content(chunk_size, decode_unicode):
+            if pending is not None:
+                chunk = pending + chunk
+            if delimiter:
+                lines = chunk.split(delimiter)
+            else:
+                # A CR at the very end may be the first half of a CRLF.
+                held = chunk[-1:] in ("\r", b"\r")
+                lines = (chunk[:-1] if held else chunk).splitlines()
+                if held:
+                    tail = chunk[-1:]
+                    if lines and not _ends_line(chunk[:-1]):
+                        lines[-1] += tail
+                    else:
+                        lines.append(tail)
+            unfinished = delimiter or not _ends_line(chunk) or chunk[-1:] in ("\r", b"\r")
+            pending = lines.pop() if lines and unfinished else None
+            yield from lines
+        if pending is not None:
+            yield from pending.splitlines() if not delimiter else [pending]
+
+    @property
+    def text(self) -> str:
+        """The content as str: by `encoding`, else guessed; what does not decode is replaced."""
+        content = self.content
+        if not content:
+            return ""
+        encoding = self.encoding or self.apparent_encoding
+        try:
+            return str(content, encoding, errors="replace")
+        except (LookupError, TypeError):
+            from gofer.messages.media import python_codec
+
+            codec = python_codec(encoding) if isinstance(encoding, str) else None
+            return str(content, codec or "utf-8", errors="replace")
+
+    @property
+    def apparent_encoding(self) -> str:
+        """The charset the content itself suggests."""
+        from gofer.messages.media import guess_encoding
+
+        return guess_encoding(self.content or b"")
+
+    def json(self, **kwargs: Any) -> Any:
+        """The content read as JSON; `kwargs` go to `json.loads`.
+
+        Raises:
+            JSONDecodeError: it is not JSON.
+        """
+        content = self.content
+        try:
+            if content and "_encoding" not in self.__dict__:
+                try:
+                    return json_library.loads(content, **kwargs)  # UTF-8, -16 or -32 by itself
+                except UnicodeDecodeError:
+                    pass
+            return json_library.loads(self.text, **kwargs)
+        except json_library.JSONDecodeError as error:
+            raise JSONDecodeError(error.msg, error.doc, error.pos, response=self) from error
+
+    # Its life -----------------------------------------------------------------------------------
+
+    @property
+    def raw(self) -> Any:
+        """The content as a file-like object, as it came unless `decode_content` is asked for."""
+        if self._raw is None and (self._source is not None or self._received is not None):
+            from gofer.messages.raw import RawContent
+
+            self._raw = RawContent(self)
+        return self._raw
+
+    @raw.setter
+    def raw(self, value: Any) -> None:
+        self._raw = value
+
+    def close(self) -> None:
+        """Let go of the connection; content that has not been read is lost."""
+        source = self._source
+        if source is not None:
+            source.abort()
+            if self._content is False:
+                self._content_consumed = True
+            self._source = None
+        elif self._raw is not None and hasattr(self._raw, "close"):
+            self._raw.close()
+
+    async def discard(self, max_bytes: int = 64 * 1024, seconds: float = 1.0) -> None:
+        """Read what is left if it is little, so that the connection can be kept; else close.
+
+        What was read stays available as `content`; it is not decoded here.
+        """
+        source = self._source
+        if source is None:
+            return
+        drain = getattr(source, "drain", None)
+        received = await drain(max_bytes, seconds) if drain is not None else None
+        if received is None:
+            self.close()
+        else:
+            self._source = None
+            self._received = received
+
+    def __enter__(self) -> "Response":
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()
+
+    def __del__(self) -> None:
+        source = self._source
+        if source is not None:
+            source.abort()
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self.iter_content(128)
+
+    def __bool__(self) -> bool:
+        return self.ok
+
+    def __repr__(self) -> str:
+        return f"<Response [{self.status_code}]>"
+
+    def __getstate__(self) -> dict[str, Any]:
+        if not self._content_consumed:
+            self.content  # noqa: B018  (reads it)
+        return {name: getattr(self, name, None) for name in self.__attrs__}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        for name, value in state.items():
+            setattr(self, name, value)
+        self._content_consumed = True
+        self._raw = None
+
+
+def _sized(pieces: Iterator[bytes], size: int | None, *, exact: bool) -> Iterator[bytes]:
+    """`pieces` cut to at most `size` bytes, and joined up to it if `exact`."""
+    if size is None:
+        yield from pieces
+        return
+    waiting: list[bytes] = []
+    count = 0
+    for piece in pieces:
+        if waiting:
+            waiting.append(piece)
+            count += len(piece)
+            if count < size:
+                continue
+            piece = b"".join(waiting)
+            waiting = []
+        whole = len(piece) - len(piece) % size if exact else len(piece)
+        for start in range(0, whole, size):
+            yield piece[start : start + size]
+        if whole < len(piece):
+            waiting = [piece[whole:]]
+        count = len(piece) - whole
+    if waiting:
+        yield b"".join(waiting)
+
+
+def _decoded(pieces: Iterator[bytes], response: Response) -> Iterator[str]:
+    """`pieces` as text, by an incremental decoder: characters may be cut by piece ends."""
+    import codecs
+
+    try:
+        decoder = codecs.getincrementaldecoder(response.encoding or "utf-8")(errors="replace")
+    except LookupError:
+        decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
+    for piece in pieces:
+        if text := decoder.decode(piece):
+            yield text
+    if text := decoder.decode(b"", final=True):
+        yield text
+
+
+def _ends_line(chunk: Any) -> bool:
+    """True if `chunk` ends with a line end of its type."""
+    last = chunk[-1:]
+    if isinstance(last, bytes):
+        return last in (b"\n", b"\r") and bool(last)
+    return bool(last) and last.splitlines() == [""]

@@ -1,0 +1,1 @@
+"""From a route to an exchange: routes, dialling, TLS, the pool, connections."""

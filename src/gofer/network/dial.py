@@ -1,0 +1,230 @@
+"""Making a connection along a route: look up, connect, ask the proxy for a tunnel, speak TLS.
+
+`dial` does all of it within one deadline and names what went wrong: which step, with whom. It
+holds no state. Whatever fails, even a cancellation, the socket is closed before it is heard of.
+
+The runtime connects to several addresses (RFC 8305); TLS is the business of `network/tls.py`.
+"""
+
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any
+
+from gofer.exceptions import (
+    ConnectionRefused,
+    ConnectTimeout,
+    NameResolutionError,
+    ProxyError,
+    RequestException,
+    TunnelRefused,
+)
+from gofer.network.routes import HTTP_1_1, Proxy, Route, authority, server_hostname
+from gofer.protocols.proxy import ConnectReader, ConnectResponse, connect_request
+from gofer.runtime.base import Runtime, Stream, TimedOut
+
+if TYPE_CHECKING:
+    from ssl import SSLContext
+
+__all__ = ["Resolve", "dial"]
+
+# host, port, deadline -> the (family, sockaddr) pairs to try, as `Runtime.resolve`
+Resolve = Callable[[str, int, float | None], Awaitable[list[tuple[Any, ...]]]]
+
+RECEIVE_BYTES = 16 * 1024  # the answer to CONNECT is a few lines
+
+
+async def dial(
+    route: Route,
+    runtime: Runtime,
+    deadline: float | None,
+    *,
+    resolve: Resolve | None = None,
+    user_agent: str | None = None,
+) -> Stream:
+    """An open stream on which the route's origin, or its forwarding proxy, can be spoken to.
+
+    Args:
+        deadline: for all the steps together; the caller knows which limit it stands for.
+        resolve: looks names up instead of the runtime. What it raises that is not an OSError
+            passes untouched, so it may also refuse an address.
+        user_agent: for CONNECT; nothing else of a request is shown to the proxy.
+
+    Raises:
+        NameResolutionError: the origin's name has no address.
+        ConnectionRefused: none of its addresses, or not the unix socket, took the connection.
+        ProxyError: the proxy could not be reached or broke the rules; `TunnelRefused` if it
+            answered with a status code other than 2xx.
+        SSLError: TLS with the origin failed; `CertificateError` if it is not to be trusted.
+        ConnectTimeout: the deadline passed; the message names the step.
+        OSError: a certificate file that is not there. Nothing was connected to then.
+    """
+    origin_context, proxy_context = _contexts(route)
+    step = _Step()
+    stream: Stream | None = None
+    try:
+        stream = await _reach(route, runtime, deadline, resolve or runtime.resolve, step)
+        proxy = route.proxy
+        if proxy is not None and proxy_context is not None:
+            step.name = f"speaking TLS with {proxy}"
+            stream = await _secure_proxy(stream, proxy_context, proxy, deadline)
+        if proxy is not None and route.is_tunnel:
+            step.name = f"asking {proxy} for a tunnel"
+            await _tunnel(stream, route, proxy, deadline, user_agent)
+        if origin_context is not None:
+            step.name = "speaking TLS"
+            stream = await _secure(
+                stream, origin_context, route.server_hostname, route.host, route.port, deadline
+            )
+        return stream
+    except TimedOut:
+        _abort(stream)
+        raise ConnectTimeout(
+            f"connecting to {route.authority}: {step.name} took longer than the connect limit"
+        ) from None
+    except BaseException:
+        _abort(stream)
+        raise
+
+
+class _Step:
+    """What `dial` is doing at the moment, to be named if the deadline passes."""
+
+    __slots__ = ("name",)
+
+    name: str
+
+
+def _abort(stream: Stream | None) -> None:
+    if stream is not None:
+        stream.abort()
+
+
+def _contexts(route: Route) -> "tuple[SSLContext | None, SSLContext | None]":
+    """The TLS contexts for the origin and for the proxy, each None if that hop is plain.
+
+    The proxy is trusted as the origin is (as in Requests), but never shown the client
+    certificate, and spoken to in HTTP/1.1.
+    """
+    proxy_is_tls = route.proxy is not None and route.proxy.scheme == "https"
+    if not route.is_tls and not proxy_is_tls:
+        return None, None
+    from gofer.network.tls import context_for  # importing ssl costs 10 ms
+
+    return (
+        context_for(route.verify, route.cert, alpn=route.alpn) if route.is_tls else None,
+        context_for(route.verify, None, alpn=HTTP_1_1) if proxy_is_tls else None,
+    )
+
+
+async def _reach(
+    route: Route, runtime: Runtime, deadline: float | None, resolve: Resolve, step: _Step
+) -> Stream:
+    """A stream to the next hop: the unix socket, the proxy, or the origin."""
+    if route.unix_path is not None:
+        step.name = f"connecting to the unix socket {route.unix_path}"
+        try:
+            return await runtime.connect_unix(route.unix_path, deadline)
+        except OSError as exc:
+            raise ConnectionRefused(f"{step.name}: {exc.strerror or exc}") from exc
+
+    proxy = route.proxy
+    if proxy is None:
+        host, port = route.host, route.port
+    else:
+        host, port = proxy.host, proxy.port
+
+    step.name = f"resolving {host}"
+    try:
+        addresses = await resolve(host, port, deadline)
+    except RequestException:
+        raise  # an OSError too, but one that has its name already: a hook refused the address
+    except (OSError, UnicodeError) as exc:  # UnicodeError: Python's idna codec, on long labels
+        reason = getattr(exc, "strerror", None) or exc
+        raise _unreachable(NameResolutionError, proxy, f"{step.name}: {reason}") from exc
+    if not addresses:
+        raise _unreachable(NameResolutionError, proxy, f"{step.name}: got no address")
+
+    step.name = f"connecting to {authority(host, port)}"
+    try:
+        if route.source_address is None:
+            return await runtime.connect(addresses, deadline)
+        return await runtime.connect(addresses, deadline, source_address=route.source_address)
+    except OSError as exc:
+        reason = "; ".join(getattr(exc, "__notes__", ())) or exc.strerror or exc
+        raise _unreachable(ConnectionRefused, proxy, f"{step.name}: {reason}") from exc
+
+
+def _unreachable(
+    error: type[RequestException], proxy: Proxy | None, message: str
+) -> RequestException:
+    """`error`, or ProxyError if it was the proxy that could not be reached, as in Requests."""
+    if proxy is None:
+        return error(message)
+    return ProxyError(f"reaching the proxy {proxy}: {message}")
+
+
+async def _secure(
+    stream: Stream,
+    context: "SSLContext",
+    hostname: str,
+    host: str,
+    port: int,
+    deadline: float | None,
+) -> Stream:
+    """TLS over `stream`, with errors that name host and port."""
+    from gofer.network.tls import TLSStream, explain
+
+    try:
+        return await TLSStream.start(stream, context, hostname, deadline)
+    except OSError as exc:
+        raise explain(exc, host, port) from exc
+
+
+async def _secure_proxy(
+    stream: Stream, context: "SSLContext", proxy: Proxy, deadline: float | None
+) -> Stream:
+    """TLS with the proxy itself; that failing is the proxy's fault, not the origin's."""
+    try:
+        return await _secure(
+            stream, context, server_hostname(proxy.host), proxy.host, proxy.port, deadline
+        )
+    except RequestException as exc:
+        raise ProxyError(f"reaching the proxy {proxy}: {exc}") from exc
+
+
+async def _tunnel(
+    stream: Stream, route: Route, proxy: Proxy, deadline: float | None, user_agent: str | None
+) -> None:
+    """Ask the proxy for a tunnel to the origin; return when `stream` leads there.
+
+    Credentials are sent at once, so a 407 means that they are missing or wrong: asking a second
+    time would give the same answer. (Digest, which needs one, is not spoken to proxies yet.)
+    """
+    request = connect_request(route.host, route.port, proxy.authorization, user_agent)
+    reader = ConnectReader(str(proxy))
+    response = None
+    try:
+        await stream.send(request, deadline)
+        while response is None:
+            response = reader.feed(await stream.receive(RECEIVE_BYTES, deadline))
+    except ProxyError:
+        raise
+    except OSError as exc:
+        raise ProxyError(
+            f"asking {proxy} for a tunnel to {route.authority}: {exc.strerror or exc}"
+        ) from exc
+    if not response.is_tunnel:
+        raise _refusal(response, route, proxy)
+
+
+def _refusal(response: ConnectResponse, route: Route, proxy: Proxy) -> TunnelRefused:
+    """What the proxy answered, in few and harmless bytes; its content is not looked at."""
+    reason = f" {response.reason[:40]!r}" if response.reason else ""
+    hint = ""
+    if response.status == 407:
+        known = "its URL has no credentials" if proxy.authorization is None else "credentials sent"
+        hint = f" ({known})"
+    return TunnelRefused(
+        f"asking {proxy} for a tunnel to {route.authority}: got {response.status}{reason},"
+        f" expected 2xx{hint}",
+        status_code=response.status,
+    )

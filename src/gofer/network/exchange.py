@@ -1,0 +1,107 @@
+"""The bottom of every chain of stages: from a request to a connection to a response."""
+
+import sys
+from typing import Any
+
+from gofer.exceptions import ConnectTimeout, DeadlineExceeded, RequestException
+from gofer.messages.request import PreparedRequest
+from gofer.messages.response import Response
+from gofer.network.dial import dial
+from gofer.network.http1 import Http1Connection, encode_head
+from gofer.network.pool import Pool, PoolLimits
+from gofer.network.routes import Route
+from gofer.protocols.http1 import Limits
+from gofer.runtime.base import Runtime
+
+__all__ = ["Network"]
+
+DEBUG = 10  # logging.DEBUG, without importing it
+
+
+class Network:
+    """A pool, a runtime and limits: what a session sends its requests by."""
+
+    __slots__ = ("limits", "pool", "runtime")
+
+    def __init__(
+        self, runtime: Runtime, limits: Limits | None = None, pool_limits: PoolLimits | None = None
+    ) -> None:
+        self.runtime = runtime
+        self.limits = limits or Limits()
+        self.pool = Pool(runtime, pool_limits)
+
+    async def send(self, request: PreparedRequest) -> Response:
+        """The response to `request`, its content still to come or already there.
+
+        Raises:
+            InvalidHeader, InvalidMethod, LocalProtocolError: before anything is sent.
+            ConnectionError, Timeout: and their subclasses; each has `.request`.
+        """
+        route = request.settings.router.route(request._url or request.url_parsed)
+        if route.is_forwarding:
+            head = encode_head(
+                request, absolute=True, proxy_authorization=route.proxy.authorization
+            )
+        else:
+            head = encode_head(request)
+        started = self.runtime.now()
+        connection = None
+        if request.settings.keep_alive and not request.fresh_connection:
+            connection = self.pool.take(route, started)
+        if connection is None:
+            connection = await self._open(route, request)
+        response = await connection.exchange(request, head, started)
+        logging = sys.modules.get("logging")
+        if logging is not None:
+            _log(logging, request, response)
+        return response
+
+    async def _open(self, route: Route, request: PreparedRequest) -> Http1Connection:
+        """A new connection on `route`, within the limits of the pool and of time."""
+        timeouts = request.settings.timeouts
+        now = self.runtime.now()
+        pool_deadline = _earlier(request.deadline, now, timeouts.pool)
+
+        async def connect() -> Http1Connection:
+            deadline = _earlier(request.deadline, self.runtime.now(), timeouts.connect)
+            agent = request.sent_headers.get("user-agent")
+            stream = await dial(
+                route, self.runtime, deadline, user_agent=agent if isinstance(agent, str) else None
+            )
+            return Http1Connection(stream, route, self.pool, self.runtime, self.limits)
+
+        try:
+            return await self.pool.open(route, connect, pool_deadline)
+        except RequestException as error:
+            error.request = request
+            over = request.deadline is not None and self.runtime.now() >= request.deadline - 0.001
+            if isinstance(error, ConnectTimeout) and over:
+                raise DeadlineExceeded(
+                    f"the deadline of the whole call passed: {error}", request=request
+                ) from error
+            raise
+
+
+def _earlier(deadline: float | None, now: float, seconds: float | None) -> float | None:
+    """The end of a phase of `seconds` from `now`, or `deadline` if that comes first."""
+    if seconds is None:
+        return deadline
+    end = now + seconds
+    return end if deadline is None or end < deadline else deadline
+
+
+def _log(logging: Any, request: PreparedRequest, response: Response) -> None:
+    """One DEBUG line per exchange, if the program logs at all. Never a query or a field value."""
+    global _logger
+    if _logger is None:
+        _logger = logging.getLogger("gofer")
+        _logger.addHandler(logging.NullHandler())
+    if _logger.isEnabledFor(DEBUG):
+        url = request.url_parsed
+        _logger.debug(
+            "%s %s://%s%s -> %s in %.1f ms", request.method, url.scheme, url.authority, url.path,
+            response.status_code, response._elapsed * 1000,
+        )  # fmt: skip
+
+
+_logger: Any = None

@@ -1,0 +1,525 @@
+"""An HTTP/1.1 connection: one exchange at a time over a stream.
+
+`Http1Connection.exchange` writes a request and reads the response's head; `Http1Content` reads
+the rest when somebody wants it. The connection goes back to its pool the moment the response is
+complete and nothing speaks against it; why it does not is a value (`closing`).
+"""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from gofer.exceptions import (
+    BodyReadTimeout,
+    ConnectionLost,
+    DeadlineExceeded,
+    IncompleteContent,
+    LocalProtocolError,
+    ReadTimeout,
+    RequestException,
+    Timeout,
+    WriteTimeout,
+)
+from gofer.messages.request import PreparedRequest
+from gofer.messages.response import Response
+from gofer.protocols.http1 import (
+    LAST_CHUNK,
+    LENGTH,
+    Limits,
+    ResponseReader,
+    check_content_length,
+    chunk,
+    request_head,
+)
+from gofer.runtime.base import Runtime, Stream, TimedOut
+
+if TYPE_CHECKING:
+    from gofer.network.pool import Pool
+    from gofer.network.routes import Route
+
+__all__ = ["Http1Connection", "Http1Content", "encode_head"]
+
+RECEIVE = 64 * 1024  # bytes; a small answer, head and content, comes in one piece
+RECEIVE_LARGE = 1024 * 1024
+SEND_TOGETHER = 64 * 1024  # content up to this size goes out with the head
+SEND_PIECE = 256 * 1024  # between two pieces an early answer is noticed
+
+# Why a connection is not kept: values for the log and for whoever debugs.
+ASKED_TO_CLOSE = "the server closes after this response"
+WE_CLOSE = "the request said Connection: close"
+EXCESS_BYTES = "the server sent more than its response"
+EARLY_ANSWER = "the server answered before it had the whole request"
+FAILED = "the exchange failed"
+ABANDONED = "the response was closed before its end"
+
+
+class Http1Connection:
+    """A stream that speaks HTTP/1.1, and where it belongs."""
+
+    __slots__ = (
+        "closing", "counted", "exchanges", "generation", "idle_since", "limits", "pool", "reader",
+        "route", "runtime", "stream", "__weakref__",
+    )  # fmt: skip
+
+    def __init__(
+        self, stream: Stream, route: "Route", pool: "Pool", runtime: Runtime, limits: Limits
+    ) -> None:
+        self.stream = stream
+        self.route = route
+        self.pool = pool
+        self.runtime = runtime
+        self.reader = ResponseReader(limits, f"{route.host}:{route.port}")
+        self.closing: str | None = None
+        self.exchanges = 0
+        self.idle_since = 0.0
+        self.generation = 0
+        self.counted = True
+
+    def close(self, reason: str) -> None:
+        """Close at once; the pool has the place back. Safe to call twice."""
+        if self.closing is None or self.counted:
+            self.closing = self.closing or reason
+            self.stream.abort()
+            if self.counted:
+                self.counted = False
+                self.pool.release(self.route)
+
+    async def exchange(
+        self, request: PreparedRequest, head: bytes, started: float
+    ) -> Response:
+        """Send the request and return its response as soon as the head is there.
+
+        Raises:
+            ConnectionLost, RemoteProtocolError, ReadTimeout, WriteTimeout, DeadlineExceeded:
+                the connection is closed then.
+        """
+        reader = self.reader
+        reader.begin(request.method)
+        self.exchanges += 1
+        written = False
+        try:
+            body = request.body
+            if body is None:
+                await self.stream.send(head, self._deadline(request, request.settings.timeouts.write))
+            else:
+                await self._send_with_content(request, head, body)
+            written = True
+            request.sent = True
+            if not reader.status:
+                await self._receive_head(request)
+        except BaseException as error:
+            self.close(FAILED)
+            raise self._named(error, request, written) from error
+        response = request.response_class()
+        response.status_code = reader.status
+        response.fields = reader.fields  # type: ignore[assignment]
+        response.url = request._url.href  # type: ignore[union-attr]
+        response.request = request
+        response._elapsed = self.runtime.now() - started
+        if reader.interim:
+            response._interim = reader.interim
+        if reader.complete:
+            pieces = reader.pieces
+            response._received = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+            if reader._trailer_lines:
+                response._take_trailers = _constant(reader.trailers)
+            self.finish(request)
+        else:
+            source = response._source = Http1Content(self, request)
+            response._take_trailers = source.take_trailers
+        return response
+
+    def finish(self, request: PreparedRequest) -> None:
+        """The response is complete: keep the connection, or say why not."""
+        reader = self.reader
+        reader.pieces.clear()
+        if reader.excess:
+            self.close(EXCESS_BYTES)
+        elif not reader.keep_alive:
+            self.close(ASKED_TO_CLOSE)
+        elif self.closing is not None:
+            self.close(self.closing)
+        elif not request.settings.keep_alive or _says_close(request):
+            self.close(WE_CLOSE)
+        else:
+            self.pool.give(self)
+
+    # Reading ----------------------------------------------------------------------------------
+
+    async def _receive_head(self, request: PreparedRequest) -> None:
+        """Read until the final head is whole; its time is limited as a whole, not per byte."""
+        reader, receive = self.reader, self.stream.receive
+        deadline = self._deadline(request, request.settings.timeouts.read)
+        while not reader.status:
+            data = await receive(RECEIVE, deadline)
+            if data:
+                reader.feed(data)
+            else:
+                reader.eof()
+
+    def _deadline(self, request: PreparedRequest, seconds: float | None) -> float | None:
+        """When a phase of `seconds` starting now has to end; never after the call's deadline."""
+        whole = request.deadline
+        if seconds is None:
+            return whole
+        phase = self.runtime.now() + seconds
+        return phase if whole is None or phase < whole else whole
+
+    # Writing ----------------------------------------------------------------------------------
+
+    async def _send_with_content(self, request: PreparedRequest, head: bytes, body: Any) -> None:
+        """Send head and content; stop when an answer comes before the end (RFC 9112, 9.5)."""
+        chunked = "transfer-encoding" in request.sent_headers
+        if type(body) is bytes and len(body) <= SEND_TOGETHER and not chunked:
+            if request.has_field("expect") and await self._answered_expectation(request, head):
+                return
+            message = body if request.has_field("expect") else head + body
+            await self.stream.send(
+                message, self._deadline(request, request.settings.timeouts.write)
+            )
+            return
+        try:
+            if request.has_field("expect"):
+                if await self._answered_expectation(request, head):
+                    return
+                head = b""
+            await self._send_pieces(request, head, body, chunked)
+        except OSError as error:
+            # The peer stopped taking content. If it said why, that is the answer.
+            if isinstance(error, RequestException):
+                raise
+            self.closing = EARLY_ANSWER
+            try:
+                await self._receive_head(request)
+            except (OSError, TimedOut):
+                raise error from None
+
+    async def _send_pieces(
+        self, request: PreparedRequest, head: bytes, body: Any, chunked: bool
+    ) -> None:
+        from gofer.messages.content import chunks
+
+        stream = self.stream
+        seconds = request.settings.timeouts.write
+        declared = None
+        if not chunked:
+            declared = int(request.sent_headers["content-length"])
+        if type(body) is bytes:
+            if head:
+                await stream.send(head, self._deadline(request, seconds))
+            view = memoryview(body)
+            while view:
+                if stream.is_readable() and await self._early_answer(request):
+                    return
+                count = await stream.send_some(view[:SEND_PIECE], self._deadline(request, seconds))
+                view = view[count:]
+            return
+        send_file = getattr(stream, "send_file", None)
+        if declared and send_file is not None and _is_plain_file(body):
+            await stream.send(head, self._deadline(request, seconds))
+            await self._send_file(request, body, declared)
+            return
+        waiting = head  # the head goes out with the first piece
+        for piece in chunks(body, SEND_PIECE, declared=declared):
+            if not piece:
+                continue
+            if waiting is not head and stream.is_readable() and await self._early_answer(request):
+                return
+            data = chunk(piece) if chunked else piece
+            await stream.send(waiting + data if waiting else data, self._deadline(request, seconds))
+            waiting = b""
+        tail = waiting + LAST_CHUNK if chunked else waiting
+        if tail:
+            await stream.send(tail, self._deadline(request, seconds))
+
+    async def _send_file(self, request: PreparedRequest, file: Any, count: int) -> None:
+        """Content straight from the file to the socket, by the operating system."""
+        stream: Any = self.stream
+        offset = file.tell()
+        end = offset + count
+        while offset < end:
+            if stream.is_readable() and await self._early_answer(request):
+                return
+            sent = await stream.send_file(
+                file,
+                offset,
+                min(end - offset, 4 * RECEIVE_LARGE),
+                self._deadline(request, request.settings.timeouts.write),
+            )
+            if sent == 0:
+                raise LocalProtocolError(
+                    f"sending a file: it ended {end - offset} bytes before its Content-Length;"
+                    " it must not change while it is sent"
+                )
+            offset += sent
+        file.seek(offset)
+
+    async def _early_answer(self, request: PreparedRequest) -> bool:
+        """Something came while we send: True if it is the answer, so that sending is over."""
+        reader = self.reader
+        data = await self.stream.receive(RECEIVE, self._deadline(request, 0.001))
+        if data:
+            reader.feed(data)
+        else:
+            reader.eof()
+        if reader.status:
+            self.closing = EARLY_ANSWER
+            return True
+        return False
+
+    async def _answered_expectation(self, request: PreparedRequest, head: bytes) -> bool:
+        """Expect: 100-continue (RFC 9110, 10.1.1). True if the final answer came instead."""
+        settings = request.settings
+        await self.stream.send(head, self._deadline(request, settings.timeouts.write))
+        reader = self.reader
+        deadline = self._deadline(request, settings.expect_timeout)
+        try:
+            while not reader.status and not reader.interim:
+                data = await self.stream.receive(RECEIVE, deadline)
+                if data:
+                    reader.feed(data)
+                else:
+                    reader.eof()
+        except TimedOut:
+            return False  # it may never say so: go on
+        if reader.status:
+            self.closing = EARLY_ANSWER
+            return True
+        return False
+
+    # Errors -------------------------------------------------------------------------------------
+
+    def _named(
+        self, error: BaseException, request: PreparedRequest, written: bool
+    ) -> BaseException:
+        """The named exception for what a leaf or the reader raised."""
+        reader = self.reader
+        if isinstance(error, TimedOut):
+            if written:
+                return self.timed_out(
+                    ReadTimeout, "read", request,
+                    "waiting for the response head" if not reader.has_received
+                    else "in the middle of the response head",
+                )  # fmt: skip
+            return self.timed_out(WriteTimeout, "write", request, "sending the request")
+        if isinstance(error, RequestException):
+            error.request = error.request or request
+            if isinstance(error, ConnectionLost):
+                self._mark_lost(error, written)
+            return error
+        if isinstance(error, OSError):
+            lost = ConnectionLost(
+                f"{reader.peer}: the connection broke while"
+                f" {'waiting for the response' if written else 'sending the request'}:"
+                f" {error.strerror or error}",
+                request=request,
+            )
+            self._mark_lost(lost, written)
+            return lost
+        return error
+
+    def _mark_lost(self, error: ConnectionLost, written: bool) -> None:
+        error.is_reused = self.exchanges > 1
+        error.is_unanswered = not self.reader.has_received
+        error.is_unsent = not written and error.is_unanswered
+
+    def timed_out(
+        self, kind: type[Timeout], phase: str, request: PreparedRequest, doing: str
+    ) -> Timeout:
+        """The timeout to raise: of the phase, or of the whole call if that has passed."""
+        limit = getattr(request.settings.timeouts, phase)
+        if request.deadline is not None and self.runtime.now() >= request.deadline - 0.001:
+            return DeadlineExceeded(
+                f"{self.reader.peer}: the deadline of the whole call passed while {doing}",
+                request=request,
+            )
+        return kind(f"{self.reader.peer}: {phase} timeout of {limit} seconds {doing}", request=request)
+
+    def __repr__(self) -> str:
+        state = f"closed: {self.closing}" if self.closing else f"{self.exchanges} exchanges"
+        return f"<Http1Connection {self.route!r}, {state}>"
+
+
+class Http1Content:
+    """The content of a response that has not arrived whole yet: a response's source."""
+
+    __slots__ = ("_connection", "_request", "_trailers", "has_length", "run")
+
+    def __init__(self, connection: Http1Connection, request: PreparedRequest) -> None:
+        self._connection: Http1Connection | None = connection
+        self._request = request
+        self._trailers: list[tuple[bytes, bytes]] = []
+        self.has_length = connection.reader.framing is LENGTH
+        self.run = connection.runtime.run
+
+    async def receive(self) -> bytes:
+        """The next piece as it came, b"" at the end.
+
+        Raises:
+            BodyReadTimeout, DeadlineExceeded, ChunkedEncodingError, IncompleteContent.
+        """
+        connection = self._connection
+        if connection is None:
+            return b""
+        reader = connection.reader
+        while not reader.pieces and not reader.complete:
+            await self._more(connection, RECEIVE)
+        pieces = reader.take_pieces()
+        if reader.complete:
+            self._end(connection)
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+    async def receive_all(self) -> bytes:
+        """All that is left. Known length or not, memory grows with what has come."""
+        connection = self._connection
+        if connection is None:
+            return b""
+        reader = connection.reader
+        while not reader.complete:
+            size = RECEIVE_LARGE if reader.remaining > RECEIVE_LARGE else RECEIVE
+            await self._more(connection, size)
+        content = b"".join(reader.pieces)
+        self._end(connection)
+        return content
+
+    async def drain(self, max_bytes: int, seconds: float) -> bytes | None:
+        """All that is left if it is at most `max_bytes` and comes in time; else None."""
+        connection = self._connection
+        if connection is None:
+            return b""
+        reader = connection.reader
+        if reader.framing is LENGTH and reader.remaining > max_bytes:
+            return None
+        until = connection.runtime.now() + seconds
+        count = sum(map(len, reader.pieces))
+        while not reader.complete:
+            before = len(reader.pieces)
+            try:
+                await self._more(connection, RECEIVE, until)
+            except (OSError, TimedOut):
+                return None
+            count += sum(map(len, reader.pieces[before:]))
+            if count > max_bytes:
+                return None
+        content = b"".join(reader.pieces)
+        self._end(connection)
+        return content
+
+    async def _more(
+        self, connection: Http1Connection, size: int, until: float | None = None
+    ) -> None:
+        """One read from the connection, with errors that name what happened to the content."""
+        reader, request = connection.reader, self._request
+        deadline = connection._deadline(request, request.settings.timeouts.read)
+        if until is not None and (deadline is None or until < deadline):
+            deadline = until
+        try:
+            data = await connection.stream.receive(size, deadline)
+            if data:
+                reader.feed(data)
+            else:
+                reader.eof()
+        except TimedOut:
+            error = connection.timed_out(
+                BodyReadTimeout, "read", request,
+                "in the middle of the content"
+                + (f", {reader.remaining} bytes missing" if reader.framing is LENGTH else ""),
+            )  # fmt: skip
+            self.abort()
+            raise error from None
+        except RequestException:
+            self.abort()
+            raise
+        except OSError as error:
+            self.abort()
+            missing = f", {reader.remaining} bytes missing" if reader.framing is LENGTH else ""
+            raise IncompleteContent(
+                f"{reader.peer}: the connection broke in the middle of the content{missing}:"
+                f" {error.strerror or error}"
+            ) from error
+        except BaseException:
+            self.abort()
+            raise
+
+    def _end(self, connection: Http1Connection) -> None:
+        self._connection = None
+        self._trailers = connection.reader.trailers
+        connection.finish(self._request)
+
+    def take_trailers(self) -> list[tuple[bytes, bytes]]:
+        return self._trailers
+
+    def abort(self) -> None:
+        """Close the connection; what has not been read is lost."""
+        connection = self._connection
+        if connection is not None:
+            self._connection = None
+            connection.close(ABANDONED)
+
+
+def encode_head(request: PreparedRequest, *, proxy_authorization: str | None = None,
+                absolute: bool = False) -> bytes:  # fmt: skip
+    """Request line and header section, checked, as bytes of HTTP/1.1 (RFC 9112, 3).
+
+    Args:
+        absolute: the request target in absolute-form, as a forwarding proxy wants it.
+        proxy_authorization: for that proxy's eyes.
+
+    Raises:
+        InvalidMethod, InvalidHeader, LocalProtocolError: it must not be sent like this.
+    """
+    url = request._url or request.url_parsed
+    headers = request.sent_headers
+    fields = headers._encoded or headers.encode()
+    if "transfer-encoding" in headers or "content-length" in headers or request.body is not None:
+        _check_framing(request)
+    if proxy_authorization is not None and "proxy-authorization" not in headers:
+        fields += b"Proxy-Authorization: %s\r\n" % proxy_authorization.encode("latin-1")
+    host = b"" if headers.get("host") is not None else url.host_field
+    return request_head(request.method, url.absolute if absolute else url.target, host, fields)
+
+
+def _check_framing(request: PreparedRequest) -> None:
+    """Framing fields are ours: what the caller wrote must be true (RFC 9112, 6)."""
+    headers, body = request.sent_headers, request.body
+    coding, length = headers.get("transfer-encoding"), headers.get("content-length")
+    if coding is not None and length is not None:
+        raise LocalProtocolError(
+            "both Content-Length and Transfer-Encoding are set; leave both out,"
+            " gofer sets the right one"
+        )
+    if coding is not None and str(coding).lower() != "chunked":
+        raise LocalProtocolError("the Transfer-Encoding given is not 'chunked'; leave it out")
+    if coding is None and length is None and body is not None:
+        request.prepare_content_length(body)  # type: ignore[attr-defined]
+        return
+    if length is None:
+        if body is None:
+            raise LocalProtocolError("Transfer-Encoding is set and there is no content to send")
+        return
+    from gofer.messages.content import is_stream
+    from gofer.messages.content import length as length_of
+
+    text = length.decode("latin-1") if isinstance(length, bytes) else str(length)
+    if body is None:
+        known: int | None = 0
+    elif is_stream(body):
+        known = None  # checked while it is sent
+    else:
+        known = length_of(body)
+    check_content_length(text, known)
+
+
+def _says_close(request: PreparedRequest) -> bool:
+    value = request.sent_headers.get("connection")
+    return value is not None and value != "keep-alive" and "close" in str(value).lower()
+
+
+def _is_plain_file(body: Any) -> bool:
+    """True for a file of the operating system opened for bytes, which can be sent as it is."""
+    from io import BufferedReader, FileIO
+
+    return type(body) in (BufferedReader, FileIO)
+
+
+def _constant(value: Any) -> Callable[[], Any]:
+    return lambda: value

@@ -1,0 +1,333 @@
+"""The connections of a session: which are idle, how many are open, who waits for one.
+
+State: `_hosts`, one `Host` per route with open connections or waiters, least recently used first.
+Taking and giving back are O(1) and, without limits, take no lock: a list's pop and append are
+atomic. Everything that counts is done under `_lock`; nothing waits and no socket is touched there.
+
+An idle connection is used again only when it is provably clean: nothing of its last response is
+unread, nothing came since, and it has not idled too long. Most recently used first, so that
+surplus connections grow old and go.
+"""
+
+import os
+import threading
+import weakref
+from collections import deque
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from gofer.exceptions import PoolTimeout
+from gofer.network.http1 import Http1Connection
+from gofer.network.routes import Route
+from gofer.runtime.base import Runtime, TimedOut
+
+__all__ = ["Pool", "PoolLimits"]
+
+# Why a connection was not kept: values for the log and for whoever debugs.
+IDLE_TOO_LONG = "it idled too long"
+NOT_CLEAN = "the peer closed it or sent something while it was idle"
+NO_ROOM = "the pool is full"
+POOL_CLOSED = "the pool was closed"
+FORKED = "it belongs to the parent process"
+
+
+class PoolLimits:
+    """How many connections may idle, and how many may be open.
+
+    Args:
+        hosts: routes whose idle connections are kept.
+        idle_per_host: idle connections kept per route.
+        idle_seconds: age after which an idle connection is closed instead of used.
+        open_per_host: open connections per route; more requests wait. None: no limit.
+        open_in_all: open connections altogether.
+    """
+
+    __slots__ = ("hosts", "idle_per_host", "idle_seconds", "open_in_all", "open_per_host")
+
+    def __init__(
+        self,
+        hosts: int = 10,
+        idle_per_host: int = 10,
+        idle_seconds: float | None = 60.0,
+        open_per_host: int | None = None,
+        open_in_all: int | None = None,
+    ) -> None:
+        self.hosts = hosts
+        self.idle_per_host = idle_per_host
+        self.idle_seconds = float("inf") if idle_seconds is None else idle_seconds
+        self.open_per_host = open_per_host
+        self.open_in_all = open_in_all
+
+
+class Host:
+    """What the pool knows of one route."""
+
+    __slots__ = ("idle", "open", "waiters")
+
+    def __init__(self) -> None:
+        self.idle: list[Http1Connection] = []  # most recently used last
+        self.open = 0  # idle, in use, and being made
+        self.waiters: deque[_Waiter] = deque()
+
+
+class _Waiter:
+    """Somebody in line for a connection, or for the right to make one."""
+
+    __slots__ = ("connection", "event", "granted", "host")
+
+    def __init__(self, event: Any, host: Host) -> None:
+        self.event = event
+        self.host = host
+        self.granted = False
+        self.connection: Http1Connection | None = None
+
+
+class Pool:
+    """Connections by route. Safe to share between threads; forgotten in a forked child."""
+
+    def __init__(self, runtime: Runtime, limits: PoolLimits | None = None) -> None:
+        self.runtime = runtime
+        self.limits = limits or PoolLimits()
+        self._lock = threading.Lock()
+        self._hosts: dict[Route, Host] = {}
+        self._waiters: deque[_Waiter] = deque()  # those only the limit in all holds back
+        self._open = 0
+        self._latest: Route | None = None
+        self.generation = 0
+        _pools.add(self)
+
+    # The hot path ---------------------------------------------------------------------------
+
+    def take(self, route: Route, now: float) -> Http1Connection | None:
+        """An idle connection on `route` that is clean, the most recently used; or None."""
+        host = self._hosts.get(route)
+        if host is None:
+            return None
+        idle = host.idle
+        while idle:
+            try:
+                connection = idle.pop()
+            except IndexError:  # another thread was quicker
+                return None
+            if now - connection.idle_since > self.limits.idle_seconds:
+                connection.close(IDLE_TOO_LONG)
+            elif connection.stream.is_readable():
+                connection.close(NOT_CLEAN)
+            else:
+                return connection
+        return None
+
+    def give(self, connection: Http1Connection) -> None:
+        """Take back a connection that is clean, for the next in line or to idle."""
+        route = connection.route
+        host = self._hosts.get(route)
+        if host is None or connection.generation != self.generation:
+            connection.close(POOL_CLOSED)
+            return
+        if self._waiters or host.waiters:
+            if self._hand_over(connection, host):
+                return
+        connection.idle_since = self.runtime.now()
+        idle = host.idle
+        idle.append(connection)
+        if len(idle) > self.limits.idle_per_host:
+            try:
+                idle.pop(0).close(NO_ROOM)
+            except IndexError:
+                pass
+        if route is not self._latest:
+            self._make_latest(route)
+
+    # Opening and closing ----------------------------------------------------------------------
+
+    async def open(
+        self,
+        route: Route,
+        dial: Callable[[], Awaitable[Http1Connection]],
+        deadline: float | None,
+    ) -> Http1Connection:
+        """A new connection made by `dial`, when the limits allow; or one given back meanwhile.
+
+        Raises:
+            PoolTimeout: none came free before `deadline`.
+        """
+        waiter = self._reserve(route)
+        if waiter is not None:
+            try:
+                await waiter.event.wait(deadline)
+            except BaseException as error:
+                self._leave(waiter, route)
+                if isinstance(error, TimedOut):
+                    raise PoolTimeout(
+                        f"waiting for a connection to {route.host}: none of the allowed ones"
+                        " became free (config: max_connections, max_connections_per_host)"
+                    ) from None
+                raise
+            if waiter.connection is not None:
+                return waiter.connection
+        try:
+            connection = await dial()
+        except BaseException:
+            self.release(route)
+            raise
+        connection.generation = self.generation
+        return connection
+
+    def _reserve(self, route: Route) -> _Waiter | None:
+        """Count a connection in, or stand in line."""
+        limits = self.limits
+        surplus = None
+        with self._lock:
+            host = self._hosts.get(route)
+            if host is None:
+                host = self._hosts[route] = Host()
+            host_is_full = limits.open_per_host is not None and host.open >= limits.open_per_host
+            all_full = limits.open_in_all is not None and self._open >= limits.open_in_all
+            if all_full and not host_is_full:
+                surplus = self._idle_elsewhere_locked(host)
+                all_full = surplus is None
+            if host_is_full or all_full:
+                waiter = _Waiter(self.runtime.event(), host)
+                host.waiters.append(waiter)
+                if not host_is_full:
+                    self._waiters.append(waiter)
+                return waiter
+            host.open += 1
+            self._open += 1
+        if surplus is not None:
+            surplus.close(NO_ROOM)
+        return None
+
+    def _idle_elsewhere_locked(self, host: Host) -> Http1Connection | None:
+        """An idle connection of the least recently used other route, no longer counted."""
+        for other in self._hosts.values():
+            if other is not host and other.idle:
+                connection = other.idle.pop(0)
+                other.open -= 1
+                self._open -= 1
+                connection.counted = False
+                return connection
+        return None
+
+    def release(self, route: Route) -> None:
+        """A connection on `route` is closed, or could not be made: its place is free."""
+        with self._lock:
+            host = self._hosts.get(route)
+            if host is None:
+                return
+            host.open -= 1
+            self._open -= 1
+            self._grant_locked(host)
+            if host.open <= 0 and not host.waiters:
+                self._hosts.pop(route, None)
+
+    def _grant_locked(self, host: Host) -> None:
+        """Let the first in line make a connection in the place that came free."""
+        limits = self.limits
+        if limits.open_in_all is not None and self._open >= limits.open_in_all:
+            return
+        for line in (host.waiters, self._waiters):
+            while line:
+                waiter = line[0]
+                target = waiter.host
+                if waiter.granted:
+                    line.popleft()
+                    continue
+                if limits.open_per_host is not None and target.open >= limits.open_per_host:
+                    break
+                line.popleft()
+                waiter.granted = True
+                target.open += 1
+                self._open += 1
+                waiter.event.set()
+                return
+
+    def _hand_over(self, connection: Http1Connection, host: Host) -> bool:
+        """Give a clean connection straight to whoever waits for its route, in order."""
+        with self._lock:
+            while host.waiters:
+                waiter = host.waiters.popleft()
+                if not waiter.granted:
+                    waiter.granted = True
+                    waiter.connection = connection
+                    waiter.event.set()
+                    return True
+            if not any(not waiter.granted for waiter in self._waiters):
+                self._waiters.clear()
+                return False
+        connection.close(NO_ROOM)  # somebody waits for the place, on another route
+        return True
+
+    def _leave(self, waiter: _Waiter, route: Route) -> None:
+        """A waiter gave up. What it was given in the same moment goes on to the next."""
+        with self._lock:
+            was_granted = waiter.granted
+            waiter.granted = True
+        if was_granted:
+            if waiter.connection is not None:
+                self.give(waiter.connection)
+            else:
+                self.release(route)
+
+    def _make_latest(self, route: Route) -> None:
+        """Move `route` to the end of the order of use; drop idle ones of routes too many."""
+        surplus: list[Http1Connection] = []
+        with self._lock:
+            host = self._hosts.pop(route, None)
+            if host is None:
+                return
+            self._hosts[route] = host
+            self._latest = route
+            if len(self._hosts) > self.limits.hosts:
+                for other in list(self._hosts.values())[: len(self._hosts) - self.limits.hosts]:
+                    surplus += other.idle
+                    other.idle.clear()
+        for connection in surplus:
+            connection.close(NO_ROOM)
+
+    def close(self) -> None:
+        """Close every idle connection; those in use are closed when they come back."""
+        with self._lock:
+            self.generation += 1
+            idle = [one for host in self._hosts.values() for one in host.idle]
+            for host in self._hosts.values():
+                host.idle.clear()
+        for connection in idle:
+            connection.close(POOL_CLOSED)
+
+    def forget(self) -> None:
+        """In a forked child: the connections are the parent's; drop them, do not speak on them."""
+        self._lock = threading.Lock()
+        hosts, self._hosts = self._hosts, {}
+        self._waiters = deque()
+        self._open = 0
+        self._latest = None
+        self.generation += 1
+        for host in hosts.values():
+            for connection in host.idle:
+                connection.counted = False
+                connection.close(FORKED)
+
+    @property
+    def counts(self) -> tuple[int, int, int]:
+        """(idle, in use or being made, waiting)."""
+        with self._lock:
+            idle = sum([len(host.idle) for host in self._hosts.values()])
+            waiting = sum([not one.granted for h in self._hosts.values() for one in h.waiters])
+            return idle, self._open - idle, waiting
+
+    def __repr__(self) -> str:
+        idle, in_use, waiting = self.counts
+        return f"<Pool {idle} idle, {in_use} in use, {waiting} waiting>"
+
+
+_pools: "weakref.WeakSet[Pool]" = weakref.WeakSet()
+
+
+def _forget_all() -> None:
+    for pool in list(_pools):
+        pool.forget()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_all)

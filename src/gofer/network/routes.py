@@ -1,0 +1,368 @@
+"""Which way to an origin: direct, through a proxy, over a unix socket; with which TLS.
+
+A `Route` is everything that makes two connections interchangeable: the pool is indexed by it,
+and whoever holds one knows how to dial. `choose` decides, from what the caller set and what the
+environment says; `Router` remembers the decisions of one session.
+
+To add a type of proxy: its handshake in `protocols/`, its scheme in `Proxy.parse`, a step in
+`network/dial.py`.
+"""
+
+from binascii import b2a_base64
+from collections.abc import Hashable, Mapping
+from typing import Any, Protocol
+
+from gofer.exceptions import InvalidProxyURL, InvalidSchema, InvalidURL, MissingSchema
+from gofer.messages.url import URL, parse
+from gofer.network import environment as environments
+from gofer.network.environment import Environment, NoProxy
+
+__all__ = ["Proxy", "Route", "Router", "Settings", "choose", "choose_proxy", "proxy_headers"]
+
+MAX_ROUTES = 4096  # remembered by a Router; a crawler must not grow without end
+
+HTTP_1_1 = ("http/1.1",)
+
+
+class Settings(Protocol):
+    """What of a session's or a call's settings decides the route."""
+
+    proxies: Mapping[str, str | None] | None  # by scheme://host, scheme, all://host, all
+    verify: Any  # True or None, False, a path, an ssl.SSLContext
+    cert: Any  # a path, (cert, key), (cert, key, password)
+    trust_env: bool
+    unix_socket: str | None
+    source_address: tuple[str, int] | None
+
+
+class Proxy:
+    """An HTTP proxy, spoken to in plain or, with scheme "https", over TLS. Immutable.
+
+    Attributes:
+        authorization: value of Proxy-Authorization, for the eyes of this proxy only.
+    """
+
+    __slots__ = ("authorization", "host", "key", "port", "scheme")
+
+    def __init__(self, scheme: str, host: str, port: int, authorization: str | None) -> None:
+        self.scheme = scheme
+        self.host = host
+        self.port = port
+        self.authorization = authorization
+        self.key = (scheme, host, port, authorization)
+
+    @classmethod
+    def parse(cls, text: str) -> "Proxy":
+        """The proxy of a URL such as `http://user:password@proxy.example:3128`.
+
+        Without a scheme it is http, as in Requests and curl. The port defaults to the scheme's.
+
+        Raises:
+            InvalidSchema: a SOCKS proxy.
+            InvalidProxyURL: anything else that is not an http or https URL.
+        """
+        if not isinstance(text, str):
+            raise InvalidProxyURL(f"reading a proxy URL: got {type(text).__name__}, expected str")
+        text = text.strip()
+        scheme, separator, _ = text.partition("://")
+        if not separator:
+            if ":/" in text:
+                raise _invalid(text, "expected two slashes behind the scheme")
+            scheme = "http"
+            text = f"http://{text.removeprefix('//')}"
+        scheme = scheme.lower()
+        if scheme.startswith("socks"):
+            raise InvalidSchema(
+                f"reading a proxy URL: {scheme[:40]!r} proxies need the SOCKS handshake,"
+                " which is not supported yet; expected http or https"
+            )
+        if scheme not in ("http", "https"):
+            raise _invalid(text, "expected the scheme http or https")
+
+        try:
+            url = parse(text)
+        except (InvalidURL, InvalidSchema, MissingSchema) as exc:
+            # The reason could quote a piece of the password when that holds "/", "#" or "?".
+            reason = "" if "@" in text else str(exc)
+            raise _invalid(text, reason) from None
+        return cls(scheme, url.host, url.port, _basic_authorization(url))
+
+    def __repr__(self) -> str:
+        return f"<Proxy {self}>"
+
+    def __str__(self) -> str:
+        return f"{self.scheme}://{authority(self.host, self.port)}"
+
+
+def _invalid(text: str, reason: str) -> InvalidProxyURL:
+    """The error for a proxy's URL; shows none of it if there may be credentials in it."""
+    shown = "a URL with credentials" if "@" in text else repr(text[:40])
+    form = "http://[user:password@]host[:port], reserved characters percent-encoded"
+    return InvalidProxyURL(f"reading a proxy URL: got {shown}, {reason or f'expected {form}'}")
+
+
+def _basic_authorization(url: URL) -> str | None:
+    """Basic credentials (RFC 7617) from the userinfo, percent-decoded; None without it."""
+    username, password = url.username or "", url.password or ""
+    if not username and not password:
+        return None
+    if ":" in username:
+        raise InvalidProxyURL(
+            "reading a proxy URL: the user name holds a colon, which Basic cannot send"
+            " (RFC 7617, 2)"
+        )
+    credentials = f"{username}:{password}"
+    try:
+        data = credentials.encode("latin-1")  # as Requests
+    except UnicodeEncodeError:
+        data = credentials.encode()
+    return "Basic " + b2a_base64(data, newline=False).decode("ascii")
+
+
+def proxy_headers(proxy_url: str) -> dict[str, str]:
+    """The fields that a proxy wants of every request sent to it, by the credentials in its URL.
+
+    Raises:
+        InvalidSchema, InvalidProxyURL: as `Proxy.parse`.
+    """
+    authorization = Proxy.parse(proxy_url).authorization
+    return {} if authorization is None else {"Proxy-Authorization": authorization}
+
+
+class Route:
+    """The way to an origin: equal routes mean interchangeable connections. Immutable.
+
+    The key holds what the bytes of a connection depend on and nothing else: verification counts
+    only where there is TLS, and a plain http request that a proxy forwards can share its
+    connection with those to any other origin. A password or a client certificate that changes
+    makes another route (CVE-2024-35195 is what happens otherwise).
+
+    Attributes:
+        key: the hashable identity.
+        is_tls: the origin is spoken to over TLS.
+        is_forwarding: the proxy gets the request itself: absolute-form, Proxy-Authorization.
+        is_tunnel: the proxy is asked for a tunnel by CONNECT, and sees nothing else.
+        verify, cert: whom to trust and what to show, with the environment already weighed in.
+        server_hostname: the name in TLS: no trailing dot (RFC 6066, 3), no IPv6 zone.
+    """
+
+    __slots__ = (
+        "_hash",
+        "alpn",
+        "cert",
+        "host",
+        "is_forwarding",
+        "is_tls",
+        "is_tunnel",
+        "key",
+        "port",
+        "proxy",
+        "scheme",
+        "server_hostname",
+        "source_address",
+        "unix_path",
+        "verify",
+    )
+
+    def __init__(
+        self,
+        origin: tuple[str, str, int],
+        *,
+        proxy: Proxy | None = None,
+        verify: Any = True,
+        cert: Any = None,
+        alpn: tuple[str, ...] = HTTP_1_1,
+        unix_path: str | None = None,
+        source_address: tuple[str, int] | None = None,
+    ) -> None:
+        self.scheme, self.host, self.port = origin
+        self.proxy = proxy
+        self.verify = True if verify is None else verify
+        self.cert = cert
+        self.alpn = alpn
+        self.unix_path = unix_path
+        self.source_address = source_address
+        self.is_tls = self.scheme == "https"
+        self.is_tunnel = proxy is not None and self.is_tls
+        self.is_forwarding = proxy is not None and not self.is_tls
+        self.server_hostname = server_hostname(self.host)
+
+        self.key: Hashable = (
+            None if self.is_forwarding else origin,
+            None if proxy is None else proxy.key,
+            self._tls_key(),
+            unix_path,
+            source_address,
+        )
+        self._hash = hash(self.key)
+
+    def _tls_key(self) -> Hashable:
+        has_tls_to_proxy = self.proxy is not None and self.proxy.scheme == "https"
+        if not self.is_tls and not has_tls_to_proxy:
+            return None
+        from gofer.network.tls import identity
+
+        # The client certificate is shown to the origin, never to the proxy.
+        cert = self.cert if self.is_tls else None
+        return identity(self.verify, cert), self.alpn if self.is_tls else None
+
+    @property
+    def authority(self) -> str:
+        """host:port of the origin, for messages."""
+        return authority(self.host, self.port)
+
+    def __eq__(self, other: object) -> bool:
+        if self is other:
+            return True
+        if not isinstance(other, Route):
+            return NotImplemented
+        return self._hash == other._hash and self.key == other.key
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    def __repr__(self) -> str:
+        way = f"<Route {self.scheme}://{self.authority}"
+        if self.proxy is not None:
+            way += f" via {self.proxy}"
+        if self.unix_path is not None:
+            way += f" over {self.unix_path}"
+        if self.source_address is not None:
+            way += f" from {authority(*self.source_address)}"
+        if self.is_tls and self.verify is False:
+            way += " unverified"
+        return way + ">"
+
+
+def authority(host: str, port: int) -> str:
+    """host:port, IPv6 in brackets."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def server_hostname(host: str) -> str:
+    """`host` as TLS names it: no trailing dot (RFC 6066, 3), no IPv6 zone."""
+    return host.partition("%")[0] if ":" in host else host.removesuffix(".")
+
+
+def choose_proxy(
+    url: URL, proxies: Mapping[str, str | None], environment: Environment | None
+) -> str | None:
+    """The URL of the proxy for `url`, or None to go directly.
+
+    What the caller says comes first: `scheme://host`, `scheme`, `all://host`, `all`, in this
+    order; a value that is empty or None switches the proxy off. `proxies["no_proxy"]` holds for
+    those and replaces NO_PROXY. (In Requests it holds for the environment's proxies only,
+    and the environment's http_proxy beats an explicit "all".)
+    """
+    listed = proxies.get("no_proxy")
+    if listed is not None and NoProxy(listed).matches(url.host, url.port):
+        return None
+    scheme, host = url.scheme, url.host
+    for key in (f"{scheme}://{host}", scheme, f"all://{host}", "all"):
+        if key in proxies:
+            return proxies[key] or None
+
+    if environment is None or not environment.proxies:
+        return None
+    proxy = environment.proxies.get(scheme) or environment.proxies.get("all")
+    if proxy is None or (listed is None and environment.bypasses_proxies(host, url.port)):
+        return None
+    return proxy
+
+
+def choose(
+    url: URL,
+    settings: Settings,
+    environment: Environment | None,
+    *,
+    alpn: tuple[str, ...] = HTTP_1_1,
+) -> Route:
+    """The route for `url`.
+
+    A unix socket leaves no room for a proxy. REQUESTS_CA_BUNDLE and CURL_CA_BUNDLE count only
+    where the caller did not say whom to trust (`verify` is True or None).
+
+    Args:
+        environment: None if the session does not trust it.
+
+    Raises:
+        InvalidSchema, InvalidProxyURL: the proxy cannot be used.
+        OSError: a certificate file that is not there.
+    """
+    unix_path = settings.unix_socket
+    proxy = None
+    if unix_path is None:
+        proxy_url = choose_proxy(url, settings.proxies or {}, environment)
+        proxy = None if proxy_url is None else Proxy.parse(proxy_url)
+
+    verify = settings.verify
+    if verify is True or verify is None:
+        verify = (environment is not None and environment.ca_bundle) or True
+    return Route(
+        url.origin,
+        proxy=proxy,
+        verify=verify,
+        cert=settings.cert,
+        alpn=alpn,
+        unix_path=unix_path,
+        source_address=settings.source_address,
+    )
+
+
+class Router:
+    """The routes of one session: an origin's is decided once, until something changes.
+
+    Notices changes by itself: of the settings' attributes, of the proxies dict edited in place,
+    of the environment. Safe to share between threads: what is remembered is replaced as a whole.
+    """
+
+    __slots__ = ("_alpn", "_memory", "_settings")
+
+    def __init__(self, settings: Settings, *, alpn: tuple[str, ...] = HTTP_1_1) -> None:
+        self._settings = settings
+        self._alpn = alpn
+        self._memory: _Memory | None = None
+
+    def route(self, url: URL) -> Route:
+        """The route for `url`; the same object as last time if nothing has changed.
+
+        Raises:
+            InvalidSchema, InvalidProxyURL, OSError: as `choose`.
+        """
+        settings = self._settings
+        environment = environments.read() if settings.trust_env else None
+        decisive = (
+            settings.verify,
+            settings.cert,
+            settings.unix_socket,
+            settings.source_address,
+            settings.proxies,
+        )
+        memory = self._memory
+        if memory is None or memory.environment is not environment or memory.decisive != decisive:
+            memory = self._memory = _Memory(environment, decisive)
+        routes = memory.routes
+        route = routes.get(url.origin)
+        if route is None:
+            route = choose(url, settings, environment, alpn=self._alpn)
+            if len(routes) >= MAX_ROUTES:
+                routes.clear()
+            routes[url.origin] = route
+        return route
+
+    def __repr__(self) -> str:
+        known = 0 if self._memory is None else len(self._memory.routes)
+        return f"<Router {known} routes>"
+
+
+class _Memory:
+    """Routes, and all that they were decided from."""
+
+    __slots__ = ("decisive", "environment", "routes")
+
+    def __init__(self, environment: Environment | None, decisive: tuple[Any, ...]) -> None:
+        *others, proxies = decisive
+        copied = None if proxies is None else dict(proxies)  # the caller edits theirs in place
+        self.environment = environment
+        self.decisive = (*others, copied)
+        self.routes: dict[tuple[str, str, int], Route] = {}

@@ -1,0 +1,600 @@
+"""HTTP/1.1 on the wire (RFC 9112), without I/O: bytes in, a response's parts out.
+
+`ResponseReader` is fed what arrives on one connection. llhttp (httptools) is the judge of every
+byte of the head and of the chunked coding; what it lets through and must not pass is checked
+here: limits, interim responses, the framing decision for content that bypasses the parser, and
+bytes that nobody asked for. Fields are not split here: `FieldSection` does that when asked.
+
+A head that llhttp refuses is looked at a second time: line folding, lone CR and repeated equal
+Content-Lengths may be mended (RFC 9112, 2.2 and 5.2; RFC 9110, 8.6), everything else is explained.
+"""
+
+import re
+from typing import NoReturn
+
+from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
+
+from gofer.exceptions import (
+    ChunkedEncodingError,
+    ConnectionLost,
+    FieldSectionTooLarge,
+    IncompleteContent,
+    InvalidMethod,
+    LocalProtocolError,
+    RemoteProtocolError,
+)
+from gofer.messages.fields import FieldSection
+
+__all__ = ["LAST_CHUNK", "Limits", "ResponseReader", "chunk", "request_head"]
+
+# How the end of the content is known (RFC 9112, 6.3)
+NONE, LENGTH, CHUNKED, CLOSE = "none", "content-length", "chunked", "close"
+
+LAST_CHUNK = b"0\r\n\r\n"
+
+_METHOD = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+_STATUS_LINE = re.compile(rb"HTTP/1\.[01] [1-9][0-9]{2}(?: [^\x00-\x08\x0a-\x1f\x7f]*)?\r\n")
+_FOLD = re.compile(rb"[ \t]*\r\n[ \t]+")
+_LONE_CR = re.compile(rb"\r(?!\n)")
+_LENGTH_LINES = re.compile(rb"\r\ncontent-length:[ \t]*([0-9]+(?:[ \t]*,[ \t]*[0-9]+)*)[ \t]*(?=\r\n)", re.I)
+_LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*([0-9]{1,19})[ \t]*\r\n", re.I)
+_UNSAFE_FOLD = re.compile(rb"\r\n(?:content-length|transfer-encoding):[^\r]*\r\n[ \t]", re.I)
+
+_MAX_LENGTH = 2**63 - 1
+
+# Chunk sizes and extensions may outweigh the data so much, not more: 1-byte chunks need 5 bytes.
+_CHUNK_OVERHEAD = 16
+
+# Fields that mean nothing, or harm, in a trailer section (RFC 9110, 6.5.1)
+_NOT_IN_TRAILERS = frozenset(
+    (b"content-length", b"transfer-encoding", b"set-cookie", b"authorization", b"host",
+     b"www-authenticate", b"proxy-authenticate", b"content-encoding", b"content-type", b"trailer")
+)  # fmt: skip
+
+
+class Limits:
+    """What a peer may make us keep.
+
+    Args:
+        max_field_section: bytes of head, interim heads and trailers of one response together.
+        max_fields: field lines of one section.
+        max_interim_responses: 1xx heads before the final one.
+    """
+
+    __slots__ = ("max_field_section", "max_fields", "max_interim_responses")
+
+    def __init__(
+        self,
+        max_field_section: int = 256 * 1024,
+        max_fields: int = 1000,
+        max_interim_responses: int = 16,
+    ) -> None:
+        self.max_field_section = max_field_section
+        self.max_fields = max_fields
+        self.max_interim_responses = max_interim_responses
+
+
+def request_head(method: str, target: bytes, host: bytes, fields: bytes) -> bytes:
+    """The request line and the field section, Host first (RFC 9110, 7.2).
+
+    Args:
+        host: value of the Host field; b"" if `fields` has one.
+        fields: encoded field lines, each ended by CRLF.
+
+    Raises:
+        InvalidMethod: the method is not a token.
+    """
+    if not _METHOD.fullmatch(method):
+        raise InvalidMethod(f"method {method[:40]!r}: expected a token such as GET (RFC 9110, 9.1)")
+    if not host:
+        return b"%s %s HTTP/1.1\r\n%s\r\n" % (method.encode(), target, fields)
+    return b"%s %s HTTP/1.1\r\nHost: %s\r\n%s\r\n" % (method.encode(), target, host, fields)
+
+
+def chunk(data: bytes) -> bytes:
+    """One chunk (RFC 9112, 7.1); `data` must not be empty, that would end the content."""
+    return b"%x\r\n%b\r\n" % (len(data), data)
+
+
+class ResponseReader:
+    """Reads the responses of one connection, one after the other.
+
+    Call `begin`, then `feed` until `status` is set (the final head is there), then until
+    `complete`. State that outlives a response: the parser, and `excess`, which says that the
+    peer sent bytes nobody asked for: such a connection must not be used again.
+    """
+
+    __slots__ = (
+        "_chunk_parser", "_data_bytes", "_fed_bytes", "_first_pieces", "_head", "_head_bytes",
+        "_head_only", "_interim_seen", "_mending", "_parser", "_parsed_status", "_trailer_lines",
+        "complete", "excess", "fields", "framing", "interim", "keep_alive", "limits", "on_body",
+        "peer", "pieces", "remaining", "repaired", "status",
+    )  # fmt: skip
+
+    def __init__(self, limits: Limits, peer: str = "the server") -> None:
+        self.limits = limits
+        self.peer = peer
+        self.pieces: list[bytes] = []
+        self.on_body = self.pieces.append
+        self._parser: HttpResponseParser | None = None
+        self._chunk_parser = False
+        self.excess = False
+        self.begin("GET")
+
+    def begin(self, method: str) -> None:
+        """Expect the response to a request with `method`."""
+        self._head_only = method == "HEAD"
+        self._head = b""
+        self._head_bytes = 0  # of interim heads
+        self._parsed_status = 0
+        self._interim_seen = False
+        self._mending = False
+        self._trailer_lines: list[tuple[bytes, bytes]] = []
+        self.status = 0
+        self.fields: FieldSection | None = None
+        self.interim: list[tuple[int, FieldSection]] = []
+        self.framing = NONE
+        self.remaining = 0
+        self.complete = False
+        self.keep_alive = False
+        self.repaired = False
+        if self.pieces:
+            self.pieces.clear()
+
+    # Called by the parser ------------------------------------------------------------------
+
+    def on_message_begin(self) -> None:
+        if self.complete:  # a second message: nothing of it may be taken for the first
+            self.excess = True
+            self._first_pieces = len(self.pieces)
+
+    def on_headers_complete(self) -> None:
+        if self.excess:
+            return
+        status = self._parsed_status = self._parser.get_status_code()  # type: ignore[union-attr]
+        if status < 200:
+            self._interim_seen = True
+
+    def on_message_complete(self) -> None:
+        if self.excess:
+            return
+        self.complete = True
+        self.keep_alive = self._parser.should_keep_alive() and not self.repaired  # type: ignore[union-attr]
+
+    def _on_header(self, name: bytes, value: bytes) -> None:
+        if self._parsed_status:  # behind the head: a trailer
+            self._trailer_lines.append((name, value))
+            if len(self._trailer_lines) > self.limits.max_fields:
+                raise FieldSectionTooLarge(self._over("trailer fields", "max_fields"))
+
+    # The head ---------------------------------------------------------------------------------
+
+    def feed(self, data: bytes) -> None:
+        """Take what arrived; never call it with b"", that is `eof`.
+
+        Raises:
+            RemoteProtocolError: the bytes are not HTTP/1.x, or a limit was passed.
+            ChunkedEncodingError: the chunked coding is broken.
+        """
+        if self.status:
+            self._feed_content(data)
+            return
+        head = self._head + data if self._head else data
+        if self._head_only or self._mending:
+            self._feed_whole_head(head)
+            return
+        parser = self._parser
+        if parser is None:
+            parser = self._parser = HttpResponseParser(self)
+        try:
+            parser.feed_data(data)
+        except HttpParserError as error:
+            if not self._parsed_status:
+                self._mend(head)
+                return
+            # The head was fine. What follows either is no part of this response or is broken
+            # content: the second look below, or the excess mark, tells which.
+            self._parser = None
+            if not self.complete and not self._interim_seen:
+                self._broken_content(head, error)
+                return
+            self.on_message_begin()
+        except HttpParserUpgrade:
+            self._parser = None
+        if self._interim_seen:
+            self._split_interim(head)
+            return
+        if not self._parsed_status:
+            self._head = head
+            self._check_head_size(len(head), head)
+            return
+        self._final_head(head)
+
+    def _final_head(self, head: bytes) -> None:
+        """The head is whole and good: decide how the content ends (RFC 9112, 6.3)."""
+        if not head.startswith(b"HTTP/1."):
+            head = head.removeprefix(b"\r\n")  # one empty line is tolerated (RFC 9112, 2.2)
+            if not head.startswith(b"HTTP/1."):
+                self._refuse_head(head)
+        fields = FieldSection(head)
+        if fields.size > 4 * self.limits.max_fields:  # a field line has 4 bytes at least
+            self._check_head_size(fields.size, head)
+        self.fields = fields
+        self._head = b""
+        if fields.has(b"transfer-encoding") and not self._chunk_parser:
+            self._start_over_chunked(head)
+            return
+        self.status = self._parsed_status
+        if self.complete:
+            if self.excess:
+                del self.pieces[self._first_pieces :]
+            return
+        if self._chunk_parser:
+            self.framing = CHUNKED
+            return
+        # Content the parser has not seen the end of goes past it from now on.
+        self._parser = None
+        length = _LENGTH.search(fields.block)
+        if length is None:
+            self.framing = CLOSE
+            return
+        if int(length[1]) > _MAX_LENGTH:
+            raise RemoteProtocolError(
+                f"reading the response head from {self.peer}: a Content-Length over 2^63"
+            )
+        self.framing = LENGTH
+        self.remaining = int(length[1]) - sum(map(len, self.pieces))
+        self.keep_alive = self._says_keep_alive(fields)
+
+    def _start_over_chunked(self, head: bytes) -> None:
+        """Read the same bytes again with a parser that hands trailers on."""
+        codings = ", ".join(self.fields.get_all("transfer-encoding")).lower()  # type: ignore[union-attr]
+        no_content = self._parsed_status in (204, 304)
+        if not no_content and (codings != "chunked" or head.startswith(b"HTTP/1.0")):
+            raise RemoteProtocolError(
+                f"reading the response head from {self.peer}: transfer coding {codings[:40]!r},"
+                " expected chunked, in HTTP/1.1 (RFC 9112, 6.1)"
+            )
+        self._reset_parse()
+        self._chunk_parser = True
+        self._data_bytes = 0
+        self._fed_bytes = 0
+        parser = self._parser = HttpResponseParser(_ChunkedProtocol(self))
+        try:
+            parser.feed_data(head)
+        except HttpParserError as error:
+            self._after_chunk_error(error)
+        self._final_head(head)
+        self._account(len(head) - self.fields.size)  # type: ignore[union-attr]
+        self._finish_chunked()
+
+    def _reset_parse(self) -> None:
+        self._parser = None
+        self._parsed_status = 0
+        self._interim_seen = False
+        self.complete = False
+        self.excess = False
+        self.pieces.clear()
+
+    def _feed_whole_head(self, head: bytes) -> None:
+        """The slow road, for HEAD and for mended heads: wait for the end of the head first."""
+        end = head.find(b"\r\n\r\n")
+        if end < 0:
+            self._head = head
+            self._check_head_size(len(head), head)
+            bare = head.count(b"\n") != head.count(b"\r\n")
+            first_end = head.find(b"\r\n")
+            if (
+                bare
+                or not head.startswith(b"HTTP/1."[: len(head)])
+                or (first_end >= 0 and not _STATUS_LINE.fullmatch(head[: first_end + 2]))
+            ):
+                self._refuse_head(head)
+            return
+        section, rest = head[: end + 4], head[end + 4 :]
+        self._reset_parse()
+        if not self._head_only:
+            mended = _mended(section)
+            if mended == section:
+                self._refuse_head(section)
+            self._head = b""
+            self._mending = False
+            self.repaired = True
+            self._feed_mended(mended + rest)
+            return
+        parser = self._parser = HttpResponseParser(self)
+        try:
+            parser.feed_data(section)
+        except HttpParserError:
+            mended = _mended(section)
+            if mended == section:
+                self._refuse_head(section)
+            parser = self._parser = HttpResponseParser(self)
+            try:
+                parser.feed_data(mended)
+            except HttpParserError:
+                self._refuse_head(section)
+            section = mended
+        except HttpParserUpgrade:
+            pass
+        self._parser = None
+        if self._interim_seen:
+            self._split_interim(section + rest)
+            return
+        self.fields = FieldSection(section)
+        self._check_head_size(len(section), section)
+        self.status = self._parsed_status
+        self.complete = True
+        self.keep_alive = self._says_keep_alive(self.fields)
+        self.excess = bool(rest)
+        self._head = b""
+
+    def _split_interim(self, head: bytes) -> None:
+        """Interim heads (1xx) came before the final one: keep them apart (RFC 9110, 15.2)."""
+        head = head.removeprefix(b"\r\n")
+        while True:
+            end = head.find(b"\r\n\r\n")
+            if end < 0 or head[9:10] not in b"01":
+                break
+            if not _STATUS_LINE.match(head):
+                self._refuse_head(head)
+            section, head = head[: end + 4], head[end + 4 :]
+            status = int(section[9:12])
+            if status == 101:
+                raise RemoteProtocolError(
+                    f"{self.peer} switched protocols (101), expected an answer:"
+                    " no upgrade was asked for"
+                )
+            self.interim.append((status, FieldSection(section)))
+            self._head_bytes += len(section)
+            if len(self.interim) > self.limits.max_interim_responses:
+                raise FieldSectionTooLarge(
+                    self._over("interim responses", "max_interim_responses")
+                )
+        self._reset_parse()
+        self._head = b""
+        if head:
+            self.feed(head)
+
+    # When llhttp says no -----------------------------------------------------------------------
+
+    def _mend(self, head: bytes) -> None:
+        """llhttp refused the head: mend what may be mended, or say what is wrong."""
+        self._parser = None
+        self._mending = True
+        self._feed_whole_head(head)
+
+    def _feed_mended(self, head: bytes) -> None:
+        parser = self._parser = HttpResponseParser(self)
+        try:
+            parser.feed_data(head)
+        except HttpParserError as error:
+            if not self._parsed_status:
+                self._refuse_head(head, error)
+            self._parser = None
+            if not self.complete:
+                self._broken_content(head, error)
+                return
+            self.on_message_begin()
+        except HttpParserUpgrade:
+            self._parser = None
+        if self._interim_seen:
+            self._split_interim(head)
+            return
+        self._final_head(head)
+
+    def _broken_content(self, head: bytes, error: Exception) -> None:
+        """The head is good and what follows is not: for chunked content that is its own error."""
+        self._final_head(head)
+        if not self._chunk_parser:
+            raise RemoteProtocolError(
+                f"reading content from {self.peer}: {error}, expected what the head promised"
+            ) from error
+
+    def _refuse_head(self, head: bytes, error: Exception | None = None) -> NoReturn:
+        """Raise the error that says what is wrong with the head, and where."""
+        where = f"reading the response head from {self.peer}: "
+        line_end = head.find(b"\n")
+        first = head[: line_end + 1] if line_end >= 0 else head
+        if not head.startswith(b"HTTP/1."[: len(head)]) or (
+            line_end >= 0 and not _STATUS_LINE.fullmatch(first)
+        ):
+            raise RemoteProtocolError(
+                f"{where}got {first[:40]!r}, expected HTTP/1.x SP status-code"
+            ) from error
+        for number, line in enumerate(head.split(b"\r\n")[1:], start=1):
+            name, colon, value = line.partition(b":")
+            if b"\n" in line:
+                problem = "has a line that ends without CR"
+            elif not line:
+                break
+            elif not colon:
+                problem = "has no colon"
+            elif not _METHOD.fullmatch(name.decode("latin-1")):
+                problem = "has a name that is not a token"
+            elif re.search(rb"[\x00-\x08\x0b-\x1f\x7f]", value):
+                problem = "holds a control character"
+            elif name.lower() in (b"content-length", b"transfer-encoding"):
+                problem = "makes the end of the content uncertain"
+            else:
+                continue
+            raise RemoteProtocolError(
+                f"{where}field line {number} ({name[:40]!r}) {problem}"
+            ) from error
+        reason = str(error) if error is not None else "a line that ends without CR"
+        raise RemoteProtocolError(f"{where}{reason[:120]}") from error
+
+    def _check_head_size(self, size: int, head: bytes) -> None:
+        limits = self.limits
+        if self._head_bytes + size > limits.max_field_section:
+            raise FieldSectionTooLarge(
+                self._over(f"a head of more than {limits.max_field_section} bytes",
+                           "max_field_section")
+            )  # fmt: skip
+        if size > 4 * limits.max_fields and head.count(b"\n", 0, size) > limits.max_fields + 2:
+            raise FieldSectionTooLarge(
+                self._over(f"more than {limits.max_fields} fields", "max_fields")
+            )
+
+    def _over(self, what: str, setting: str) -> str:
+        return f"reading from {self.peer}: {what}, over the limit (config: {setting})"
+
+    def _says_keep_alive(self, fields: FieldSection) -> bool:
+        """Persistence as the head states it (RFC 9112, 9.3)."""
+        options = ",".join(fields.get_all("connection")).lower().replace(" ", "").split(",")
+        if "close" in options or self.repaired:
+            return False
+        return not fields.block.startswith(b"HTTP/1.0") or "keep-alive" in options
+
+    # The content ----------------------------------------------------------------------------------
+
+    def _feed_content(self, data: bytes) -> None:
+        if self.complete:
+            self.excess = True
+        elif self.framing is LENGTH:
+            if len(data) > self.remaining:
+                self.excess = True
+                data = data[: self.remaining]
+            self.pieces.append(data)
+            self.took(len(data))
+        elif self.framing is CLOSE:
+            self.pieces.append(data)
+        else:
+            try:
+                self._parser.feed_data(data)  # type: ignore[union-attr]
+            except HttpParserError as error:
+                self._after_chunk_error(error)
+            self._account(len(data))
+            self._finish_chunked()
+
+    def took(self, count: int) -> None:
+        """`count` bytes of content with a known length went past the reader."""
+        self.remaining -= count
+        if self.remaining <= 0:
+            self.complete = True
+
+    def _account(self, fed_bytes: int) -> None:
+        """Hold the overhead of the chunked coding, extensions and trailers to its limit."""
+        self._fed_bytes += fed_bytes
+        self._data_bytes += sum(map(len, self.pieces))
+        overhead = self._fed_bytes - self._data_bytes
+        if overhead > _CHUNK_OVERHEAD * self._data_bytes + self.limits.max_field_section:
+            raise FieldSectionTooLarge(
+                self._over("chunk extensions or trailers without end", "max_field_section")
+            )
+
+    def _finish_chunked(self) -> None:
+        if self.complete:
+            if self.excess:
+                del self.pieces[self._first_pieces :]
+            self._parser = None
+            self._chunk_parser = False
+
+    def _after_chunk_error(self, error: Exception) -> None:
+        if isinstance(error.__context__, FieldSectionTooLarge):
+            raise error.__context__
+        if self.complete:
+            self.on_message_begin()  # the error is in bytes behind the response
+            return
+        raise ChunkedEncodingError(
+            f"reading chunked content from {self.peer}: {str(error)[:120]}"
+        ) from error
+
+    def eof(self) -> None:
+        """The peer closed its side. The end of close-delimited content; an error elsewhere.
+
+        Raises:
+            ConnectionLost: before the final head was whole.
+            IncompleteContent: in the middle of the content.
+        """
+        self.keep_alive = False
+        if not self.status:
+            if self._head or self.interim:
+                raise ConnectionLost(
+                    f"{self.peer} closed the connection inside the response head,"
+                    f" after {self._head_bytes + len(self._head)} bytes"
+                )
+            raise ConnectionLost(f"{self.peer} closed the connection without an answer")
+        if self.framing is CLOSE:
+            self.complete = True
+        elif self.framing is LENGTH:
+            raise IncompleteContent(
+                f"{self.peer} closed the connection with {self.remaining} bytes of content missing"
+            )
+        elif not self.complete:
+            raise IncompleteContent(
+                f"{self.peer} closed the connection before the last chunk,"
+                f" after {self._data_bytes} bytes of content"
+            )
+
+    def take_pieces(self) -> list[bytes]:
+        """The content that arrived since the last call."""
+        pieces = self.pieces[:]
+        self.pieces.clear()
+        return pieces
+
+    @property
+    def has_received(self) -> bool:
+        """True once any byte of this response has arrived."""
+        return bool(self.status or self._head or self.interim)
+
+    @property
+    def trailers(self) -> list[tuple[bytes, bytes]]:
+        """The trailer fields, without those that have no business there (RFC 9110, 6.5.1)."""
+        return [line for line in self._trailer_lines if line[0].lower() not in _NOT_IN_TRAILERS]
+
+
+class _ChunkedProtocol:
+    """The reader's callbacks, and the one for field lines, which chunked content alone needs."""
+
+    def __init__(self, reader: ResponseReader) -> None:
+        self.on_message_begin = reader.on_message_begin
+        self.on_headers_complete = reader.on_headers_complete
+        self.on_message_complete = reader.on_message_complete
+        self.on_body = reader.on_body
+        self.on_header = reader._on_header
+
+
+def _mended(head: bytes) -> bytes:
+    """`head` with what recipients may mend mended, or itself.
+
+    Lone CR and line folding become a space (RFC 9112, 2.2 and 5.2), but never where a framing
+    field is concerned; equal Content-Lengths become one (RFC 9110, 8.6); Content-Length beside
+    Transfer-Encoding gives way (RFC 9112, 6.3).
+    """
+    end = head.find(b"\r\n\r\n")
+    section, rest = (head, b"") if end < 0 else (head[: end + 2], head[end + 2 :])
+    section = section.removeprefix(b"\r\n")
+    first_end = section.find(b"\r\n")
+    if first_end < 0 or not _STATUS_LINE.fullmatch(section[: first_end + 2]):
+        return head
+    folded_framing = _UNSAFE_FOLD.search(section) or section[first_end + 2 : first_end + 3] in b" \t"
+    if not folded_framing or first_end + 2 == len(section):
+        section = _FOLD.sub(b" ", section)
+    section = _LONE_CR.sub(b" ", section)
+    lengths = {
+        value.strip()
+        for line in _LENGTH_LINES.finditer(section)
+        for value in line[1].split(b",")
+    }
+    if b"\r\ntransfer-encoding:" in section.lower():
+        section = _LENGTH_LINES.sub(b"", section)
+    elif len(lengths) == 1:
+        value = lengths.pop()
+        section = _LENGTH_LINES.sub(b"", section) + b"Content-Length: %s\r\n" % value
+    return section + rest
+
+
+def check_content_length(declared: str, length: int | None) -> None:
+    """Refuse a Content-Length of the caller's that is not the length of the content.
+
+    Raises:
+        LocalProtocolError: they differ, or the value is not a number.
+    """
+    if not (declared.isascii() and declared.isdigit()):
+        raise LocalProtocolError("the Content-Length given is not a number; leave it out")
+    if length is not None and int(declared) != length:
+        raise LocalProtocolError(
+            f"the Content-Length given is {declared}, the content has {length} bytes;"
+            " leave the field out"
+        )

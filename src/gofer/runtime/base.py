@@ -1,0 +1,88 @@
+"""The contract of a runtime: the leaves, the only code of gofer that waits.
+
+Everything between the faces and these leaves is ordinary `async def`, written once. A runtime
+supplies the few awaitables below. Under the blocking runtime they never suspend: they block,
+and `run()` drives a whole request with a single `send(None)`.
+
+Rules for every runtime:
+
+- a deadline is one monotonic float, seconds (`runtime.now()`), or None for no limit;
+- a leaf that passes its deadline raises `TimedOut`, nothing else;
+- a leaf that fails raises the operating system's `OSError`; the caller names it;
+- closing never waits: `abort()` is a plain function, safe to call twice and from anywhere.
+
+The caller decides which limit fired and raises the named exception of `gofer.exceptions`.
+"""
+
+from collections.abc import Callable, Coroutine
+from typing import Any, Protocol, TypeVar
+
+T = TypeVar("T")
+
+
+class TimedOut(Exception):
+    """A leaf passed its deadline. Never seen by users."""
+
+
+class Stream(Protocol):
+    """An open, ordered, reliable byte stream: TCP or a unix socket."""
+
+    async def send(self, data: bytes, deadline: float | None) -> None:
+        """Send all of `data`."""
+
+    async def send_some(self, data: memoryview, deadline: float | None) -> int:
+        """Send a part of `data`, as much as fits now, and say how many bytes it was."""
+
+    async def receive(self, max_bytes: int, deadline: float | None) -> bytes:
+        """What has come, at most `max_bytes`, at least one byte; b"" at the end of the stream."""
+
+    async def receive_into(self, buffer: memoryview, deadline: float | None) -> int:
+        """Like `receive`, into `buffer`: the number of bytes, 0 at the end of the stream."""
+
+    def is_readable(self) -> bool:
+        """True if bytes, the end or an error are waiting: an idle connection then is not clean."""
+
+    def abort(self) -> None:
+        """Close at once and without waiting."""
+
+    def fileno(self) -> int:
+        """The socket's file descriptor."""
+
+
+class Event(Protocol):
+    """Set once, by anybody, from any thread."""
+
+    def set(self) -> None: ...
+
+    async def wait(self, deadline: float | None) -> None:
+        """Return when set. Raises `TimedOut`."""
+
+
+class Runtime(Protocol):
+    """What a face chooses once: how to wait."""
+
+    name: str
+
+    def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        """Drive `coroutine` to its end from synchronous code."""
+
+    def now(self) -> float:
+        """Monotonic seconds."""
+
+    async def sleep(self, seconds: float) -> None: ...
+
+    def event(self) -> Event: ...
+
+    async def resolve(self, host: str, port: int, deadline: float | None) -> list[tuple]:
+        """The (family, sockaddr) pairs of `host`, in the system's order of preference.
+
+        Raises `OSError` (`socket.gaierror`) if there is none. Never blocks past the deadline.
+        """
+
+    async def connect(self, addresses: list[tuple], deadline: float | None) -> Stream:
+        """A TCP stream to the first of `addresses` that answers (RFC 8305, staggered by 250 ms).
+
+        Raises the `OSError` of the last address, with one note for each of them.
+        """
+
+    async def connect_unix(self, path: str, deadline: float | None) -> Stream: ...

@@ -1,0 +1,592 @@
+"""The blocking runtime: leaves that block the calling thread, and a `run()` of one `send(None)`.
+
+How a deadline is kept without a system call per operation: the kernel lets no `recv` or `send`
+of ours block for longer than `FIRST_WAIT` (SO_RCVTIMEO, SO_SNDTIMEO, set once per connection).
+Nearly every operation ends within it. One that does not goes on in `poll`, which counts down to
+the deadline exactly, also when signals interrupt it (PEP 475 restarts a plain `recv` with its
+full limit, so a timer signal could make SO_RCVTIMEO alone last for ever).
+
+State: none but the open sockets. Gevent and its kin patch `socket`, `select`, `time` and
+`_thread` in place, so all four are looked up when called, never bound at import.
+"""
+
+import _thread
+import errno
+import os
+import select
+import socket
+import struct
+import time
+from collections.abc import Coroutine, Iterable
+from time import monotonic
+from typing import IO, Any, TypeVar
+
+from gofer.runtime.base import Event, TimedOut
+
+__all__ = ["BlockingRuntime", "BlockingStream", "runtime"]
+
+T = TypeVar("T")
+Address = tuple[Any, ...]  # (family, sockaddr)
+
+FIRST_WAIT = 0.02  # seconds; shorter costs slow answers a poll, longer starves under timer signals
+ATTEMPT_DELAY = 0.25  # seconds before the next address is tried beside the last (RFC 8305, 5)
+LONGEST_POLL = 3600.0  # seconds; poll takes milliseconds in a C int
+LONGEST_SEND_FILE = 1024 * 1024  # bytes; each pipe-full of sendfile waits anew, so keep turns short
+
+READABLE = getattr(select, "POLLIN", 1)
+WRITABLE = getattr(select, "POLLOUT", 4)
+# Windows is left out: a socket whose SO_RCVTIMEO fired there is in an undefined state.
+_KERNEL_CAN_LIMIT = hasattr(os, "get_blocking") and os.name == "posix"
+_FIRST_WAIT_TIMEVAL = struct.pack("ll", 0, int(FIRST_WAIT * 1_000_000))
+_IN_PROGRESS = {errno.EINPROGRESS, errno.EWOULDBLOCK if os.name == "nt" else errno.EINPROGRESS}
+
+
+class BlockingStream:
+    """A connected socket as a `Stream`.
+
+    One thread may send while another receives. `abort()` wakes both.
+    """
+
+    __slots__ = ("_probe", "_socket")
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._socket = sock
+        self._probe: Any = None
+        _limit_waits(sock)
+
+    async def receive(self, max_bytes: int, deadline: float | None) -> bytes:
+        """What has come, at most `max_bytes`, at least one byte; b"" at the end of the stream."""
+        if deadline is None or deadline - monotonic() > FIRST_WAIT:
+            try:
+                return self._socket.recv(max_bytes)
+            except BlockingIOError:
+                pass
+        while True:
+            self._wait(READABLE, deadline)
+            try:
+                return self._socket.recv(max_bytes)
+            except BlockingIOError:
+                continue
+
+    async def receive_into(self, buffer: memoryview, deadline: float | None) -> int:
+        """Like `receive`, into `buffer`: the number of bytes, 0 at the end of the stream."""
+        if deadline is None or deadline - monotonic() > FIRST_WAIT:
+            try:
+                return self._socket.recv_into(buffer)
+            except BlockingIOError:
+                pass
+        while True:
+            self._wait(READABLE, deadline)
+            try:
+                return self._socket.recv_into(buffer)
+            except BlockingIOError:
+                continue
+
+    async def send(self, data: bytes, deadline: float | None) -> None:
+        """Send all of `data`."""
+        if deadline is None or deadline - monotonic() > FIRST_WAIT:
+            try:
+                sent = self._socket.send(data)
+            except BlockingIOError:
+                sent = 0
+            if sent == len(data):
+                return
+        else:
+            sent = 0
+        rest = memoryview(data)[sent:]
+        while rest:
+            self._wait(WRITABLE, deadline)
+            try:
+                rest = rest[self._socket.send(rest) :]
+            except BlockingIOError:
+                continue
+
+    async def send_some(self, data: memoryview, deadline: float | None) -> int:
+        """Send what fits now and say how much it was.
+
+        0 means that nothing fits while the peer has something to say: an early answer, or the
+        end. Without that a peer that answers and stops reading would hold us to the deadline.
+        """
+        if deadline is None or deadline - monotonic() > FIRST_WAIT:
+            try:
+                return self._socket.send(data)
+            except BlockingIOError:
+                pass
+        while self._wait(READABLE | WRITABLE, deadline) & WRITABLE:
+            try:
+                return self._socket.send(data)
+            except BlockingIOError:
+                continue
+        return 0
+
+    async def send_file(
+        self, file: IO[bytes], offset: int, count: int, deadline: float | None
+    ) -> int:
+        """Send up to `count` bytes of `file` from `offset` on without copying them to user space.
+
+        The number of bytes sent, 0 at the end of the file: call again with the rest.
+
+        Raises:
+            OSError: ENOSYS where there is no sendfile, EINVAL or the like for a file that cannot
+                be sent this way; nothing was sent then, so `send` can take over.
+        """
+        if not hasattr(os, "sendfile"):
+            raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+        count = min(count, LONGEST_SEND_FILE)
+        while True:
+            if deadline is not None and deadline - monotonic() < FIRST_WAIT:
+                self._wait(WRITABLE, deadline)
+            try:
+                return os.sendfile(self._socket.fileno(), file.fileno(), offset, count)
+            except BlockingIOError:
+                self._wait(WRITABLE, deadline)
+
+    def is_readable(self) -> bool:
+        """True if bytes, the end or an error are waiting: an idle connection then is not clean."""
+        # A kept poll object asks in 0.4 us; MSG_PEEK and its exception take 1.8, select 0.8.
+        if self._probe is None:
+            if self._socket.fileno() == -1:
+                return True
+            self._probe = _probe(self._socket.fileno())
+        return bool(self._probe.poll(0))
+
+    def abort(self) -> None:
+        """Close at once and without waiting. A thread inside `receive` or `send` wakes up."""
+        if self._socket.fileno() == -1:
+            return
+        self._probe = None
+        try:
+            self._socket.shutdown(socket.SHUT_RDWR)  # close alone would not wake another thread
+        except OSError:
+            pass  # the peer was faster: there is nothing left to shut down
+        self._socket.close()
+
+    def fileno(self) -> int:
+        """The socket's file descriptor, -1 after `abort`."""
+        return self._socket.fileno()
+
+    def peer_address(self) -> Any:
+        """The address that is connected to, in the form `resolve` gives."""
+        return self._socket.getpeername()
+
+    def _wait(self, events: int, deadline: float | None) -> int:
+        """Block until one of `events` or an error is there; say which.
+
+        Raises:
+            TimedOut: `deadline` has passed. One that had passed before costs no system call.
+        """
+        descriptor = self._socket.fileno()
+        if descriptor == -1:
+            raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+        while True:
+            seconds = _seconds_until(deadline)
+            ready = _poll([descriptor], events, seconds)
+            if ready:
+                # An error or hang-up shows in every operation: let the caller's run into it.
+                return ready[0][1] & events or events
+
+    def __repr__(self) -> str:
+        return f"<BlockingStream fd={self._socket.fileno()}>"
+
+
+class BlockingRuntime:
+    """The runtime of `Session`: every leaf blocks, no coroutine ever suspends."""
+
+    name = "blocking"
+
+    def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        """Drive `coroutine` to its end.
+
+        Raises:
+            RuntimeError: it suspended, so something in it waits for another runtime's loop.
+        """
+        try:
+            coroutine.send(None)
+        except StopIteration as stop:
+            return stop.value  # type: ignore[no-any-return]
+        coroutine.close()
+        raise RuntimeError("the core suspended under the blocking runtime")
+
+    def now(self) -> float:
+        """Monotonic seconds."""
+        return monotonic()
+
+    async def sleep(self, seconds: float) -> None:
+        """Sleep; not at all if `seconds` is not positive."""
+        if seconds > 0:
+            time.sleep(seconds)
+
+    def event(self) -> Event:
+        """Something that one thread waits for and another sets."""
+        return _Event()
+
+    async def resolve(self, host: str, port: int, deadline: float | None) -> list[Address]:
+        """The (family, sockaddr) pairs of `host`, in the system's order of preference.
+
+        getaddrinfo cannot be interrupted, so with a deadline it runs in a thread of its own that
+        is left behind when time is up and does not keep the interpreter from exiting.
+
+        Raises:
+            OSError: `socket.gaierror`, no address is known.
+            TimedOut: the deadline passed first.
+        """
+        literal = _literal(host, port)
+        if literal is not None:
+            return [literal]
+        name = _name_bytes(host)
+        if deadline is None:
+            return _look_up(name, port)
+        return _look_up_until(name, port, deadline)
+
+    async def connect(
+        self,
+        addresses: list[Address],
+        deadline: float | None,
+        *,
+        source_address: tuple[str, int] | None = None,
+        socket_options: Iterable[tuple[Any, ...]] = (),
+        keep_alive: bool = True,
+    ) -> BlockingStream:
+        """A TCP stream to the first of `addresses` that answers (RFC 8305).
+
+        Args:
+            source_address: (IP literal, port) to connect from; port 0 is any.
+            socket_options: arguments of `setsockopt`, applied before connecting.
+            keep_alive: SO_KEEPALIVE, so that a vanished peer is noticed at last.
+
+        Raises:
+            OSError: the last address's error, with a note for each address.
+            TimedOut: with a note for each address that was tried.
+        """
+        options = [(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)]
+        if keep_alive:
+            options.append((socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1))
+        options.extend(socket_options)  # type: ignore[arg-type]
+        sock = _Race(addresses, deadline, source_address, options).run()
+        return _stream_of(sock)
+
+    async def connect_unix(self, path: str, deadline: float | None) -> BlockingStream:
+        """A stream to the unix socket at `path`.
+
+        Raises:
+            OSError: nobody listens there, or the platform has no unix sockets.
+            TimedOut: the listener's backlog stayed full.
+        """
+        if not hasattr(socket, "AF_UNIX"):
+            raise OSError(errno.EAFNOSUPPORT, "this platform has no unix sockets")
+        _seconds_until(deadline)
+        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            sock.setblocking(False)
+            while True:
+                try:
+                    sock.connect(path)
+                    break
+                except BlockingIOError:  # a full backlog: nothing to poll for, so ask again
+                    seconds = _seconds_until(deadline)
+                    time.sleep(FIRST_WAIT if seconds is None else min(FIRST_WAIT, seconds))
+        except BaseException:
+            sock.close()
+            raise
+        return _stream_of(sock)
+
+
+runtime = BlockingRuntime()
+
+
+class _Event:
+    """Set once: a lock that is held until then. A fifth of the price of `threading.Event`."""
+
+    __slots__ = ("_lock",)
+
+    def __init__(self) -> None:
+        self._lock = _thread.allocate_lock()
+        self._lock.acquire()
+
+    def set(self) -> None:
+        try:
+            self._lock.release()
+        except RuntimeError:
+            pass  # it is set already
+
+    async def wait(self, deadline: float | None) -> None:
+        if not _acquire_until(self._lock, deadline):
+            raise TimedOut
+        self.set()  # for the next one who waits
+
+
+# Waiting ----------------------------------------------------------------------------------------
+
+
+def _seconds_until(deadline: float | None) -> float | None:
+    """What is left, None for no limit. Raises `TimedOut` if nothing is."""
+    if deadline is None:
+        return None
+    seconds = deadline - monotonic()
+    if seconds <= 0:
+        raise TimedOut
+    return seconds
+
+
+def _acquire_until(lock: Any, deadline: float | None) -> bool:
+    """True if `lock` could be had before `deadline`; a lock that is free is had at any time."""
+    if deadline is None:
+        return bool(lock.acquire())
+    seconds = min(max(0.0, deadline - monotonic()), _thread.TIMEOUT_MAX)
+    return bool(lock.acquire(True, seconds))
+
+
+def _poll(descriptors: list[int], events: int, seconds: float | None) -> list[tuple[int, int]]:
+    """The (descriptor, events) that are ready within `seconds`; may end early with none."""
+    seconds = LONGEST_POLL if seconds is None else min(seconds, LONGEST_POLL)
+    if hasattr(select, "poll"):
+        poll = select.poll()
+        for descriptor in descriptors:
+            poll.register(descriptor, events)
+        return poll.poll(seconds * 1000)
+    # Windows, and eventlet, which takes poll away. A failed connect is an "exceptional" event.
+    readable, writable, broken = select.select(
+        descriptors if events & READABLE else [],
+        descriptors if events & WRITABLE else [],
+        descriptors,
+        seconds,
+    )
+    ready = dict.fromkeys(broken, 0)
+    for descriptor in readable:
+        ready[descriptor] = READABLE
+    for descriptor in writable:
+        ready[descriptor] = ready.get(descriptor, 0) | WRITABLE
+    return list(ready.items())
+
+
+def _probe(descriptor: int) -> Any:
+    """An object whose `poll(0)` is true when `descriptor` is readable or broken."""
+    if hasattr(select, "poll"):
+        poll = select.poll()
+        poll.register(descriptor, READABLE)
+        return poll
+    return _SelectProbe(descriptor)
+
+
+class _SelectProbe:
+    """The part of a poll object that `is_readable` needs, where there is only select."""
+
+    __slots__ = ("_descriptor",)
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+
+    def poll(self, milliseconds: int) -> list[tuple[int, int]]:
+        return _poll([self._descriptor], READABLE, milliseconds / 1000)
+
+
+def _limit_waits(sock: socket.socket) -> None:
+    """See to it that no call on `sock` blocks for longer than `FIRST_WAIT`.
+
+    Where the kernel cannot limit them (Windows), or does not see them because a gevent socket
+    waits in its hub over a non-blocking descriptor, calls do not block at all and `poll` waits.
+    """
+    if _KERNEL_CAN_LIMIT and os.get_blocking(sock.fileno()):
+        try:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, _FIRST_WAIT_TIMEVAL)
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, _FIRST_WAIT_TIMEVAL)
+            return
+        except OSError:
+            pass  # a socket family or a system without these options
+    sock.setblocking(False)
+
+
+def _stream_of(sock: socket.socket) -> BlockingStream:
+    """`sock`, connected and non-blocking until now, as a stream; closed if that fails."""
+    try:
+        sock.setblocking(True)
+        return BlockingStream(sock)
+    except BaseException:
+        sock.close()
+        raise
+
+
+# Names ------------------------------------------------------------------------------------------
+
+
+def _literal(host: str, port: int) -> Address | None:
+    """The address that `host` spells out, or None if it is a name. Scoped IPv6 counts as a name."""
+    try:
+        if ":" in host:
+            socket.inet_pton(socket.AF_INET6, host)
+            return socket.AF_INET6, (host, port, 0, 0)
+        if host[-1:].isdigit():
+            socket.inet_pton(socket.AF_INET, host)
+            return socket.AF_INET, (host, port)
+    except OSError:
+        pass
+    return None
+
+
+def _name_bytes(host: str) -> bytes:
+    """`host` for getaddrinfo: as bytes it skips Python's idna codec (8 ms at its first use)."""
+    if not host or "\0" in host or not host.isascii():
+        raise socket.gaierror(socket.EAI_NONAME, "not a host name")
+    return host.encode("ascii")
+
+
+def _look_up(name: bytes, port: int) -> list[Address]:
+    # Only TCP, or each address would come once per socket type.
+    found = socket.getaddrinfo(name, port, type=socket.SOCK_STREAM)
+    addresses = [(family, sockaddr) for family, _, _, _, sockaddr in found]
+    return list(dict.fromkeys(addresses))  # /etc/hosts may name one twice
+
+
+def _look_up_until(name: bytes, port: int, deadline: float) -> list[Address]:
+    """`_look_up` in a thread. A bare one: 47 us, where `threading.Thread` takes 109."""
+    _seconds_until(deadline)
+    done = _thread.allocate_lock()
+    done.acquire()
+    found: list[Address] = []
+    errors: list[BaseException] = []
+
+    def look_up() -> None:
+        try:
+            found.extend(_look_up(name, port))
+        except BaseException as error:  # it belongs to the thread that waits
+            errors.append(error)
+        finally:
+            done.release()
+
+    _thread.start_new_thread(look_up, ())
+    if not _acquire_until(done, deadline):
+        raise TimedOut
+    if errors:
+        raise errors.pop()
+    return found
+
+
+# Connecting -------------------------------------------------------------------------------------
+
+
+class _Race:
+    """Attempts to connect, each to one address, the next one 250 ms after the last (RFC 8305).
+
+    An attempt that fails starts the next at once. The first to succeed wins; the others are
+    closed. With one address this is a plain connect with a limit.
+    """
+
+    def __init__(
+        self,
+        addresses: list[Address],
+        deadline: float | None,
+        source_address: tuple[str, int] | None,
+        options: list[tuple[int, int, int]],
+    ) -> None:
+        self._waiting = _interleaved(addresses)
+        self._deadline = deadline
+        self._source_address = source_address
+        self._options = options
+        self._trying: dict[int, tuple[socket.socket, Address]] = {}  # by file descriptor
+        self._last_error = OSError(errno.EADDRNOTAVAIL, "there is no address to connect to")
+        self._notes: list[str] = []
+
+    def run(self) -> socket.socket:
+        """The connected socket.
+
+        Raises:
+            OSError, TimedOut: see `BlockingRuntime.connect`.
+        """
+        try:
+            while self._waiting or self._trying:
+                winner = self._turn()
+                if winner is not None:
+                    return winner
+            raise self._last_error
+        except (OSError, TimedOut) as error:
+            for _, address in self._trying.values():
+                self._notes.append(f"{_text(address)}: no answer")
+            for note in self._notes:
+                error.add_note(note)
+            raise
+        finally:
+            for sock, _ in self._trying.values():
+                sock.close()
+
+    def _turn(self) -> socket.socket | None:
+        """Start one more attempt, if there is one, and give all of them some time."""
+        seconds = _seconds_until(self._deadline)
+        if self._waiting:
+            winner = self._start(self._waiting.pop(0))
+            if winner is not None:
+                return winner
+        next_start = monotonic() + ATTEMPT_DELAY if self._waiting else None
+        while self._trying:
+            seconds = _seconds_until(self._deadline)
+            if next_start is not None:
+                until_next = next_start - monotonic()
+                if until_next <= 0:
+                    return None
+                seconds = until_next if seconds is None else min(seconds, until_next)
+            for descriptor, _ in _poll(list(self._trying), WRITABLE, seconds):
+                winner = self._finish(descriptor)
+                if winner is not None:
+                    return winner
+                next_start = 0.0 if self._waiting else None
+        return None
+
+    def _start(self, address: Address) -> socket.socket | None:
+        """Begin to connect. The socket, if that is already done."""
+        family, sockaddr = address
+        sock = None
+        try:
+            sock = socket.socket(family, socket.SOCK_STREAM)
+            for option in self._options:
+                sock.setsockopt(*option)
+            if self._source_address is not None:
+                sock.bind(self._source_address)
+            sock.setblocking(False)
+            number = sock.connect_ex(sockaddr)
+        except BaseException as error:
+            if sock is not None:
+                sock.close()
+            if not isinstance(error, OSError):
+                raise
+            self._failed(address, error)
+            return None
+        if number == 0:
+            return sock
+        if number in _IN_PROGRESS:
+            self._trying[sock.fileno()] = sock, address
+            return None
+        sock.close()
+        self._failed(address, OSError(number, os.strerror(number)))
+        return None
+
+    def _finish(self, descriptor: int) -> socket.socket | None:
+        """Take a decided attempt out of the race. The socket, if it is connected."""
+        sock, address = self._trying.pop(descriptor)
+        number = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        if number == 0:
+            return sock
+        sock.close()
+        self._failed(address, OSError(number, os.strerror(number)))
+        return None
+
+    def _failed(self, address: Address, error: OSError) -> None:
+        self._last_error = error
+        self._notes.append(f"{_text(address)}: {error.strerror or error}")
+
+
+def _interleaved(addresses: list[Address]) -> list[Address]:
+    """Alternate between the family that the resolver put first and the others (RFC 8305, 4)."""
+    if len(addresses) < 3:
+        return list(addresses)
+    first = [address for address in addresses if address[0] == addresses[0][0]]
+    others = [address for address in addresses if address[0] != addresses[0][0]]
+    ordered = []
+    while first or others:
+        ordered.extend(first[:1] + others[:1])
+        del first[:1], others[:1]
+    return ordered
+
+
+def _text(address: Address) -> str:
+    """An address as people write it: 192.0.2.1:80, [2001:db8::1]:80."""
+    host, port = address[1][:2]
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

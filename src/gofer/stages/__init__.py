@@ -1,0 +1,25 @@
+"""What happens around an exchange: each stage wraps the ones below it.
+
+A stage is `async def stage(request, send) -> Response`; `send` is everything below. What it
+decides is a plain function in the same file. `fold` binds them once per state of a session: a
+feature that is off is not in the chain.
+
+    redirects ▸ answer hooks ▸ decoding ▸ cookies ▸ auth ▸ wire hooks ▸ retries ▸ network
+"""
+
+from collections.abc import Awaitable, Callable, Iterable
+from functools import partial
+from typing import Any
+
+__all__ = ["Send", "Stage", "fold"]
+
+Send = Callable[[Any], Awaitable[Any]]
+Stage = Callable[[Any, Send], Awaitable[Any]]
+
+
+def fold(stages: Iterable[Stage], network: Send) -> Send:
+    """One callable that runs `stages` from the outside in, around `network`."""
+    send = network
+    for stage in reversed(list(stages)):
+        send = partial(stage, send=send)
+    return send

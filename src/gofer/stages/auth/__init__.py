@@ -1,0 +1,236 @@
+"""The auth stage: a request gets its credentials, and a challenge its answer.
+
+A scheme is any callable that takes the request and returns it with credentials (Requests' way),
+or a class below `AuthBase` with a `flow`: a generator that yields requests and receives their
+responses (`response = yield request`); the last response is the result, earlier ones become its
+history. To add a scheme, write one file here and its line in `SCHEMES`.
+
+The stage runs once for each hop, below redirects, which take `request.auth` away when a hop
+leaves the origin: so a scheme sees one origin at a time and can answer no other. State is the
+schemes' own (a Digest nonce).
+"""
+
+from collections.abc import Generator
+from time import monotonic, time
+from typing import TYPE_CHECKING, Any
+
+from gofer.exceptions import RequestException
+from gofer.messages.request import PreparedRequest
+from gofer.network.environment import read
+from gofer.stages.auth.netrc import lookup
+
+if TYPE_CHECKING:
+    from gofer.messages.url import URL
+    from gofer.stages import Send
+    from gofer.stages.auth.basic import HTTPBasicAuth, HTTPProxyAuth
+    from gofer.stages.auth.digest import HTTPDigestAuth, HTTPProxyDigestAuth
+
+__all__ = [
+    "SCHEMES",
+    "AuthBase",
+    "HTTPBasicAuth",
+    "HTTPDigestAuth",
+    "HTTPProxyAuth",
+    "HTTPProxyDigestAuth",
+    "NoAuth",
+    "apply",
+    "auth",
+    "credentials_for",
+    "from_argument",
+]
+
+# Where each scheme lives. It is imported when it is first named: most programs use one of them.
+SCHEMES = {
+    "HTTPBasicAuth": "basic",
+    "HTTPProxyAuth": "basic",
+    "HTTPDigestAuth": "digest",
+    "HTTPProxyDigestAuth": "digest",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in SCHEMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    scheme = getattr(import_module(f"{__name__}.{SCHEMES[name]}"), name)
+    globals()[name] = scheme
+    return scheme
+
+
+Flow = Generator[Any, Any, None]
+
+
+class AuthBase:
+    """What auth schemes derive from: define `__call__`, or `flow` if answers matter."""
+
+    # `def flow(self, request) -> Flow`, in schemes that have one.
+    flow: Any = None
+
+    def __call__(self, r: Any) -> Any:
+        """Give the request its credentials and return it."""
+        raise NotImplementedError("Auth hooks must be callable.")
+
+
+class NoAuth(AuthBase):
+    """No credentials: neither the session's, nor the URL's, nor netrc's. `auth=False` is this."""
+
+    def __call__(self, r: Any) -> Any:
+        return r
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, NoAuth)
+
+    def __hash__(self) -> int:
+        return hash(NoAuth)
+
+    def __repr__(self) -> str:
+        return "<NoAuth>"
+
+
+# Which scheme ---------------------------------------------------------------------------------
+
+
+def from_argument(auth: Any) -> Any:
+    """What the caller gave as `auth`, as a scheme; None if it was None.
+
+    Raises:
+        TypeError: it is nothing that can be used.
+    """
+    if auth is None:
+        return None
+    if isinstance(auth, tuple | list):
+        if len(auth) != 2:
+            raise TypeError(f"auth: got {len(auth)} values, expected two: (username, password)")
+        from gofer.stages.auth.basic import HTTPBasicAuth
+
+        return HTTPBasicAuth(*auth)
+    if auth is False:
+        return NoAuth()
+    if callable(auth):
+        return auth
+    raise TypeError(
+        f"auth: got {type(auth).__name__}, expected (username, password), a callable that takes"
+        " the request, such as HTTPDigestAuth(...), or False for none"
+    )
+
+
+def credentials_for(url: "URL", settings: Any, *, is_redirected: bool = False) -> Any:
+    """The scheme for a request that has none: the URL's userinfo, else netrc; or None.
+
+    Args:
+        is_redirected: a server led here, so that netrc's `default` entry does not count: it
+            would be handed to anybody (curl's CVE-2024-11053 and after).
+    """
+    if url.userinfo is not None and (url.username or url.password):
+        from gofer.stages.auth.basic import HTTPBasicAuth
+
+        return HTTPBasicAuth(url.username or "", url.password or "")
+    if not settings.trust_env:
+        return None
+    found = lookup(url.host, read().netrc, monotonic(), use_default=not is_redirected)
+    if found is None:
+        return None
+    from gofer.stages.auth.basic import HTTPBasicAuth
+
+    return HTTPBasicAuth(*found)
+
+
+# The stage ------------------------------------------------------------------------------------
+
+
+async def auth(request: Any, send: "Send") -> Any:
+    """Send `request` the way its scheme says.
+
+    Raises:
+        TypeError: the scheme returned something else than a request.
+        UnrewindableBodyError: a challenge came, and the content cannot be sent again.
+    """
+    scheme = request.auth
+    if scheme is None:
+        return await send(request)
+    flow = getattr(type(scheme), "flow", None)
+    if flow is not None:
+        return await _follow(flow(scheme, request), request, send)
+    apply(scheme, request)
+    return await send(request)
+
+
+def apply(scheme: Any, request: Any) -> None:
+    """Call `scheme` with the request; if it returns another, that one's attributes replace ours.
+
+    Raises:
+        TypeError: it returned neither a request nor None, which stands for the same request.
+    """
+    body = request.body
+    result = scheme(request)
+    if result is not None and result is not request:
+        if not isinstance(result, PreparedRequest):
+            raise TypeError(
+                f"auth {_name(scheme)} returned {type(result).__name__},"
+                " expected the request it was given"
+            )
+        request.__dict__.update(result.__dict__)
+    if request.body is not body:
+        request.prepare_content_length(request.body)
+
+
+def _name(scheme: Any) -> str:
+    name = getattr(scheme, "__qualname__", None) or type(scheme).__qualname__
+    return f"{name}()"
+
+
+async def _follow(flow: Flow, request: Any, send: "Send") -> Any:
+    """Send what `flow` yields until it ends; the last response, with those before it."""
+    earlier: list[Any] = []
+    try:
+        following = next(flow, request)  # a flow that yields nothing has only edited the request
+        while True:
+            _lend(following, request)
+            response = await send(following)
+            try:
+                repeat = flow.send(response)
+            except StopIteration:
+                break
+            except BaseException as error:
+                response.close()
+                if isinstance(error, RequestException):
+                    error.request = error.request or following
+                    error.response = error.response or response
+                raise
+            _hand_cookies_on(following, response, repeat)
+            await response.discard(request.settings.max_drain)
+            earlier.append(response)
+            following = repeat
+    finally:
+        flow.close()
+    if earlier:
+        response.history = [*earlier, *response.history]
+    return response
+
+
+def _lend(following: Any, request: Any) -> None:
+    """Give a request that a flow made by itself the settings and deadline of the one it serves."""
+    if following.settings is None:
+        following.settings = request.settings
+        following.deadline = request.deadline
+        following.session = request.session
+
+
+def _hand_cookies_on(request: Any, response: Any, repeat: Any) -> None:
+    """Cookies of an answer that nobody above sees are kept, and sent if the origin is asked again.
+
+    Servers tie a nonce to a cookie they set along with the challenge.
+    """
+    if not response.fields.has(b"set-cookie"):
+        return
+    from gofer.stages.cookies import cookie_field, keep_cookies
+
+    now = time()
+    keep_cookies(request, response, now)
+    if repeat.settings is None or repeat.url_parsed.origin != request.url_parsed.origin:
+        return
+    field = cookie_field(repeat, now)
+    if field is not None:
+        repeat.headers["Cookie"] = field
+        repeat.stage_fields = {*repeat.stage_fields, "cookie"}

@@ -1,0 +1,209 @@
+"""The redirects stage: follow a Location, as browsers and Requests do (RFC 9110, 15.4).
+
+`next_request` decides everything about one hop. Credentials belong to the origin they were given
+for: on leaving it they are gone for the rest of the chain, even if it comes back.
+"""
+
+from typing import Any
+
+from gofer.exceptions import (
+    InvalidSchema,
+    InvalidURL,
+    MissingSchema,
+    RequestException,
+    TooManyRedirects,
+)
+from gofer.messages.response import REDIRECT_STATUS_CODES
+from gofer.messages.url import URL, resolve
+from gofer.stages import Send
+
+__all__ = ["SECRET_FIELDS", "keeps_credentials", "method_after", "next_request", "redirects"]
+
+# Fields that are credentials; none of them follows to another origin. Longer than Requests' list:
+# tokens in fields of their own leak in every client that looks only at Authorization.
+SECRET_FIELDS = frozenset(
+    ("authorization", "proxy-authorization", "cookie", "x-api-key", "x-auth-token", "api-key",
+     "apikey", "x-access-token", "x-amz-security-token", "x-csrf-token", "x-xsrf-token",
+     "x-goog-api-key", "x-gitlab-token", "private-token", "x-vault-token", "x-shopify-access-token",
+     "x-functions-key", "ocp-apim-subscription-key", "x-auth-key", "x-session-token",
+     "x-secret-key", "authentication", "x-authorization")
+)  # fmt: skip
+
+# Fields that describe content, which is not sent on when the method becomes GET.
+CONTENT_FIELDS = (
+    "content-length", "content-type", "transfer-encoding", "content-encoding", "content-language",
+    "content-location", "expect", "digest", "content-digest", "repr-digest", "content-md5",
+)  # fmt: skip
+
+
+async def redirects(request: Any, send: Send) -> Any:
+    """Send, and follow redirects until there are none, or too many."""
+    response = await send(request)
+    if response.status_code not in REDIRECT_STATUS_CODES:
+        return response
+    settings = request.settings
+    if not settings.allow_redirects:
+        response._next = _quietly_next(request, response)
+        return response
+    followed = 0
+    while response.status_code in REDIRECT_STATUS_CODES:
+        following = hop(request, response)
+        if following is None:
+            break
+        followed += 1
+        if followed > settings.max_redirects:
+            await response.discard(settings.max_drain)
+            raise TooManyRedirects(
+                f"exceeded {settings.max_redirects} redirects (config: max_redirects)",
+                request=request,
+                response=response,
+            )
+        await response.discard(settings.max_drain)
+        following.rewind()
+        following.redirect_history = [*response.history, response]
+        request = following
+        response = await send(request)
+        take_history(request, response)
+    return response
+
+
+def take_history(request: Any, response: Any) -> None:
+    """Put the responses that led to `request` before those its answer already has."""
+    if request.redirect_history:
+        response.history = request.redirect_history + response.history
+        request.redirect_history = None
+
+
+def _quietly_next(request: Any, response: Any) -> Any:
+    """What `Response.next` shows to those who follow by hand; None for a useless Location."""
+    try:
+        return next_request(response.request or request, response)
+    except RequestException:
+        return None
+
+
+def hop(request: Any, response: Any) -> Any:
+    """The request that follows `response`, or None; an error carries both."""
+    try:
+        sent = response.request or request
+        return next_request(sent, response)
+    except RequestException as error:
+        response.close()
+        error.request = error.request or request
+        error.response = response
+        raise
+
+
+def next_request(request: Any, response: Any) -> Any:
+    """The request a redirect asks for, or None if the response is none.
+
+    Raises:
+        InvalidURL, InvalidSchema, MissingSchema: the Location leads nowhere gofer goes.
+    """
+    target = redirect_target(response)
+    if target is None:
+        return None
+    before = request.url_parsed
+    try:
+        url = resolve(before, target)
+    except (InvalidURL, InvalidSchema, MissingSchema):
+        raise
+    following = request.copy()
+    following._url = url
+    following.redirect_history = None
+    following.method = method_after(response.status_code, request.method, request.settings)
+    headers = following.headers
+    if following.method != request.method or (
+        response.status_code not in (307, 308) and following.method not in ("GET", "HEAD")
+        and not request.settings.strict_mode
+    ):  # fmt: skip
+        _drop_content(following)
+    if following._cookies is not None or "cookie" in request.stage_fields:
+        headers.pop("Cookie", None)  # made for the last hop; the jar decides anew
+    following.stage_fields = frozenset()
+    if following.auth is not None and getattr(following.auth, "flow", None) is None:
+        following.auth = None  # a callable runs once; the fields it set go on
+    if not keeps_credentials(before, url):
+        _drop_credentials(following)
+    elif url.username is None and before.username is not None and url.origin != before.origin:
+        following.auth = None
+    _renew_authorization(following, url)
+    return following
+
+
+def redirect_target(response: Any) -> bytes | None:
+    """The Location field's bytes, if the status code means it."""
+    if response.status_code not in REDIRECT_STATUS_CODES:
+        return None
+    if response.fields.has(b"location"):
+        for name, value in response.fields.lines:
+            if name.lower() == b"location":
+                return value or None
+    location = response.headers.get("location")  # set by a hook
+    if not location:
+        return None
+    return location if isinstance(location, bytes) else location.encode("latin-1", "replace")
+
+
+def method_after(status_code: int, method: str, settings: Any) -> str:
+    """The method of the next hop (RFC 9110, 15.4; the browsers' GET for 301 and 302)."""
+    if method == "HEAD" or status_code in (307, 308):
+        return method
+    if status_code == 303:
+        return "GET"
+    if settings is not None and settings.strict_mode:
+        return method
+    if status_code == 302:
+        return "GET"
+    return "GET" if method == "POST" else method
+
+
+def keeps_credentials(before: URL, after: URL) -> bool:
+    """True if what was meant for `before` may be shown to `after`.
+
+    Same origin; and, as in Requests, the step from http to https on the default ports.
+    """
+    if before.origin == after.origin:
+        return True
+    return (
+        before.host == after.host
+        and (before.scheme, before.port) == ("http", 80)
+        and (after.scheme, after.port) == ("https", 443)
+    )
+
+
+def _drop_content(request: Any) -> None:
+    request.body = None
+    request._body_position = None
+    headers = request.headers
+    for name in CONTENT_FIELDS:
+        headers.pop(name, None)
+    if request.method not in ("GET", "HEAD"):
+        headers["Content-Length"] = "0"
+
+
+def _drop_credentials(request: Any) -> None:
+    """Forget every credential, for this hop and all after it."""
+    headers = request.headers
+    more = {name.lower() for name in (request.settings.secret_headers if request.settings else ())}
+    for name in list(headers):
+        if name.lower() in SECRET_FIELDS or name.lower() in more:
+            del headers[name]
+    request.auth = None
+    request.cookie_overrides = None
+    request._cookies = None
+    settings = request.settings
+    if settings is not None and settings.cert is not None:
+        request.settings = settings.replace(cert=None)
+        request.settings.router = type(settings.router)(request.settings)
+
+
+def _renew_authorization(request: Any, url: URL) -> None:
+    """Credentials that the new URL itself brings: its userinfo, or netrc for its host."""
+    from gofer.stages.auth import credentials_for
+
+    if request.auth is None and "authorization" not in request.headers:
+        auth = credentials_for(url, request.settings, is_redirected=True)
+        if auth is not None:
+            auth(request)
+

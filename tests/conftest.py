@@ -1,0 +1,162 @@
+"""What every test stands on: a clean environment, servers to talk to, and nothing left behind.
+
+gofer is imported inside fixtures only, so that a test of one room needs that room alone.
+"""
+
+import contextlib
+import gc
+import os
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+
+from servers.certificates import Certificates
+from servers.listener import Listener
+from servers.proxy import Proxy
+from servers.web import Web
+
+ROOT = Path(__file__).resolve().parents[1]
+VECTORS = ROOT.parent / "shared" / "vectors"
+
+# What the outside may say about proxies, trust and passwords. Tests set what they mean.
+OUTSIDE = (
+    "HTTP_PROXY HTTPS_PROXY ALL_PROXY NO_PROXY FTP_PROXY REQUEST_METHOD "
+    "REQUESTS_CA_BUNDLE CURL_CA_BUNDLE SSL_CERT_FILE SSL_CERT_DIR SSLKEYLOGFILE NETRC"
+).split()
+
+SETTLING = 3.0  # seconds; only a test that leaks waits so long
+
+ServerT = TypeVar("ServerT", bound=Listener)
+
+_shared: list[Listener] = []  # servers that several tests talk to
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(
+    monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """No variable of the outside reaches a test, and HOME is an empty folder (no netrc)."""
+    for name in OUTSIDE:
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.lower(), raising=False)
+    home = _empty_home(tmp_path_factory)
+    monkeypatch.setenv("HOME", home)
+    monkeypatch.setenv("USERPROFILE", home)
+
+
+_home: list[str] = []
+
+
+def _empty_home(factory: pytest.TempPathFactory) -> str:
+    if not _home:
+        _home.append(str(factory.mktemp("home")))
+    return _home[0]
+
+
+# Nothing left behind ------------------------------------------------------------------------------
+
+
+@pytest.fixture(autouse=True)
+def nothing_leaks(request: pytest.FixtureRequest) -> Iterator[None]:
+    """After a test there are no more open files, sockets and threads than before it.
+
+    Mark a test with `@pytest.mark.leaks("why")` if it has to leave something behind.
+    """
+    before = _left_open()
+    yield
+    if request.node.get_closest_marker("leaks") is not None:
+        return
+    give_up = time.monotonic() + SETTLING
+    leaked = _left_open() - before
+    if leaked:
+        gc.collect()  # what hangs in a cycle is not a leak
+        leaked = _left_open() - before
+    while leaked and time.monotonic() < give_up:
+        time.sleep(0.002)  # the servers' threads notice a closed connection a little later
+        leaked = _left_open() - before
+    assert not leaked, f"left behind: {sorted(leaked)}"
+
+
+def _left_open() -> set[str]:
+    """Names of the open files, sockets and threads of this process.
+
+    Daemon threads do not count: a stalled name look-up is abandoned to one, on purpose.
+    """
+    names = {f"thread {thread.name}" for thread in threading.enumerate() if not thread.daemon}
+    try:
+        numbers = os.listdir("/proc/self/fd")
+    except FileNotFoundError:  # not Linux: threads only
+        return names
+    for number in numbers:
+        # The descriptor that listed the folder is closed by now.
+        with contextlib.suppress(OSError):
+            names.add(f"descriptor {number} {os.readlink(f'/proc/self/fd/{number}')}")
+    return names
+
+
+@pytest.fixture(autouse=True)
+def shared_servers_start_afresh() -> Iterator[None]:
+    """Servers that live longer than a test count from zero, and speak up after it."""
+    for server in _shared:
+        server.reset_counts()
+    yield
+    for server in _shared:
+        server.raise_errors()
+
+
+# Servers ------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
+    """A certificate authority with good and bad certificates."""
+    return Certificates(tmp_path_factory.mktemp("certificates"))
+
+
+@pytest.fixture(scope="session")
+def web() -> Iterator[Web]:
+    """The web server with httpbin's routes."""
+    yield from _share(Web())
+
+
+@pytest.fixture(scope="session")
+def web_tls(certificates: Certificates) -> Iterator[Web]:
+    """The same over TLS; use `verify=certificates.ca_file`."""
+    yield from _share(Web(tls=certificates.good))
+
+
+@pytest.fixture(scope="session")
+def proxy() -> Iterator[Proxy]:
+    """A forward proxy without credentials."""
+    yield from _share(Proxy())
+
+
+def _share(server: ServerT) -> Iterator[ServerT]:
+    with server:
+        _shared.append(server)
+        yield server
+        _shared.remove(server)
+
+
+# gofer --------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def session() -> Iterator[Any]:
+    """A `gofer.Session`, closed at the end of the test."""
+    import gofer
+
+    with gofer.Session() as session:
+        yield session
+
+
+@pytest.fixture(scope="session")
+def vectors() -> Path:
+    """The folder of the shared test vectors; tests that need it are skipped without it."""
+    if not VECTORS.is_dir():
+        pytest.skip(f"the test vectors are not at {VECTORS}")
+    return VECTORS
