@@ -20,6 +20,7 @@ import importlib.util
 import json
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from time import perf_counter, process_time
 from typing import Any
@@ -31,7 +32,7 @@ class Blocking:
     """How to drive a client whose `fetch` is a plain function."""
 
     def __init__(self, connect: Callable[..., Any], url: str, trust: str | None) -> None:
-        self.connect = lambda: connect(url, trust)
+        self.connect = partial(connect, url, trust)
         self.fetch, self.close = self.connect()
 
     def first(self) -> Any:
@@ -65,7 +66,7 @@ class Asynchronous:
         import asyncio  # here alone, for its memory would count for every client
 
         self.loop = asyncio.new_event_loop()
-        self.connect = lambda: connect(url, trust)
+        self.connect = partial(connect, url, trust)
         self.fetch, self.close = self.loop.run_until_complete(self.connect())
 
     def first(self) -> Any:
@@ -103,7 +104,8 @@ def load(name: str) -> Any:
     """The client's file as a module, under a name that hides no package of the same name."""
     path = Path(__file__).parent / "clients" / f"{name}.py"
     spec = importlib.util.spec_from_file_location(f"client_{name}", path)
-    assert spec is not None and spec.loader is not None
+    assert spec is not None
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module

@@ -10,6 +10,7 @@ __all__ = [
     "CLIENT_CPU",
     "HERE",
     "SERVER_CPU",
+    "SOURCE",
     "clean_environment",
     "compile_source",
     "make_environments",

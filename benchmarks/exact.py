@@ -19,8 +19,6 @@ from tables import Report, Table, complain, factor, figure
 
 __all__ = ["Counts", "count_exactly", "exact_report"]
 
-FEW, MORE = 30, 130  # requests
-
 
 class Counts(NamedTuple):
     """Of one request; None where the tool is missing."""
@@ -37,20 +35,28 @@ class Tool(NamedTuple):
 
     command: tuple[str, ...]  # the log's path comes behind
     total: re.Pattern[str]
+    few: int  # requests of the first run
+    more: int  # and of the second
 
 
 STRACE = Tool(
     ("strace", "-f", "-c", "-o"),
     re.compile(r"^100\.00\s+\S+\s+\S+\s+(\d+)\s.*total$", re.MULTILINE),
+    30,
+    430,
 )
 PERF = Tool(
     ("perf", "stat", "-e", "instructions:u", "-x", ",", "-o"),
     re.compile(r"^(\d+),.*instructions:u", re.MULTILINE),
+    100,
+    1100,
 )
 CACHEGRIND = Tool(
     ("valgrind", "--tool=cachegrind", "--cache-sim=no", "--cachegrind-out-file=/dev/null",
      "--log-file"),
     re.compile(r"I\s+refs:\s+([\d,]+)"),
+    30,
+    130,
 )  # fmt: skip
 
 
@@ -113,12 +119,16 @@ def _instruction_counter() -> Tool | None:
 
 def _difference(tool: Tool, client: str, url: str, trust: str | None) -> float | None:
     try:
-        few = _total(tool, client, url, trust, FEW)
-        more = _total(tool, client, url, trust, MORE)
+        few = _total(tool, client, url, trust, tool.few)
+        more = _total(tool, client, url, trust, tool.more)
     except ClientFailed as error:
         complain(f"under {tool.command[0]}, {error}")
         return None
-    return (more - few) / (MORE - FEW)
+    if more <= few:
+        # Its modules were compiled in the first run: somebody is writing them right now.
+        complain(f"under {tool.command[0]}, {client} is not counted: the runs do not compare")
+        return None
+    return (more - few) / (tool.more - tool.few)
 
 
 def _total(tool: Tool, client: str, url: str, trust: str | None, count: int) -> int:

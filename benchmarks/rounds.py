@@ -39,18 +39,18 @@ class Rounds:
         return list(self._costs)
 
     def typical(self, client: str) -> Cost:
-        """Medians of the rounds; of memory the last figure, for a peak only grows."""
+        """Medians of the rounds, but of memory the most: later rounds reuse what is there."""
         costs = self._costs[client]
         wall = median(cost.wall for cost in costs)
         cpu = median(cost.cpu for cost in costs)
-        return Cost(wall, cpu, costs[-1].memory)
+        return Cost(wall, cpu, max(cost.memory for cost in costs))
 
     def ratio(self, client: str, base: str, what: str) -> float | None:
         """How many times as much as `base` the client took of "wall" or "cpu"."""
         if client not in self._costs or base not in self._costs:
             return None
         pairs = zip(self._costs[client], self._costs[base], strict=True)
-        return median(getattr(cost, what) / getattr(other, what) for cost, other in pairs)
+        return float(median(getattr(cost, what) / getattr(other, what) for cost, other in pairs))
 
 
 def interleave(works: dict[str, Work], plan: Plan) -> Rounds:
@@ -68,7 +68,9 @@ def interleave(works: dict[str, Work], plan: Plan) -> Rounds:
             return None
 
     for name in works:
-        once = attempt(name, 1) and attempt(name, 5)
+        once = attempt(name, 1)
+        if once and once.wall < plan.turn_seconds:
+            once = attempt(name, 5)  # the first was cold
         if once:
             counts[name] = min(5000, max(1, round(plan.turn_seconds / once.wall)))
             costs[name] = []

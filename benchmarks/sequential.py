@@ -3,16 +3,22 @@
 from children import start_clients
 from exact import ABSENT, Counts
 from rounds import Plan, Rounds, interleave
-from server import DOCUMENT
-from tables import Report, Table, Target, factor, figure
+from server import DOCUMENT, Server
+from tables import Report, Table, Target, complain, factor, figure
 
 __all__ = ["compare", "sequential"]
 
 NATIVE = ("primp", "httpr", "pyreqwest", "pycurl", "wreq")
 
 # What gofer promises on this road: to be at least so many times as fast as the nearest of these.
-FASTER_HTTP = {NATIVE: 1.2, ("httpx",): 7.0, ("requests",): 12.0}
-FASTER_TLS = {(*NATIVE, "http_client", "urllib3", "httpx", "requests"): 1.0}
+FASTER_HTTP: dict[tuple[str, ...], float] = {
+    NATIVE: 1.2,
+    ("httpx",): 7.0,
+    ("requests",): 12.0,
+}
+FASTER_TLS: dict[tuple[str, ...], float] = {
+    (*NATIVE, "http_client", "urllib3", "httpx", "requests"): 1.0
+}
 
 COLUMNS = [
     "client", "version", "wall µs", "CPU µs", "wall / raw", "CPU / raw", "gofer × (wall)",
@@ -23,25 +29,30 @@ COLUMNS = [
 def sequential(
     clients: list[str],
     versions: dict[str, str],
-    url: str,
-    trust: str | None,
+    server: Server,
     plan: Plan,
     *,
+    tls: bool,
     place: str,
     cpu: int | None,
     counts: dict[str, Counts],
 ) -> Report:
     """Measure all `clients` on processor `cpu`, which the table calls `place`."""
+    url, trust = server.small(tls=tls)
     children = start_clients(clients, url, trust, cpu=cpu, document=DOCUMENT)
+    before = server.connections()
     rounds = interleave({name: child.run for name, child in children.items()}, plan)
+    opened = server.connections() - before - 1  # asking is one of them
+    if opened > 0:
+        complain(f"{opened} connections were opened anew: some client does not keep its own")
     for child in children.values():
         child.quit()
-    what = "GET over TLS" if trust else "GET"
-    name = f"{'tls' if trust else 'sequential'}-{place.replace(' ', '-')}"
+    what = "GET over TLS" if tls else "GET"
+    name = f"{'tls' if tls else 'sequential'}-{place.replace(' ', '-')}"
     title = f"Keep-alive {what} of a small JSON, {place} ({plan.rounds} rounds)"
     rows = [_row(client, versions, rounds, counts) for client in rounds.clients]
-    faster = FASTER_TLS if trust else FASTER_HTTP
-    floor = None if trust else 1.5
+    faster = FASTER_TLS if tls else FASTER_HTTP
+    floor = None if tls else 1.5
     targets = compare(rounds, f"{what}, {place}", floor, faster)
     return Report([Table(name, title, COLUMNS, rows)], targets)
 

@@ -75,7 +75,7 @@ class Server:
     Attributes:
         http, https: the URL up to the path: `http://127.0.0.1:port`.
         trust: path of the CA that signed the certificate, PEM.
-        files: the folder of what is served beside /small: large, stream, tiny.
+        files: the folder of what else is served: large and tiny are there.
     """
 
     def __enter__(self) -> "Server":
@@ -118,12 +118,15 @@ class Server:
         self._process.wait()
         self._folder.cleanup()
 
-    def counters(self) -> tuple[int, int]:
-        """Connections and requests so far, this one's own included."""
+    def small(self, *, tls: bool = False) -> tuple[str, str | None]:
+        """The URL of the small JSON, and the CA to trust for it."""
+        return (f"{self.https}/small", self.trust) if tls else (f"{self.http}/small", None)
+
+    def connections(self) -> int:
+        """How many were accepted so far, the one that asks included."""
         no_proxy = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         with no_proxy.open(f"{self.http}/status") as response:
-            numbers = response.read().split(b"\n")[2].split()
-        return int(numbers[1]), int(numbers[2])
+            return int(response.read().split(b"\n")[2].split()[0])
 
     def _wait_until_it_answers(self, port: int, log: Path) -> None:
         for _ in range(200):
@@ -156,7 +159,7 @@ def _write_certificate(folder: Path) -> None:
 
 def _write_files(folder: Path) -> None:
     folder.mkdir()
-    for name, size in (("large", LARGE), ("stream", STREAM), ("tiny", 1)):
+    for name, size in (("large", LARGE), ("tiny", 1)):
         path = folder / name
         path.touch()
         os.truncate(path, size)

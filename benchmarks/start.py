@@ -8,7 +8,7 @@ from children import ClientFailed, Cost, start_clients
 from environments import clean_environment, pinned, python_for
 from rounds import Plan, Rounds, Work, interleave
 from sequential import compare
-from server import DOCUMENT
+from server import DOCUMENT, Server
 from tables import Report, Table, Target, factor, figure
 
 __all__ = ["start"]
@@ -31,8 +31,9 @@ SESSION_COLUMNS = ["client", "wall µs", "CPU µs", "wall / raw", "CPU / raw", "
 PROGRAM_COLUMNS = ["client", "wall ms", "CPU ms", "CPU / requests", "gofer × (CPU)"]
 
 
-def start(clients: list[str], url: str, plan: Plan, *, cpu: int | None) -> Report:
+def start(clients: list[str], server: Server, plan: Plan, *, cpu: int | None) -> Report:
     """Both measurements for all `clients` on processor `cpu`."""
+    url, _ = server.small()
     children = start_clients(clients, url, cpu=cpu, document=DOCUMENT)
     # A hundred times dearer than a request for some: longer turns, fewer rounds.
     sessions = interleave({name: child.fresh for name, child in children.items()}, plan)

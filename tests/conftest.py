@@ -6,6 +6,7 @@ gofer is imported inside fixtures only, so that a test of one room needs that ro
 import contextlib
 import gc
 import os
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -62,7 +63,7 @@ def _empty_home(factory: pytest.TempPathFactory) -> str:
 
 @pytest.fixture(autouse=True)
 def nothing_leaks(request: pytest.FixtureRequest) -> Iterator[None]:
-    """After a test there are no more open files, sockets and threads than before it.
+    """After a test there are no more open files, sockets, threads and pool slots than before it.
 
     Mark a test with `@pytest.mark.leaks("why")` if it has to leave something behind.
     """
@@ -95,7 +96,15 @@ def _left_open() -> set[str]:
         # The descriptor that listed the folder is closed by now.
         with contextlib.suppress(OSError):
             names.add(f"descriptor {number} {os.readlink(f'/proc/self/fd/{number}')}")
-    return names
+    return names | _slots_in_use()
+
+
+def _slots_in_use() -> set[str]:
+    """Names of the pools of gofer that still count a connection as in use, or somebody waiting."""
+    module = sys.modules.get("gofer.network.pool")
+    if module is None:
+        return set()
+    return {f"{pool!r} at {id(pool):x}" for pool in list(module._pools) if any(pool.counts[1:])}
 
 
 @pytest.fixture(autouse=True)

@@ -75,7 +75,8 @@ def stream_up(url: str, size: str) -> int:
 
 def _open(url: str, method: str = "GET") -> tuple[socket.socket, bytes]:
     target = urlsplit(url)
-    assert target.hostname is not None and target.port is not None
+    assert target.hostname is not None
+    assert target.port is not None
     sock = socket.create_connection((target.hostname, target.port))
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     # What a client sends at least: the same four fields that the others send.

@@ -17,6 +17,7 @@ from gofer.messages.cookies import CookieStore
 from gofer.messages.fields import Headers
 from gofer.messages.request import check_hooks, default_hooks
 from gofer.messages.url import URL, parse, with_params
+from gofer.network.environment import read as read_environment
 from gofer.network.exchange import Network
 from gofer.network.pool import PoolLimits
 from gofer.network.routes import Router
@@ -26,7 +27,6 @@ from gofer.stages import Send, fold
 from gofer.stages.auth import auth as auth_stage
 from gofer.stages.auth import credentials_for, from_argument
 from gofer.stages.cookies import cookies as cookies_stage
-from gofer.stages.decoding import decoding
 from gofer.stages.hooks import answer_hooks, dispatch, wire_hooks
 from gofer.stages.redirects import redirects
 from gofer.stages.retries import policy_from, retries
@@ -403,6 +403,7 @@ class Session:
         request = PreparedRequest()
         request.settings = settings
         request.session = self
+        environment = request.environment = read_environment() if settings.trust_env else None
         if type(method) is str:
             request.method = method.upper()
         else:
@@ -435,9 +436,10 @@ class Session:
             auth = self.auth
         if auth is not None:
             request.auth = from_argument(auth)
-        elif target.userinfo is not None or settings.trust_env:
-            if not request.has_field("authorization"):
-                request.auth = credentials_for(target, settings)
+        elif target.userinfo is not None or environment is not None:
+            implied = credentials_for(target, environment, runtime.now())
+            if implied is not None and not request.has_field("authorization"):
+                request.auth = implied
         if settings.timeouts.total is not None:
             request.deadline = runtime.now() + settings.timeouts.total
         return request
@@ -559,7 +561,7 @@ class Session:
                 if name in checked:
                     value = checked[name]
                     changes[name] = default_of(name) if value is None else value
-            if checked.get("base_headers") is not None and "base_headers" in checked:
+            if "base_headers" in checked:
                 changes["base_headers"] = checked["base_headers"]
             if "timeout" in checked and timeout is None and self._timeout is None:
                 timeout = checked["timeout"]
@@ -626,7 +628,7 @@ class Session:
         stages: list[Any] = [redirects]
         if features & 1:
             stages.append(answer_hooks)
-        stages += [decoding, cookies_stage]
+        stages.append(cookies_stage)
         if features & 4:
             stages.append(auth_stage)
         if features & 3:
@@ -707,6 +709,7 @@ class Session:
         settings = self._settings_for_call(settings, **options)
         request.settings = settings
         request.session = self
+        request.environment = read_environment() if settings.trust_env else None
         if settings.timeouts.total is not None:
             request.deadline = runtime.now() + settings.timeouts.total
         return self._perform(request)
@@ -746,9 +749,7 @@ class Session:
         merged = dict(self._proxies)
         merged.update(proxies or {})
         if self.trust_env:
-            from gofer.network.environment import read
-
-            environment = read()
+            environment = read_environment()
             target = parse(url)
             if not environment.bypasses_proxies(target.host, target.port):
                 merged = {**environment.proxies, **merged}

@@ -169,7 +169,7 @@ class Decoder:
         """True if `decode(b"", ...)` may give more."""
         if self._surplus or self._next < len(self._data):
             return True
-        return any([layer.pending for layer in self._layers])
+        return any(layer.pending for layer in self._layers)
 
     def decode(self, data: bytes, max_bytes: int) -> bytes:
         """At most `max_bytes` of decoded content.

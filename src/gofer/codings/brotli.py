@@ -41,7 +41,8 @@ class BrotliLayer:
             raise ContentDecodingError(
                 "decoding br: the library refused the data, expected brotli (RFC 7932)"
             ) from exc
-        self.pending = not self._stream.can_accept_more_data()
+        # The library may have taken all of the data in and still hold more of its output.
+        self.pending = not self._stream.can_accept_more_data() or len(decoded) >= max_bytes
         return decoded
 
 

@@ -92,7 +92,7 @@ def _library() -> tuple[Callable[[], Any], type[Exception]]:
     else:
         from backports import zstd as library
 
-    options = {library.DecompressionParameter.window_log_max: MAX_WINDOW_LOG}
+    options = {int(library.DecompressionParameter.window_log_max): MAX_WINDOW_LOG}
 
     def new_frame() -> Any:
         return library.ZstdDecompressor(options=options)

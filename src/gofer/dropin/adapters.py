@@ -10,7 +10,6 @@ from gofer.network.exchange import Network
 from gofer.network.pool import PoolLimits
 from gofer.runtime.blocking import runtime
 from gofer.stages import fold
-from gofer.stages.decoding import decoding
 from gofer.stages.retries import policy_from, retries
 
 __all__ = ["BaseAdapter", "HTTPAdapter"]
@@ -123,7 +122,7 @@ class HTTPAdapter(BaseAdapter):
         )
         settings.router = type(settings.router)(settings)
         request.settings = settings
-        response = runtime.run(fold([decoding, retries], self.network.send)(request))  # type: ignore[arg-type]
+        response = runtime.run(fold([retries], self.network.send)(request))  # type: ignore[arg-type]
         response.connection = self
         if not stream:
             response.content  # noqa: B018  (reads it)

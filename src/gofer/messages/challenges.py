@@ -11,6 +11,8 @@ from collections.abc import Iterable
 
 __all__ = ["Challenge", "parse_authentication_info", "parse_challenges", "quote"]
 
+MAX_CHALLENGES = 64  # real servers offer up to five; more only cost time and memory
+
 # Quantifiers are possessive: every octet is looked at a fixed number of times.
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]++")
 _SEPARATOR = re.compile(r"[ \t,]++")
@@ -56,7 +58,10 @@ class Challenge:
 
 
 def parse_challenges(values: Iterable[str]) -> list[Challenge]:
-    """The challenges of all WWW-Authenticate (or Proxy-Authenticate) fields, in their order."""
+    """The challenges of all WWW-Authenticate (or Proxy-Authenticate) fields, in their order.
+
+    After MAX_CHALLENGES in one field the rest of it is not looked at.
+    """
     challenges: list[Challenge] = []
     for value in values:
         challenges += _parse(value)
@@ -87,7 +92,8 @@ def _parse(value: str, current: Challenge | None = None) -> list[Challenge]:
         name = _TOKEN.match(value, position)
         if name is None:
             noise = _NOISE.match(value, position)
-            position = noise.end() if noise else position + 1
+            assert noise is not None  # there is always one character for it
+            position = noise.end()
             continue
         position = name.end()
 
@@ -97,6 +103,8 @@ def _parse(value: str, current: Challenge | None = None) -> list[Challenge]:
             if found and text is not None:
                 found[-1].parameters.setdefault(name[0].lower(), text)
             continue
+        if len(found) == MAX_CHALLENGES:
+            break
         challenge = Challenge(name[0].lower())
         found.append(challenge)
         space = _SPACE.match(value, position)

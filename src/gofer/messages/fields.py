@@ -81,6 +81,31 @@ class FieldSection:
         return f"<FieldSection {[name.decode('latin-1') for name, _ in self.lines]}>"
 
 
+class EncodedFields:
+    """A header section ready for the wire, and what of it concerns the connection.
+
+    Attributes:
+        data: the field lines, each ended by CRLF.
+        has_host, has_expect: there is a Host or an Expect field.
+        is_framed: Content-Length or Transfer-Encoding is there, and wants checking.
+        says_close: Connection has the option "close".
+    """
+
+    __slots__ = ("data", "has_expect", "has_host", "is_framed", "says_close")
+
+    def __init__(self, store: "Mapping[str, tuple[str, Any]]") -> None:
+        self.data = _encode(store.values())
+        self.has_host = _is_set(store, "host")
+        self.has_expect = _is_set(store, "expect")
+        self.is_framed = _is_set(store, "content-length") or _is_set(store, "transfer-encoding")
+        connection = store.get("connection", ("", ""))[1]
+        self.says_close = connection is not None and "close" in str(connection).lower()
+
+
+def _is_set(store: "Mapping[str, tuple[str, Any]]", name: str) -> bool:
+    return name in store and store[name][1] is not None
+
+
 class Headers(MutableMapping[str, Any]):
     """Field names to field values, names case-insensitive, the spelling set last is kept.
 
@@ -97,7 +122,7 @@ class Headers(MutableMapping[str, Any]):
     ) -> None:
         self._store: dict[str, tuple[str, Any]] = {}
         self._section: FieldSection | None = None  # as received, until the first edit
-        self._encoded: bytes | None = None
+        self._encoded: EncodedFields | None = None
         if type(data) is Headers:
             self._store.update(data._store)
         elif data is not None:
@@ -176,8 +201,8 @@ class Headers(MutableMapping[str, Any]):
     def __repr__(self) -> str:
         return str(dict(self.items()))
 
-    def encode(self) -> bytes:
-        """The field lines as bytes, each ended by CRLF; kept until the next edit.
+    def encode(self) -> EncodedFields:
+        """The section as it goes on the wire; kept until the next edit.
 
         Values that are None are left out.
 
@@ -186,7 +211,7 @@ class Headers(MutableMapping[str, Any]):
                 character, starts with white space, or does not fit latin-1.
         """
         if self._encoded is None:
-            self._encoded = _encode(self._store.values())
+            self._encoded = EncodedFields(self._store)
         return self._encoded
 
     def __reduce__(self) -> Any:

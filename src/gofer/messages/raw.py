@@ -112,10 +112,7 @@ class RawContent:
             if received is None:
                 return b""
             response._content_consumed = True
-            if decode and response._new_decoder is not None:
-                decoder = response._new_decoder()
-                return received if decoder is None else decoder.decode_whole(received)
-            return received
+            return response._decode_whole(received) if decode else received
         response._content_consumed = True
         if decode:
             return source.run(response._pieces())  # type: ignore[no-any-return]

@@ -98,6 +98,7 @@ class PreparedRequest(WithHooks):
     auth: Any = None
     settings: "Settings" = None  # type: ignore[assignment]
     deadline: float | None = None  # monotonic seconds
+    environment: Any = None  # what the environment says, read once for the call; None: not trusted
     sent = False
     response: Response | None = None
     response_class = Response

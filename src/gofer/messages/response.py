@@ -9,6 +9,7 @@ import json as json_library
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, Protocol
 
+from gofer.codings import MAX_LAYERS, MAX_RATIO
 from gofer.exceptions import (
     ContentDecodingError,
     HTTPError,
@@ -26,7 +27,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Response", "Source"]
 
-PIECE = 64 * 1024  # bytes asked of the network at a time
+PIECE = 64 * 1024  # bytes of decoded content handed on at a time
+
+_scan_json = json_library.JSONDecoder().scan_once
 
 REDIRECT_STATUS_CODES = frozenset((301, 302, 303, 307, 308))
 
@@ -90,8 +93,7 @@ class Response:
     _content_consumed = False
     _source: Source | None = None
     _decoder: "Decoder | None" = None
-    _new_decoder: "Callable[[], Decoder | None] | None" = None
-    _max_decoded_ratio: float | None = None
+    _is_encoded: bool | None = None  # None: nobody has looked yet
     _elapsed: float = 0.0
     _next: Any = None
     _raw: Any = None
@@ -269,28 +271,45 @@ class Response:
         self._source = None
         self._content_consumed = True
         self._received = None
-        decoder = self._new_decoder() if self._new_decoder is not None else None
-        if decoder is not None:
-            ratio = self._max_decoded_ratio
-            try:
-                received = decoder.decode_whole(received, max_ratio=ratio or float("inf"))
-            except ContentDecodingError as error:
-                error.response = self
-                error.request = self.request
-                raise
+        if received and self.fields.has(b"content-encoding"):
+            received = self._decode_whole(received)
         self._content = received
+
+    def _decode_whole(self, received: bytes) -> bytes:
+        """`received` without its content codings; as it is if one of them is unknown here."""
+        settings = getattr(self.request, "settings", None)
+        ratio = MAX_RATIO if settings is None else settings.max_decoded_ratio
+        try:
+            decoder = self._new_decoder()
+            if decoder is None:
+                return received
+            return decoder.decode_whole(
+                received, max_ratio=float("inf") if ratio is None else ratio
+            )
+        except ContentDecodingError as error:
+            error.response = self
+            error.request = self.request
+            raise
+
+    def _new_decoder(self) -> "Decoder | None":
+        """What takes the content codings off (RFC 9110, 8.4); None if there is nothing to do."""
+        from gofer.codings import decoder_for, parse_codings
+
+        settings = getattr(self.request, "settings", None)
+        layers = MAX_LAYERS if settings is None else settings.max_coding_layers
+        values = self.fields.get_all("content-encoding")
+        return decoder_for(parse_codings(values, max_layers=layers))
 
     async def _pieces(self) -> Any:
         """The next decoded piece of at most 64 KiB, b"" at the end."""
         source = self._source
         if source is None:
             return b""
-        if self._decoder is None and self._new_decoder is not None:
-            self._decoder = self._new_decoder()
-            if self._decoder is None:  # a coding nobody here knows
-                self._new_decoder = None
-        decoder = self._decoder
         try:
+            if self._is_encoded is None:
+                self._decoder = self._new_decoder()
+                self._is_encoded = self._decoder is not None
+            decoder = self._decoder
             if decoder is None:
                 return await source.receive()
             while True:
@@ -340,13 +359,16 @@ class Response:
         return _decoded(pieces, self) if decode_unicode and self.encoding else pieces
 
     def _iterate(self, chunk_size: int | None) -> Iterator[bytes]:
-        if self._content_consumed or self._content is not False or self._received is not None:
-            content = self.content or b""
-            size = chunk_size or max(len(content), 1)
-            for start in range(0, len(content), size):
-                yield content[start : start + size]
+        if self._content is not False:  # read before: it can be walked over again and again
+            yield from _sized(iter((self._content or b"",)), chunk_size, exact=True)
             return
-        self._content_consumed = True
+        self._start_streaming()
+        if self._received is not None:
+            # It happened to come with the head. Handed out once all the same, so that what works
+            # does not depend on what happened to come when.
+            received, self._received = self._received, None
+            yield from _sized(iter((self._decode_whole(received),)), chunk_size, exact=True)
+            return
         if self._source is None:
             yield from self._iterate_raw(chunk_size)
             return
@@ -433,6 +455,14 @@ class Response:
             JSONDecodeError: it is not JSON.
         """
         content = self.content
+        if not kwargs and "_encoding" not in self.__dict__ and content:
+            # What nearly all JSON is: UTF-8 from the first byte to the last. 3 µs in place of 5.
+            try:
+                value, end = _scan_json(text := str(content, "utf-8"), 0)
+                if end == len(text):
+                    return value
+            except (StopIteration, ValueError):
+                pass
         try:
             if content and "_encoding" not in self.__dict__:
                 try:
@@ -520,7 +550,7 @@ class Response:
 def _sized(pieces: Iterator[bytes], size: int | None, *, exact: bool) -> Iterator[bytes]:
     """`pieces` cut to at most `size` bytes, and joined up to it if `exact`."""
     if size is None:
-        yield from pieces
+        yield from filter(None, pieces)
         return
     waiting: list[bytes] = []
     count = 0

@@ -50,7 +50,7 @@ _NOT_VISIBLE = re.compile(r"[^!-~]")
 
 _ESCAPE = re.compile(r"%([0-9A-Fa-f]{2})")
 _BROKEN_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
-_MISSPELT_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})[0-9A-Za-z]{2}")
+_MISSPELT_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})[^\W_]{2}")
 # An escape that stays: upper case, and not of an unreserved character (RFC 3986, 6.2.2).
 _NORMAL_ESCAPE = r"%(?:[0189A-F][0-9A-F]|2[0-9A-CF]|3[A-F]|40|5[B-E]|60|7[B-DF])"
 
@@ -78,7 +78,7 @@ _UNRESERVED_ESCAPES = {
 }
 
 _PLAIN_HOST = re.compile(r"(?:[a-z0-9_\-]{1,63}+\.)*+[a-z_][a-z0-9_\-]{0,62}+")
-_REG_NAME = re.compile(rf"[{_UNRESERVED}{_SUB_DELIMS}]++")
+_REG_NAME = re.compile(rf"(?!\*)[{_UNRESERVED}{_SUB_DELIMS}]++")
 _NUMBER = re.compile(r"[0-9]++|0[xX][0-9A-Fa-f]*+")
 _ZONE = re.compile(rf"[{_UNRESERVED}]++")
 _ZERO_GROUPS = re.compile(r"\b0(?::0)++\b")
@@ -345,6 +345,9 @@ def _resolve(base: URL, reference: str) -> URL:
     elif not path:
         path = base.path
         query = base.query if query is None else query
+    elif path[:2] in {"\\\\", "\\/", "/\\"}:
+        # Browsers read "//", another host; RFC 3986 a path on this one.
+        raise InvalidURL("a backslash where an authority would begin")
     elif not path.startswith("/"):
         path = base.path[: base.path.rindex("/") + 1] + path
 
@@ -456,7 +459,7 @@ def _parse_authority(scheme: str, text: str) -> _Authority:
     if not host:
         raise InvalidURL("no host given")
     if host.startswith("["):
-        host = _ipv6(host[1:-1])
+        host = _ipv6_literal(host)
     else:
         host = host_to_ascii(host)
     userinfo = _quoted(userinfo, _USERINFO_QUOTING) if userinfo else None
@@ -499,7 +502,8 @@ def host_to_ascii(host: str) -> str:
     if _PLAIN_HOST.fullmatch(host) and len(host) <= MAX_HOST:
         return host
     if ":" in host:
-        return _ipv6(host[1:-1] if host.startswith("[") and host.endswith("]") else host)
+        in_brackets = host.startswith("[") and host.endswith("]")
+        return _ipv6_literal(host) if in_brackets else _ipv6(host)
     # Three characters of an escape for each of the four octets UTF-8 may take.
     if len(host) > 12 * MAX_HOST:
         raise InvalidURL("the host is too long")
@@ -574,16 +578,21 @@ def _ipv4_number(label: str) -> int:
     return int(label, 8 if label.startswith("0") else 10)
 
 
-def _ipv6(text: str) -> str:
-    """The address in the form of RFC 5952, all in hexadecimal, and its zone behind "%".
+def _ipv6_literal(literal: str) -> str:
+    """The address in brackets. Its zone is written "%25eth0" (RFC 6874), by most "%eth0"."""
+    address, percent, zone = literal[1:-1].partition("%")
+    if zone.startswith("25"):
+        zone = zone[2:]
+    elif _ESCAPE.match(percent + zone):
+        raise InvalidURL("an escape in the IPv6 address; a zone begins with %25")
+    return _ipv6(address + percent + zone)
 
-    The zone may be written "%25eth0" (RFC 6874) or, as everybody does, "%eth0".
-    """
+
+def _ipv6(text: str) -> str:
+    """The address in the form of RFC 5952, all in hexadecimal, and its zone behind "%"."""
     from ipaddress import IPv6Address
 
     address, percent, zone = text.partition("%")
-    if zone.startswith("25") and len(zone) > 2:
-        zone = zone[2:]
     if percent and not _ZONE.fullmatch(zone):
         raise InvalidURL("a bad zone in the IPv6 address")
     try:

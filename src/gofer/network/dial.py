@@ -147,7 +147,11 @@ async def _reach(
     try:
         if route.source_address is None:
             return await runtime.connect(addresses, deadline)
-        return await runtime.connect(addresses, deadline, source_address=route.source_address)
+        return await runtime.connect(
+            addresses,
+            deadline,
+            source_address=route.source_address,  # type: ignore[call-arg]
+        )
     except OSError as exc:
         reason = "; ".join(getattr(exc, "__notes__", ())) or exc.strerror or exc
         raise _unreachable(ConnectionRefused, proxy, f"{step.name}: {reason}") from exc

@@ -262,7 +262,7 @@ def _system_proxies() -> dict[str, str]:
 def read() -> Environment:
     """The environment as it is now; the same object as last time if nothing has changed.
 
-    Called for every request: 0.4 µs, against 12 µs through `os.environ.get`, which encodes each
+    Called for every request: 0.46 µs, against 12 µs through `os.environ.get`, which encodes each
     name and decodes each value anew. Hence the look into the dict that `os.environ` keeps on
     POSIX, written out because `map` over the names takes 0.7 µs.
     """

@@ -7,7 +7,7 @@ from gofer.exceptions import ConnectTimeout, DeadlineExceeded, RequestException
 from gofer.messages.request import PreparedRequest
 from gofer.messages.response import Response
 from gofer.network.dial import dial
-from gofer.network.http1 import Http1Connection, encode_head
+from gofer.network.http1 import Http1Connection, earlier, encode_head
 from gofer.network.pool import Pool, PoolLimits
 from gofer.network.routes import Route
 from gofer.protocols.http1 import Limits
@@ -37,7 +37,8 @@ class Network:
             InvalidHeader, InvalidMethod, LocalProtocolError: before anything is sent.
             ConnectionError, Timeout: and their subclasses; each has `.request`.
         """
-        route = request.settings.router.route(request._url or request.url_parsed)
+        settings = request.settings
+        route = settings.router.route(request._url or request.url_parsed, request.environment)
         if route.is_forwarding:
             head = encode_head(
                 request, absolute=True, proxy_authorization=route.proxy.authorization
@@ -46,24 +47,26 @@ class Network:
             head = encode_head(request)
         started = self.runtime.now()
         connection = None
-        if request.settings.keep_alive and not request.fresh_connection:
+        if settings.keep_alive and not request.fresh_connection:
             connection = self.pool.take(route, started)
         if connection is None:
             connection = await self._open(route, request)
         response = await connection.exchange(request, head, started)
-        logging = sys.modules.get("logging")
-        if logging is not None:
-            _log(logging, request, response)
+        if _logger is not None and _logger.isEnabledFor(DEBUG):
+            _log(request, response)
+        elif _logger is None and "logging" in sys.modules:
+            _find_logger()
+            _log(request, response)
         return response
 
     async def _open(self, route: Route, request: PreparedRequest) -> Http1Connection:
         """A new connection on `route`, within the limits of the pool and of time."""
         timeouts = request.settings.timeouts
         now = self.runtime.now()
-        pool_deadline = _earlier(request.deadline, now, timeouts.pool)
+        pool_deadline = earlier(request.deadline, now, timeouts.pool)
 
         async def connect() -> Http1Connection:
-            deadline = _earlier(request.deadline, self.runtime.now(), timeouts.connect)
+            deadline = earlier(request.deadline, self.runtime.now(), timeouts.connect)
             agent = request.sent_headers.get("user-agent")
             stream = await dial(
                 route, self.runtime, deadline, user_agent=agent if isinstance(agent, str) else None
@@ -82,26 +85,22 @@ class Network:
             raise
 
 
-def _earlier(deadline: float | None, now: float, seconds: float | None) -> float | None:
-    """The end of a phase of `seconds` from `now`, or `deadline` if that comes first."""
-    if seconds is None:
-        return deadline
-    end = now + seconds
-    return end if deadline is None or end < deadline else deadline
-
-
-def _log(logging: Any, request: PreparedRequest, response: Response) -> None:
-    """One DEBUG line per exchange, if the program logs at all. Never a query or a field value."""
+def _find_logger() -> None:
+    """The program uses logging: from now on it can hear us, under the name `gofer`."""
     global _logger
-    if _logger is None:
-        _logger = logging.getLogger("gofer")
-        _logger.addHandler(logging.NullHandler())
-    if _logger.isEnabledFor(DEBUG):
-        url = request.url_parsed
-        _logger.debug(
-            "%s %s://%s%s -> %s in %.1f ms", request.method, url.scheme, url.authority, url.path,
-            response.status_code, response._elapsed * 1000,
-        )  # fmt: skip
+    import logging
+
+    _logger = logging.getLogger("gofer")
+    _logger.addHandler(logging.NullHandler())
 
 
-_logger: Any = None
+def _log(request: PreparedRequest, response: Response) -> None:
+    """One DEBUG line per exchange. Never a query or a field value."""
+    url = request.url_parsed
+    _logger.debug(
+        "%s %s://%s%s -> %s in %.1f ms", request.method, url.scheme, url.authority, url.path,
+        response.status_code, response._elapsed * 1000,
+    )  # fmt: skip
+
+
+_logger: Any = None  # None until something imports logging: that takes 20 ms, and most never do

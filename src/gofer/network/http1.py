@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from gofer.network.pool import Pool
     from gofer.network.routes import Route
 
-__all__ = ["Http1Connection", "Http1Content", "encode_head"]
+__all__ = ["Http1Connection", "Http1Content", "earlier", "encode_head"]
 
 RECEIVE = 64 * 1024  # bytes; a small answer, head and content, comes in one piece
 RECEIVE_LARGE = 1024 * 1024
@@ -56,7 +56,7 @@ class Http1Connection:
     """A stream that speaks HTTP/1.1, and where it belongs."""
 
     __slots__ = (
-        "closing", "counted", "exchanges", "generation", "idle_since", "limits", "pool", "reader",
+        "closing", "counted", "exchanges", "generation", "host", "idle_since", "pool", "reader",
         "route", "runtime", "stream", "__weakref__",
     )  # fmt: skip
 
@@ -71,6 +71,7 @@ class Http1Connection:
         self.closing: str | None = None
         self.exchanges = 0
         self.idle_since = 0.0
+        self.host: Any = None  # what the pool knows of our route
         self.generation = 0
         self.counted = True
 
@@ -92,29 +93,38 @@ class Http1Connection:
             ConnectionLost, RemoteProtocolError, ReadTimeout, WriteTimeout, DeadlineExceeded:
                 the connection is closed then.
         """
-        reader = self.reader
+        reader, stream = self.reader, self.stream
         reader.begin(request.method)
         self.exchanges += 1
         written = False
         try:
-            body = request.body
-            if body is None:
-                await self.stream.send(head, self._deadline(request, request.settings.timeouts.write))
+            timeouts, whole = request.settings.timeouts, request.deadline
+            if request.body is None:
+                await stream.send(head, earlier(whole, started, timeouts.write))
+                written = request.sent = True
+                # A head is small: sending it takes no time worth asking the clock for.
+                deadline = earlier(whole, started, timeouts.read)
             else:
-                await self._send_with_content(request, head, body)
-            written = True
-            request.sent = True
-            if not reader.status:
-                await self._receive_head(request)
+                await self._send_with_content(request, head, request.body)
+                written = request.sent = True
+                deadline = earlier(whole, self.runtime.now(), timeouts.read)
+            # The time for the head is limited as a whole, not per byte.
+            while not reader.status:
+                data = await stream.receive(RECEIVE, deadline)
+                if data:
+                    reader.feed(data)
+                else:
+                    reader.eof()
         except BaseException as error:
             self.close(FAILED)
             raise self._named(error, request, written) from error
+        now = self.runtime.now()
         response = request.response_class()
         response.status_code = reader.status
         response.fields = reader.fields  # type: ignore[assignment]
         response.url = request._url.href  # type: ignore[union-attr]
         response.request = request
-        response._elapsed = self.runtime.now() - started
+        response._elapsed = now - started
         if reader.interim:
             response._interim = reader.interim
         if reader.complete:
@@ -122,13 +132,13 @@ class Http1Connection:
             response._received = pieces[0] if len(pieces) == 1 else b"".join(pieces)
             if reader._trailer_lines:
                 response._take_trailers = _constant(reader.trailers)
-            self.finish(request)
+            self.finish(request, now)
         else:
             source = response._source = Http1Content(self, request)
             response._take_trailers = source.take_trailers
         return response
 
-    def finish(self, request: PreparedRequest) -> None:
+    def finish(self, request: PreparedRequest, now: float) -> None:
         """The response is complete: keep the connection, or say why not."""
         reader = self.reader
         reader.pieces.clear()
@@ -138,15 +148,15 @@ class Http1Connection:
             self.close(ASKED_TO_CLOSE)
         elif self.closing is not None:
             self.close(self.closing)
-        elif not request.settings.keep_alive or _says_close(request):
+        elif not request.settings.keep_alive or request.sent_headers.encode().says_close:
             self.close(WE_CLOSE)
         else:
-            self.pool.give(self)
+            self.pool.give(self, now)
 
     # Reading ----------------------------------------------------------------------------------
 
     async def _receive_head(self, request: PreparedRequest) -> None:
-        """Read until the final head is whole; its time is limited as a whole, not per byte."""
+        """Read until the final head is whole."""
         reader, receive = self.reader, self.stream.receive
         deadline = self._deadline(request, request.settings.timeouts.read)
         while not reader.status:
@@ -158,11 +168,7 @@ class Http1Connection:
 
     def _deadline(self, request: PreparedRequest, seconds: float | None) -> float | None:
         """When a phase of `seconds` starting now has to end; never after the call's deadline."""
-        whole = request.deadline
-        if seconds is None:
-            return whole
-        phase = self.runtime.now() + seconds
-        return phase if whole is None or phase < whole else whole
+        return earlier(request.deadline, self.runtime.now(), seconds)
 
     # Writing ----------------------------------------------------------------------------------
 
@@ -443,7 +449,7 @@ class Http1Content:
     def _end(self, connection: Http1Connection) -> None:
         self._connection = None
         self._trailers = connection.reader.trailers
-        connection.finish(self._request)
+        connection.finish(self._request, connection.runtime.now())
 
     def take_trailers(self) -> list[tuple[bytes, bytes]]:
         return self._trailers
@@ -469,12 +475,15 @@ def encode_head(request: PreparedRequest, *, proxy_authorization: str | None = N
     """
     url = request._url or request.url_parsed
     headers = request.sent_headers
-    fields = headers._encoded or headers.encode()
-    if "transfer-encoding" in headers or "content-length" in headers or request.body is not None:
+    encoded = headers._encoded or headers.encode()
+    if encoded.is_framed or request.body is not None:
         _check_framing(request)
+        headers = request.sent_headers
+        encoded = headers.encode()
+    fields = encoded.data
     if proxy_authorization is not None and "proxy-authorization" not in headers:
-        fields += b"Proxy-Authorization: %s\r\n" % proxy_authorization.encode("latin-1")
-    host = b"" if headers.get("host") is not None else url.host_field
+        fields += b"Proxy-Authorization: %b\r\n" % proxy_authorization.encode("latin-1")
+    host = b"" if encoded.has_host else url.host_field
     return request_head(request.method, url.absolute if absolute else url.target, host, fields)
 
 
@@ -509,9 +518,12 @@ def _check_framing(request: PreparedRequest) -> None:
     check_content_length(text, known)
 
 
-def _says_close(request: PreparedRequest) -> bool:
-    value = request.sent_headers.get("connection")
-    return value is not None and value != "keep-alive" and "close" in str(value).lower()
+def earlier(deadline: float | None, now: float, seconds: float | None) -> float | None:
+    """The end of a phase of `seconds` from `now`, or `deadline` if that comes first."""
+    if seconds is None:
+        return deadline
+    end = now + seconds
+    return end if deadline is None or end < deadline else deadline
 
 
 def _is_plain_file(body: Any) -> bool:

@@ -117,17 +117,16 @@ class Pool:
                 return connection
         return None
 
-    def give(self, connection: Http1Connection) -> None:
+    def give(self, connection: Http1Connection, now: float) -> None:
         """Take back a connection that is clean, for the next in line or to idle."""
-        route = connection.route
-        host = self._hosts.get(route)
-        if host is None or connection.generation != self.generation:
+        if connection.generation != self.generation:
             connection.close(POOL_CLOSED)
             return
+        host = connection.host
         if self._waiters or host.waiters:
             if self._hand_over(connection, host):
                 return
-        connection.idle_since = self.runtime.now()
+        connection.idle_since = now
         idle = host.idle
         idle.append(connection)
         if len(idle) > self.limits.idle_per_host:
@@ -135,8 +134,8 @@ class Pool:
                 idle.pop(0).close(NO_ROOM)
             except IndexError:
                 pass
-        if route is not self._latest:
-            self._make_latest(route)
+        if connection.route is not self._latest:
+            self._make_latest(connection.route)
 
     # Opening and closing ----------------------------------------------------------------------
 
@@ -171,6 +170,7 @@ class Pool:
             self.release(route)
             raise
         connection.generation = self.generation
+        connection.host = self._hosts[route]
         return connection
 
     def _reserve(self, route: Route) -> _Waiter | None:
@@ -265,7 +265,7 @@ class Pool:
             waiter.granted = True
         if was_granted:
             if waiter.connection is not None:
-                self.give(waiter.connection)
+                self.give(waiter.connection, self.runtime.now())
             else:
                 self.release(route)
 

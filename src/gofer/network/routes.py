@@ -14,7 +14,6 @@ from typing import Any, Protocol
 
 from gofer.exceptions import InvalidProxyURL, InvalidSchema, InvalidURL, MissingSchema
 from gofer.messages.url import URL, parse
-from gofer.network import environment as environments
 from gofer.network.environment import Environment, NoProxy
 
 __all__ = ["Proxy", "Route", "Router", "Settings", "choose", "choose_proxy", "proxy_headers"]
@@ -30,9 +29,8 @@ class Settings(Protocol):
     proxies: Mapping[str, str | None] | None  # by scheme://host, scheme, all://host, all
     verify: Any  # True or None, False, a path, an ssl.SSLContext
     cert: Any  # a path, (cert, key), (cert, key, password)
-    trust_env: bool
     unix_socket: str | None
-    source_address: tuple[str, int] | None
+    source_address: str | tuple[str, int] | None  # an address of this machine, any port or one
 
 
 class Proxy:
@@ -144,6 +142,9 @@ class Route:
         is_tunnel: the proxy is asked for a tunnel by CONNECT, and sees nothing else.
         verify, cert: whom to trust and what to show, with the environment already weighed in.
         server_hostname: the name in TLS: no trailing dot (RFC 6066, 3), no IPv6 zone.
+
+    Args:
+        default_trust: what decides whom `verify=True` trusts; part of the key only.
     """
 
     __slots__ = (
@@ -170,6 +171,7 @@ class Route:
         *,
         proxy: Proxy | None = None,
         verify: Any = True,
+        default_trust: Hashable = None,
         cert: Any = None,
         alpn: tuple[str, ...] = HTTP_1_1,
         unix_path: str | None = None,
@@ -190,13 +192,13 @@ class Route:
         self.key: Hashable = (
             None if self.is_forwarding else origin,
             None if proxy is None else proxy.key,
-            self._tls_key(),
+            self._tls_key(default_trust),
             unix_path,
             source_address,
         )
         self._hash = hash(self.key)
 
-    def _tls_key(self) -> Hashable:
+    def _tls_key(self, default_trust: Hashable) -> Hashable:
         has_tls_to_proxy = self.proxy is not None and self.proxy.scheme == "https"
         if not self.is_tls and not has_tls_to_proxy:
             return None
@@ -204,7 +206,8 @@ class Route:
 
         # The client certificate is shown to the origin, never to the proxy.
         cert = self.cert if self.is_tls else None
-        return identity(self.verify, cert), self.alpn if self.is_tls else None
+        trust = default_trust if self.verify is True else None
+        return identity(self.verify, cert), trust, self.alpn if self.is_tls else None
 
     @property
     def authority(self) -> str:
@@ -296,24 +299,39 @@ def choose(
         proxy = None if proxy_url is None else Proxy.parse(proxy_url)
 
     verify = settings.verify
-    if verify is True or verify is None:
-        verify = (environment is not None and environment.ca_bundle) or True
+    default_trust = None
+    if environment is not None:
+        default_trust = (environment.ssl_cert_file, environment.ssl_cert_dir)
+        if verify is True or verify is None:
+            verify = environment.ca_bundle or True
     return Route(
         url.origin,
         proxy=proxy,
         verify=verify,
+        default_trust=default_trust,
         cert=settings.cert,
         alpn=alpn,
         unix_path=unix_path,
-        source_address=settings.source_address,
+        source_address=_source_address(settings.source_address),
     )
+
+
+def _source_address(given: str | tuple[str, int] | None) -> tuple[str, int] | None:
+    """Address and port to connect from, hashable; port 0 is any."""
+    if given is None:
+        return None
+    if isinstance(given, str):
+        return given, 0
+    address, port = given
+    return address, port
 
 
 class Router:
     """The routes of one session: an origin's is decided once, until something changes.
 
-    Notices changes by itself: of the settings' attributes, of the proxies dict edited in place,
-    of the environment. Safe to share between threads: what is remembered is replaced as a whole.
+    Settings do not change once made, but for the proxies dict, which users edit in place; that
+    and a changed environment are noticed here. Safe to share between threads: what is remembered
+    is replaced as a whole.
     """
 
     __slots__ = ("_alpn", "_memory", "_settings")
@@ -323,24 +341,23 @@ class Router:
         self._alpn = alpn
         self._memory: _Memory | None = None
 
-    def route(self, url: URL) -> Route:
+    def route(self, url: URL, environment: Environment | None) -> Route:
         """The route for `url`; the same object as last time if nothing has changed.
+
+        Args:
+            environment: as read for this call; None if it is not to be trusted.
 
         Raises:
             InvalidSchema, InvalidProxyURL, OSError: as `choose`.
         """
         settings = self._settings
-        environment = environments.read() if settings.trust_env else None
-        decisive = (
-            settings.verify,
-            settings.cert,
-            settings.unix_socket,
-            settings.source_address,
-            settings.proxies,
-        )
         memory = self._memory
-        if memory is None or memory.environment is not environment or memory.decisive != decisive:
-            memory = self._memory = _Memory(environment, decisive)
+        if (
+            memory is None
+            or memory.environment is not environment
+            or memory.proxies != settings.proxies
+        ):
+            memory = self._memory = _Memory(environment, settings.proxies)
         routes = memory.routes
         route = routes.get(url.origin)
         if route is None:
@@ -356,13 +373,13 @@ class Router:
 
 
 class _Memory:
-    """Routes, and all that they were decided from."""
+    """Routes, and what they were decided from that may change."""
 
-    __slots__ = ("decisive", "environment", "routes")
+    __slots__ = ("environment", "proxies", "routes")
 
-    def __init__(self, environment: Environment | None, decisive: tuple[Any, ...]) -> None:
-        *others, proxies = decisive
-        copied = None if proxies is None else dict(proxies)  # the caller edits theirs in place
+    def __init__(
+        self, environment: Environment | None, proxies: Mapping[str, str | None] | None
+    ) -> None:
         self.environment = environment
-        self.decisive = (*others, copied)
+        self.proxies = None if proxies is None else dict(proxies)  # the caller edits theirs
         self.routes: dict[tuple[str, str, int], Route] = {}

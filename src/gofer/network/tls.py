@@ -8,6 +8,7 @@ State: `_contexts`, one context per setting (making one that trusts the system c
 CPU). Nobody changes a context after it was made. What is sent over TLS is left to others.
 """
 
+import contextlib
 import errno
 import os
 import ssl
@@ -17,7 +18,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from gofer.exceptions import CertificateError, ConnectionLost, RequestException, SSLError
-from gofer.runtime.base import Stream
+from gofer.runtime.base import Stream, TimedOut
 
 __all__ = ["TLSStream", "context_for", "explain", "identity"]
 
@@ -77,7 +78,9 @@ class TLSStream:
         tls = cls(stream, context, server_hostname)
         await tls._shake_hands(deadline)
         if tls.alpn is not None and tls.alpn not in alpn:
-            raise _failure(f"the server chose the protocol {tls.alpn[:40]!r}, which was not offered")
+            raise _failure(
+                f"the server chose the protocol {tls.alpn[:40]!r}, expected {' or '.join(alpn)}"
+            )
         return tls
 
     async def _shake_hands(self, deadline: float | None) -> None:
@@ -106,10 +109,9 @@ class TLSStream:
         await self._flush(deadline)
 
     async def _send_alert(self, deadline: float | None) -> None:
-        try:
+        # Telling the peer why is a courtesy; our caller gets the reason in any case.
+        with contextlib.suppress(OSError, TimedOut):
             await self._flush(deadline)
-        except OSError:
-            pass  # telling the peer why is a courtesy; our caller gets the reason in any case
 
     async def receive(self, max_bytes: int, deadline: float | None) -> bytes:
         """What has come, at most `max_bytes` and one record; b"" after the peer's close_notify.
@@ -130,7 +132,9 @@ class TLSStream:
                     pass
                 except ssl.SSLZeroReturnError:
                     break
-            await self._receive_ciphertext(deadline)
+            if self._unsent or self._outgoing.pending:
+                await self._send_what_waits(deadline)
+            self._take(await self._stream.receive(CIPHERTEXT, deadline))
         self._ended = True
         return b""
 
@@ -141,42 +145,45 @@ class TLSStream:
             while self._incoming.pending or self._tls.pending():
                 try:
                     with self._lock:
-                        count = self._tls.read(len(buffer) - filled, buffer[filled:])
+                        count = int(self._tls.read(len(buffer) - filled, buffer[filled:]))
                 except ssl.SSLWantReadError:
                     break
                 except ssl.SSLZeroReturnError:
                     count = 0
-                self._ended = not count
+                self._ended = count == 0
                 filled += count
                 if self._ended or filled == len(buffer):
                     return filled
             if filled:
                 return filled
-            await self._receive_ciphertext(deadline)
+            if self._unsent or self._outgoing.pending:
+                await self._send_what_waits(deadline)
+            self._take(await self._stream.receive(CIPHERTEXT, deadline))
         return 0
 
-    async def _receive_ciphertext(self, deadline: float | None) -> None:
-        # What must go out first: the rest of an upload (unless the peer has spoken already and
-        # may have stopped reading), or an answer to a post-handshake message.
-        if self._unsent and not self._stream.is_readable() or self._outgoing.pending:
-            await self._flush(deadline)
-        data = await self._stream.receive(CIPHERTEXT, deadline)
-        if not data:
+    def _take(self, ciphertext: bytes) -> None:
+        if not ciphertext:
             raise ssl.SSLEOFError(
                 ssl.SSL_ERROR_EOF, "the server closed the connection without a TLS close_notify"
             )
-        self._incoming.write(data)
+        self._incoming.write(ciphertext)
+
+    async def _send_what_waits(self, deadline: float | None) -> None:
+        """Send the rest of an upload, or an answer to a post-handshake message, before receiving.
+
+        Not if the peer has spoken: it may have stopped reading, and its word is what we want.
+        """
+        if not self._stream.is_readable():
+            await self._flush(deadline)
 
     async def send(self, data: bytes, deadline: float | None) -> None:
         """Send all of `data`."""
         if len(data) <= PLAINTEXT:
-            self._encrypt(data)
-            await self._flush(deadline)
+            await self._stream.send(self._encrypt(data), deadline)
             return
         rest = memoryview(data)
         while rest:
-            self._encrypt(rest[:PLAINTEXT])
-            await self._flush(deadline)
+            await self._stream.send(self._encrypt(rest[:PLAINTEXT]), deadline)
             rest = rest[PLAINTEXT:]
 
     async def send_some(self, data: memoryview, deadline: float | None) -> int:
@@ -185,13 +192,10 @@ class TLSStream:
         A record that the stream below takes only in part counts as sent: the rest is kept and
         goes first with whatever comes next.
         """
+        taken = 0
         if not self._unsent:
-            part = data[:RECORD]
-            self._encrypt(part)
-            self._unsent = self._outgoing.read()
-            taken = len(part)
-        else:
-            taken = 0
+            taken = min(len(data), RECORD)
+            self._unsent = self._encrypt(data[:RECORD])
         while self._unsent:
             count = await self._stream.send_some(memoryview(self._unsent), deadline)
             if count == 0:
@@ -199,25 +203,31 @@ class TLSStream:
             self._unsent = self._unsent[count:]
         return taken
 
-    def _encrypt(self, data: bytes | memoryview) -> None:
-        with self._lock:
+    def _encrypt(self, data: bytes | memoryview) -> bytes:
+        """What has to be sent for `data`, behind whatever was waiting to be sent."""
+        with self._lock:  # one step, so that records leave in the order they were numbered
             written = self._tls.write(data)
             while written < len(data):
                 written += self._tls.write(memoryview(data)[written:])
-
-    async def _flush(self, deadline: float | None) -> None:
-        ciphertext = self._outgoing.read()
+            ciphertext = self._outgoing.read()
         if self._unsent:
             ciphertext = self._unsent + ciphertext
             self._unsent = b""
+        return ciphertext
+
+    async def _flush(self, deadline: float | None) -> None:
+        ciphertext = self._unsent + self._outgoing.read()
+        self._unsent = b""
         if ciphertext:
             await self._stream.send(ciphertext, deadline)
 
     def is_readable(self) -> bool:
-        """True if anything has come: bytes that are decrypted or not yet, the end, an error."""
-        return bool(
-            self._incoming.pending or self._tls.pending() or self._stream.is_readable()
-        )
+        """True if anything has come: bytes that are decrypted or not yet, the end, an error.
+
+        What has come may turn out to be a session ticket (TLS 1.3 sends them after the handshake)
+        with nothing behind it: then `receive` waits on, and passes its deadline.
+        """
+        return bool(self._incoming.pending or self._tls.pending() or self._stream.is_readable())
 
     def abort(self) -> None:
         """Close at once and without waiting, so without close_notify."""
@@ -297,7 +307,7 @@ def context_for(
     environ = os.environ if environ is None else environ
     trust = _trust(verify, environ)
     client = _client_certificate(cert)
-    key_log = environ.get("SSLKEYLOGFILE", "")
+    key_log = environ.get("SSLKEYLOGFILE", "")  # a file for Wireshark
     key = (trust, client, tuple(alpn), key_log, _stamps(*trust[1:], *client[:2]))
     # A look without the lock first: a dict answers atomically.
     context = _contexts.get(key)
@@ -325,7 +335,7 @@ def identity(verify: Any, cert: Any) -> Any:
     if verify is None or isinstance(verify, bool):
         trust: Any = verify is not False
     else:
-        trust = os.path.abspath(os.fspath(verify))
+        trust = _path(verify, "verify")
     return trust, _client_certificate(cert)
 
 
@@ -335,7 +345,7 @@ def _trust(verify: Any, environ: Mapping[str, str]) -> tuple[str, str | None, st
         return "nobody", None, None
     if verify is None or verify is True:
         return _system_trust(environ)
-    path = os.path.abspath(os.fspath(verify))
+    path = _path(verify, "verify")
     if os.path.isdir(path):
         return "given", None, path
     _must_exist(path, "CA certificates (verify)")
@@ -382,8 +392,8 @@ def _client_certificate(cert: Any) -> tuple[Any, ...]:
         raise ValueError(f"cert has {len(parts)} parts, expected certificate, key, password")
     certificate, key, password = (*parts, None, None)[:3]
     return (
-        os.path.abspath(os.fspath(certificate)),
-        None if key is None else os.path.abspath(os.fspath(key)),
+        _path(certificate, "cert"),
+        None if key is None else _path(key, "cert"),
         password,
     )
 
@@ -398,6 +408,13 @@ def _stamps(*paths: str | None) -> tuple[Any, ...]:
             status = None  # the one who opens it says what is wrong
         stamps.append(status and (status.st_mtime_ns, status.st_size, status.st_ino))
     return tuple(stamps)
+
+
+def _path(path: Any, setting: str) -> str:
+    """The absolute path; an empty one would quietly become the working directory."""
+    if not path:
+        raise FileNotFoundError(errno.ENOENT, f"no path in {setting}", path)
+    return os.path.abspath(os.fsdecode(path))
 
 
 def _must_exist(path: str, what: str) -> None:
@@ -416,8 +433,7 @@ def _new_context(
     context.options |= getattr(ssl, "OP_NO_RENEGOTIATION", 0)
     if alpn:
         context.set_alpn_protocols(list(alpn))
-    if key_log and not sys.flags.ignore_environment:
-        context.keylog_filename = key_log
+    context.keylog_filename = key_log or None  # ssl itself would ask os.environ
     if client:
         _load_client_certificate(context, *client)
         # HTTP/2 forbids it (RFC 9113, 9.2.3); servers that ask per resource need it in HTTP/1.1
@@ -444,7 +460,9 @@ def _trusting_context(kind: str, file: str | None, directory: str | None) -> Any
     try:
         context = ssl.create_default_context(cafile=file, capath=directory)
     except ssl.SSLError as error:
-        raise SSLError(f"loading CA certificates from {file or directory}: {_reason(error)}") from error
+        raise SSLError(
+            f"loading CA certificates from {file or directory}: {_reason(error)}"
+        ) from error
     context.hostname_checks_common_name = False  # only subjectAltName counts (RFC 9110, 4.3.4)
     return context
 
@@ -486,7 +504,7 @@ def explain(error: OSError, host: str, port: int) -> RequestException:
     """
     if isinstance(error, RequestException):
         return error
-    text = f"connecting to {_authority(host, port)} by TLS: {_reason(error)}"
+    text = f"connecting to {_authority(host, port)}: {_reason(error)}"
     if isinstance(error, ssl.SSLCertVerificationError):
         return CertificateError(text)
     if isinstance(error, ssl.SSLError):
@@ -512,7 +530,7 @@ def _reason(error: OSError) -> str:
     """What happened, in words."""
     message = getattr(error, "verify_message", None)
     if message:
-        return str(message)
+        return str(message).rstrip(".")
     reason = getattr(error, "reason", None)
     if reason:
         return _PLAIN_WORDS.get(reason) or str(reason).lower().replace("_", " ")

@@ -32,6 +32,7 @@ NONE, LENGTH, CHUNKED, CLOSE = "none", "content-length", "chunked", "close"
 
 LAST_CHUNK = b"0\r\n\r\n"
 
+_METHODS = {name: name.encode() for name in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")}
 _METHOD = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _STATUS_LINE = re.compile(rb"HTTP/1\.[01] [1-9][0-9]{2}(?: [^\x00-\x08\x0a-\x1f\x7f]*)?\r\n")
 _FOLD = re.compile(rb"[ \t]*\r\n[ \t]+")
@@ -40,6 +41,7 @@ _LENGTH_LINES = re.compile(rb"\r\ncontent-length:[ \t]*([0-9]+(?:[ \t]*,[ \t]*[0
 _LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*([0-9]{1,19})[ \t]*\r\n", re.I)
 _UNSAFE_FOLD = re.compile(rb"\r\n(?:content-length|transfer-encoding):[^\r]*\r\n[ \t]", re.I)
 
+_ONE = ord("1")  # of an interim status code
 _MAX_LENGTH = 2**63 - 1
 
 # Chunk sizes and extensions may outweigh the data so much, not more: 1-byte chunks need 5 bytes.
@@ -84,11 +86,16 @@ def request_head(method: str, target: bytes, host: bytes, fields: bytes) -> byte
     Raises:
         InvalidMethod: the method is not a token.
     """
-    if not _METHOD.fullmatch(method):
-        raise InvalidMethod(f"method {method[:40]!r}: expected a token such as GET (RFC 9110, 9.1)")
+    method_bytes = _METHODS.get(method)
+    if method_bytes is None:
+        if not _METHOD.fullmatch(method):
+            raise InvalidMethod(
+                f"method {method[:40]!r}: expected a token such as GET (RFC 9110, 9.1)"
+            )
+        method_bytes = method.encode()
     if not host:
-        return b"%s %s HTTP/1.1\r\n%s\r\n" % (method.encode(), target, fields)
-    return b"%s %s HTTP/1.1\r\nHost: %s\r\n%s\r\n" % (method.encode(), target, host, fields)
+        return b"%b %b HTTP/1.1\r\n%b\r\n" % (method_bytes, target, fields)
+    return b"%b %b HTTP/1.1\r\nHost: %b\r\n%b\r\n" % (method_bytes, target, host, fields)
 
 
 def chunk(data: bytes) -> bytes:
@@ -106,7 +113,8 @@ class ResponseReader:
 
     __slots__ = (
         "_chunk_parser", "_data_bytes", "_fed_bytes", "_first_pieces", "_head", "_head_bytes",
-        "_head_only", "_interim_seen", "_mending", "_parser", "_parsed_status", "_trailer_lines",
+        "_head_only", "_interim_seen", "_is_fresh", "_mending", "_parser", "_parsed_status",
+        "_plain_size", "_trailer_lines", "_whole_parser",
         "complete", "excess", "fields", "framing", "interim", "keep_alive", "limits", "on_body",
         "peer", "pieces", "remaining", "repaired", "status",
     )  # fmt: skip
@@ -118,28 +126,34 @@ class ResponseReader:
         self.on_body = self.pieces.append
         self._parser: HttpResponseParser | None = None
         self._chunk_parser = False
+        self._whole_parser: HttpResponseParser | None = None
+        self._is_fresh = False
+        # A field line has 4 bytes at least, so no smaller head can have too many of them.
+        self._plain_size = min(limits.max_field_section, 4 * limits.max_fields)
         self.excess = False
         self.begin("GET")
 
     def begin(self, method: str) -> None:
         """Expect the response to a request with `method`."""
         self._head_only = method == "HEAD"
+        self._parsed_status = 0
+        self.status = 0
+        self.complete = False
+        if self._is_fresh:
+            return
+        self._is_fresh = True
         self._head = b""
         self._head_bytes = 0  # of interim heads
-        self._parsed_status = 0
         self._interim_seen = False
         self._mending = False
         self._trailer_lines: list[tuple[bytes, bytes]] = []
-        self.status = 0
         self.fields: FieldSection | None = None
         self.interim: list[tuple[int, FieldSection]] = []
         self.framing = NONE
         self.remaining = 0
-        self.complete = False
         self.keep_alive = False
         self.repaired = False
-        if self.pieces:
-            self.pieces.clear()
+        self.pieces.clear()
 
     # Called by the parser ------------------------------------------------------------------
 
@@ -179,6 +193,10 @@ class ResponseReader:
         if self.status:
             self._feed_content(data)
             return
+        if self._is_fresh:
+            if data[:9] == b"HTTP/1.1 " and data[9] != _ONE and self._is_ordinary(data):
+                return
+            self._is_fresh = False
         head = self._head + data if self._head else data
         if self._head_only or self._mending:
             self._feed_whole_head(head)
@@ -209,6 +227,38 @@ class ResponseReader:
             self._check_head_size(len(head), head)
             return
         self._final_head(head)
+
+    def _is_ordinary(self, data: bytes) -> bool:
+        """The quick road: True if `data` is exactly one whole answer with a known length.
+
+        llhttp reads it with two callbacks instead of five, 1 µs less. Anything else, the careful
+        road looks at anew.
+        """
+        if self._head_only:
+            return False
+        parser = self._whole_parser
+        if parser is None:
+            parser = self._whole_parser = HttpResponseParser(_Whole(self))
+        try:
+            parser.feed_data(data)
+        except (HttpParserError, HttpParserUpgrade):
+            self.complete = False
+        if self.complete:
+            fields = FieldSection(data)
+            pieces = self.pieces
+            size = fields.size
+            if (
+                size + (len(pieces[0]) if pieces else 0) == len(data)
+                and not fields.has(b"transfer-encoding")
+                and size <= self._plain_size
+            ):
+                self.fields = fields
+                self.status = int(data[9:12])
+                return True
+        self._whole_parser = None
+        self.complete = False
+        self.pieces.clear()
+        return False
 
     def _final_head(self, head: bytes) -> None:
         """The head is whole and good: decide how the content ends (RFC 9112, 6.3)."""
@@ -542,6 +592,21 @@ class ResponseReader:
     def trailers(self) -> list[tuple[bytes, bytes]]:
         """The trailer fields, without those that have no business there (RFC 9110, 6.5.1)."""
         return [line for line in self._trailer_lines if line[0].lower() not in _NOT_IN_TRAILERS]
+
+
+class _Whole:
+    """The callbacks that an ordinary answer needs."""
+
+    __slots__ = ("_reader", "on_body")
+
+    def __init__(self, reader: ResponseReader) -> None:
+        self._reader = reader
+        self.on_body = reader.on_body
+
+    def on_message_complete(self) -> None:
+        reader = self._reader
+        reader.complete = True
+        reader.keep_alive = reader._whole_parser.should_keep_alive()  # type: ignore[union-attr]
 
 
 class _ChunkedProtocol:

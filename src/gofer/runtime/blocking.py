@@ -11,6 +11,7 @@ State: none but the open sockets. Gevent and its kin patch `socket`, `select`, `
 """
 
 import _thread
+import contextlib
 import errno
 import os
 import select
@@ -38,7 +39,10 @@ WRITABLE = getattr(select, "POLLOUT", 4)
 # Windows is left out: a socket whose SO_RCVTIMEO fired there is in an undefined state.
 _KERNEL_CAN_LIMIT = hasattr(os, "get_blocking") and os.name == "posix"
 _FIRST_WAIT_TIMEVAL = struct.pack("ll", 0, int(FIRST_WAIT * 1_000_000))
-_IN_PROGRESS = {errno.EINPROGRESS, errno.EWOULDBLOCK if os.name == "nt" else errno.EINPROGRESS}
+# What os.sendfile says to a file or a socket that it cannot serve; nothing was sent then.
+_NO_SEND_FILE = {errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSOCK}
+# What a connect that goes on says. EWOULDBLOCK means that on Windows alone: elsewhere it failed.
+_IN_PROGRESS = {errno.EWOULDBLOCK} if os.name == "nt" else {errno.EINPROGRESS}
 
 
 class BlockingStream:
@@ -122,24 +126,33 @@ class BlockingStream:
     async def send_file(
         self, file: IO[bytes], offset: int, count: int, deadline: float | None
     ) -> int:
-        """Send up to `count` bytes of `file` from `offset` on without copying them to user space.
+        """Send up to `count` bytes of `file` from `offset` on: the number sent, 0 at its end.
 
-        The number of bytes sent, 0 at the end of the file: call again with the rest.
-
-        Raises:
-            OSError: ENOSYS where there is no sendfile, EINVAL or the like for a file that cannot
-                be sent this way; nothing was sent then, so `send` can take over.
+        The system moves them without a copy through Python, where it can (`os.sendfile`). The
+        file's own position may or may not move.
         """
-        if not hasattr(os, "sendfile"):
-            raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
         count = min(count, LONGEST_SEND_FILE)
+        if not hasattr(os, "sendfile"):
+            return await self._send_copy(file, offset, count, deadline)
+        if deadline is not None and deadline - monotonic() < FIRST_WAIT:
+            self._wait(WRITABLE, deadline)
         while True:
-            if deadline is not None and deadline - monotonic() < FIRST_WAIT:
-                self._wait(WRITABLE, deadline)
             try:
                 return os.sendfile(self._socket.fileno(), file.fileno(), offset, count)
             except BlockingIOError:
                 self._wait(WRITABLE, deadline)
+            except OSError as error:
+                if error.errno not in _NO_SEND_FILE:
+                    raise
+                return await self._send_copy(file, offset, count, deadline)
+
+    async def _send_copy(
+        self, file: IO[bytes], offset: int, count: int, deadline: float | None
+    ) -> int:
+        file.seek(offset)
+        data = file.read(count)
+        await self.send(data, deadline)
+        return len(data)
 
     def is_readable(self) -> bool:
         """True if bytes, the end or an error are waiting: an idle connection then is not clean."""
@@ -155,10 +168,9 @@ class BlockingStream:
         if self._socket.fileno() == -1:
             return
         self._probe = None
-        try:
-            self._socket.shutdown(socket.SHUT_RDWR)  # close alone would not wake another thread
-        except OSError:
-            pass  # the peer was faster: there is nothing left to shut down
+        # Close alone would not wake another thread. An error: the peer was faster.
+        with contextlib.suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)
         self._socket.close()
 
     def fileno(self) -> int:
@@ -207,9 +219,7 @@ class BlockingRuntime:
         coroutine.close()
         raise RuntimeError("the core suspended under the blocking runtime")
 
-    def now(self) -> float:
-        """Monotonic seconds."""
-        return monotonic()
+    now = staticmethod(monotonic)
 
     async def sleep(self, seconds: float) -> None:
         """Sleep; not at all if `seconds` is not positive."""
@@ -258,10 +268,10 @@ class BlockingRuntime:
             OSError: the last address's error, with a note for each address.
             TimedOut: with a note for each address that was tried.
         """
-        options = [(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)]
+        options: list[tuple[Any, ...]] = [(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)]
         if keep_alive:
             options.append((socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1))
-        options.extend(socket_options)  # type: ignore[arg-type]
+        options.extend(socket_options)
         sock = _Race(addresses, deadline, source_address, options).run()
         return _stream_of(sock)
 
@@ -304,10 +314,8 @@ class _Event:
         self._lock.acquire()
 
     def set(self) -> None:
-        try:
+        with contextlib.suppress(RuntimeError):  # it is set already
             self._lock.release()
-        except RuntimeError:
-            pass  # it is set already
 
     async def wait(self, deadline: float | None) -> None:
         if not _acquire_until(self._lock, deadline):
@@ -476,7 +484,7 @@ class _Race:
         addresses: list[Address],
         deadline: float | None,
         source_address: tuple[str, int] | None,
-        options: list[tuple[int, int, int]],
+        options: list[tuple[Any, ...]],
     ) -> None:
         self._waiting = _interleaved(addresses)
         self._deadline = deadline

@@ -203,7 +203,8 @@ def _renew_authorization(request: Any, url: URL) -> None:
     from gofer.stages.auth import credentials_for
 
     if request.auth is None and "authorization" not in request.headers:
-        auth = credentials_for(url, request.settings, is_redirected=True)
+        now = request.settings.runtime.now()
+        auth = credentials_for(url, request.environment, now, is_redirected=True)
         if auth is not None:
             auth(request)
 

@@ -11,16 +11,16 @@ schemes' own (a Digest nonce).
 """
 
 from collections.abc import Generator
-from time import monotonic, time
+from time import time
 from typing import TYPE_CHECKING, Any
 
 from gofer.exceptions import RequestException
 from gofer.messages.request import PreparedRequest
-from gofer.network.environment import read
 from gofer.stages.auth.netrc import lookup
 
 if TYPE_CHECKING:
     from gofer.messages.url import URL
+    from gofer.network.environment import Environment
     from gofer.stages import Send
     from gofer.stages.auth.basic import HTTPBasicAuth, HTTPProxyAuth
     from gofer.stages.auth.digest import HTTPDigestAuth, HTTPProxyDigestAuth
@@ -115,10 +115,14 @@ def from_argument(auth: Any) -> Any:
     )
 
 
-def credentials_for(url: "URL", settings: Any, *, is_redirected: bool = False) -> Any:
+def credentials_for(
+    url: "URL", environment: "Environment | None", now: float, *, is_redirected: bool = False
+) -> Any:
     """The scheme for a request that has none: the URL's userinfo, else netrc; or None.
 
     Args:
+        environment: None if it is not to be trusted.
+        now: monotonic seconds.
         is_redirected: a server led here, so that netrc's `default` entry does not count: it
             would be handed to anybody (curl's CVE-2024-11053 and after).
     """
@@ -126,9 +130,9 @@ def credentials_for(url: "URL", settings: Any, *, is_redirected: bool = False) -
         from gofer.stages.auth.basic import HTTPBasicAuth
 
         return HTTPBasicAuth(url.username or "", url.password or "")
-    if not settings.trust_env:
+    if environment is None:
         return None
-    found = lookup(url.host, read().netrc, monotonic(), use_default=not is_redirected)
+    found = lookup(url.host, environment.netrc, now, use_default=not is_redirected)
     if found is None:
         return None
     from gofer.stages.auth.basic import HTTPBasicAuth
@@ -172,7 +176,17 @@ def apply(scheme: Any, request: Any) -> None:
             )
         request.__dict__.update(result.__dict__)
     if request.body is not body:
-        request.prepare_content_length(request.body)
+        _describe_content(request)
+
+
+def _describe_content(request: Any) -> None:
+    """Set the framing fields anew for content that has been replaced."""
+    from gofer.messages.content import position
+
+    for name in ("Content-Length", "Transfer-Encoding"):
+        request.headers.pop(name, None)
+    request._body_position = position(request.body)
+    request.prepare_content_length(request.body)
 
 
 def _name(scheme: Any) -> str:
@@ -214,6 +228,7 @@ def _lend(following: Any, request: Any) -> None:
     if following.settings is None:
         following.settings = request.settings
         following.deadline = request.deadline
+        following.environment = request.environment
         following.session = request.session
 
 
@@ -233,4 +248,4 @@ def _hand_cookies_on(request: Any, response: Any, repeat: Any) -> None:
     field = cookie_field(repeat, now)
     if field is not None:
         repeat.headers["Cookie"] = field
-        repeat.stage_fields = {*repeat.stage_fields, "cookie"}
+        repeat.stage_fields = repeat.stage_fields | {"cookie"}

@@ -11,7 +11,7 @@ one request that was challenged, so that its first answer cannot be overtaken by
 
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from threading import Lock
 from typing import Any
 
@@ -38,7 +38,6 @@ ALGORITHMS = {
 STRENGTH = {name: strength for strength, name in enumerate(ALGORITHMS)}
 
 MAX_SPACES = 64  # of one HTTPDigestAuth; a server could name a new realm in every answer
-PIECE = 64 * 1024  # bytes of a file hashed at a time
 
 # attr-char (RFC 8187, 3.2.1), beside letters and digits
 _ATTR_CHAR = "!#$&+-.^_`|~"
@@ -119,9 +118,12 @@ class ProtectionSpace:
     Attributes:
         quality: "auth", "auth-int", or None for the way of RFC 2069.
         count: how many credentials were made with the nonce.
+        is_shared: every request may use it, not only the one that was challenged.
     """
 
-    __slots__ = ("challenge", "cnonce", "count", "hash_name", "nonce", "quality", "realm")
+    __slots__ = (
+        "challenge", "cnonce", "count", "hash_name", "is_shared", "nonce", "quality", "realm",
+    )  # fmt: skip
 
     def __init__(self, challenge: Challenge, nonce: str | None = None) -> None:
         self.challenge = challenge
@@ -131,6 +133,7 @@ class ProtectionSpace:
         self.quality = _quality(challenge)
         self.cnonce = os.urandom(16).hex()
         self.count = 0
+        self.is_shared = False
 
     def hash(self, *parts: bytes) -> bytes:
         """H(parts joined by colons), in hexadecimal."""
@@ -315,7 +318,10 @@ class HTTPDigestAuth(AuthBase):
             space = ProtectionSpace(space.challenge, next_nonce)
         key = (place, space.realm)
         with self._lock:
-            self._spaces.pop(key, None)
+            latest = self._spaces.pop(key, space)
+            if space.is_shared:
+                space = latest  # a slow response does not bring an older nonce back
+            space.is_shared = True
             self._spaces[key] = space
             if len(self._spaces) > MAX_SPACES:
                 del self._spaces[next(iter(self._spaces))]
@@ -329,12 +335,13 @@ class HTTPDigestAuth(AuthBase):
         value = self._value(space, request.method, target, content_hash)
         answered = request.copy()
         answered.headers[self.field] = value
-        answered.stage_fields = {*request.stage_fields, self.field.lower()}
+        answered.stage_fields = request.stage_fields | {self.field.lower()}
         return answered
 
     def _without_credentials(self, request: Any) -> Any:
-        """The request; without what this stage put there for another target, before a redirect."""
-        if self.field.lower() not in request.stage_fields:
+        """The request; without credentials for another target that a redirect brought along."""
+        value = request.sent_headers.get(self.field)
+        if not isinstance(value, str) or not value.startswith("Digest "):
             return request
         bare = request.copy()
         del bare.headers[self.field]
@@ -402,7 +409,7 @@ class HTTPProxyDigestAuth(HTTPDigestAuth):
     status_code = 407
 
     def _place(self, request: Any) -> Any:
-        route = request.settings.router.route(request.url_parsed)
+        route = request.settings.router.route(request.url_parsed, request.environment)
         return route.proxy.key if route.is_forwarding else None
 
 
@@ -412,21 +419,11 @@ def _hash_content(space: ProtectionSpace, request: Any) -> bytes:
     Raises:
         UnrewindableBodyError: it can be read only once.
     """
+    from gofer.messages.content import chunks
+
     digest = _new_hash(space.hash_name)
     request.rewind()
-    for piece in _pieces(request.body):
-        digest.update(piece.encode("utf-8") if isinstance(piece, str) else piece)
+    for chunk in chunks(request.body):
+        digest.update(chunk)
     request.rewind()
     return _hexadecimal(digest)
-
-
-def _pieces(body: Any) -> Iterator[Any]:
-    if body is None:
-        return
-    if isinstance(body, str | bytes | bytearray | memoryview):
-        yield body
-    elif hasattr(body, "read"):
-        while piece := body.read(PIECE):
-            yield piece
-    else:
-        yield from body

@@ -1,8 +1,8 @@
 """The netrc file: passwords by host, where curl, git and Requests look for them too.
 
 The file is read when first asked for and kept; whether it changed is looked at once a second at
-most. State: `_seen`, replaced as a whole, so that no lock is needed. When netrc
-counts at all (nothing explicit was given, `trust_env` is on) is decided in `stages/auth`.
+most. State: `_seen`, replaced as a whole, so that no lock is needed. When netrc counts at all
+(nothing explicit was given, `trust_env` is on) is decided in `stages/auth`.
 """
 
 import os
@@ -27,12 +27,12 @@ class _Seen:
         self,
         path: str | None,
         until: float,
-        version: tuple[object, ...] = (),
+        version: tuple[object, ...] | None = None,
         logins: dict[str, Login] | None = None,
     ) -> None:
         self.path = path  # as it was asked for
         self.until = until  # monotonic seconds
-        self.version = version  # changes with the file; empty without one
+        self.version = version  # changes with the file; None without one
         self.logins = {} if logins is None else logins  # by host, in lower case
         self.default = self.logins.pop("default", None)
 
@@ -60,16 +60,17 @@ def lookup(host: str, path: str | None, now: float, *, use_default: bool = True)
 
 def _look(path: str | None, now: float) -> _Seen:
     global _seen
-    name, version = _find(path)
+    name, status = _find(path)
+    version = status and (name, status.st_ino, status.st_size, status.st_mtime_ns, status.st_mode)
     until = now + LOOK_AGAIN
     if path == _seen.path and version == _seen.version:
         _seen.until = until
         return _seen
 
-    logins = _read(name) if version else {}
-    refused = None if path is not None else _unsafe(logins, name)
-    if refused:
-        logins = {host: login for host, login in logins.items() if host not in refused}
+    logins = _read(name) if status else {}
+    refused = _unsafe(logins, status) if status and path is None else set()
+    for host in refused:
+        del logins[host]
     _seen = seen = _Seen(path, until, version, logins)
     if refused:  # last, so that a warning raised as an error comes once, not with every request
         warnings.warn(
@@ -81,18 +82,15 @@ def _look(path: str | None, now: float) -> _Seen:
     return seen
 
 
-def _find(path: str | None) -> tuple[str, tuple[object, ...]]:
-    """The file and its version; without a file, "" and ()."""
+def _find(path: str | None) -> tuple[str, os.stat_result | None]:
+    """The file and its status; None without a file."""
     for candidate in USUAL_PLACES if path is None else (path,):
         name = os.path.expanduser(candidate)
         try:
-            status = os.stat(name)
-        except (OSError, ValueError):
+            return name, os.stat(name)
+        except (OSError, ValueError):  # ValueError: a NUL in the name
             continue
-        return name, (
-            name, status.st_ino, status.st_size, status.st_mtime_ns, status.st_mode, status.st_uid,
-        )  # fmt: skip
-    return "", ()
+    return "", None
 
 
 def _read(name: str) -> dict[str, Login]:
@@ -112,14 +110,11 @@ def _read(name: str) -> dict[str, Login]:
     }
 
 
-def _unsafe(logins: dict[str, Login], name: str) -> set[str]:
+def _unsafe(logins: dict[str, Login], status: os.stat_result) -> set[str]:
     """Hosts whose passwords are not to be used from a file in the home folder.
 
     By the rule of the standard library: the file must be ours, and nobody else's to read.
     """
-    if os.name != "posix" or not logins:
-        return set()
-    status = os.stat(name)
-    if status.st_uid == os.getuid() and not status.st_mode & 0o077:
+    if os.name != "posix" or (status.st_uid == os.getuid() and not status.st_mode & 0o077):
         return set()
     return {host for host, (login, _) in logins.items() if login != "anonymous"}

@@ -1,0 +1,16 @@
+"""A server's gate, for tests that look at a call before its answer is complete."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from servers.listener import Gate
+from servers.web import Web
+
+
+@pytest.fixture
+def gate(web: Web) -> Iterator[Gate]:
+    """The gate of `/gate/late` and `/gate/late/content`; open at the end of the test anyway."""
+    gate = web.gates["late"]
+    yield gate
+    gate.set()
