@@ -65,6 +65,11 @@ def count_exactly(clients: list[str], url: str, trust: str | None = None) -> dic
     tools = (_strace(), _instruction_counter())
 
     def counts(client: str) -> Counts:
+        try:
+            Child(client, url, trust).quit()  # whatever is not compiled yet is now
+        except ClientFailed as error:
+            complain(str(error))
+            return ABSENT
         return Counts(*(tool and _difference(tool, client, url, trust) for tool in tools))
 
     with ThreadPoolExecutor(max_workers=2) as two:

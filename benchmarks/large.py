@@ -13,7 +13,7 @@ from children import Child, ClientFailed, Cost, start_clients
 from environments import SERVER_CPU, clean_environment, pinned
 from rounds import Plan, Rounds, Work, interleave
 from server import DOCUMENT, LARGE, STREAM, Server
-from tables import Report, Table, Target, complain, factor, figure
+from tables import Report, Table, Target, factor, figure
 
 __all__ = ["large"]
 
@@ -33,27 +33,37 @@ def large(
     clients: list[str], server: Server, plan: Plan, *, cpu: int | None, stream: int = STREAM
 ) -> Report:
     """All of it, clients on processor `cpu`. A `stream` of less than 2 GB is for a quick look."""
+    file, tiny, flow = (server.files / name for name in ("large", "tiny", "stream"))
+    flow.touch()
+    os.truncate(flow, stream)
+    for path in (file, flow):
+        _read(path)
     small, _ = server.small()
-    (server.files / "stream").touch()
-    os.truncate(server.files / "stream", stream)
-    file, tiny = str(server.files / "large"), str(server.files / "tiny")
+    files = start_clients(clients, small, document=DOCUMENT)
+    for child in files.values():
+        child.quit()
+
+    def works(function: str, size: int, *arguments: str) -> dict[str, Work]:
+        return {
+            client: _once(client, small, cpu, size, function, *arguments)
+            for client, child in files.items()
+            if function in child.calls
+        }
+
+    rounds, once = plan._replace(turn_seconds=0), Plan(1, 0)
     with _sink() as sink:
-        children = start_clients(clients, small, cpu=cpu, document=DOCUMENT)
-        down = interleave(_calls(children, "download", LARGE, f"{server.http}/large"), plan)
-        works = _calls(children, "upload", LARGE, f"{sink}/large", file)
+        down = interleave(works("download", LARGE, f"{server.http}/large"), rounds)
+        uploads = works("upload", LARGE, f"{sink}/large", str(file))
         if shutil.which("curl"):
-            works["curl"] = _curl(f"{sink}/large", file, tiny, cpu)
-        up = interleave(works, plan)
-        for child in children.values():
-            child.quit()
-        _read(server.files / "stream")
-        streams_down = _streams(clients, small, "stream_down", stream, f"{server.http}/stream")
-        streams_up = _streams(clients, small, "stream_up", stream, f"{sink}/stream", str(stream))
+            uploads["curl"] = _curl(f"{sink}/large", str(file), str(tiny), cpu)
+        up = interleave(uploads, rounds)
+        flow_down = interleave(works("stream_down", stream, f"{server.http}/stream"), once)
+        flow_up = interleave(works("stream_up", stream, f"{sink}/stream", str(stream)), once)
     return Report(
         [
             _table("download", "200 MB into memory", down, "raw"),
             _table("upload", "A file of 200 MB uploaded (curl: without its start)", up, "curl"),
-            _stream_table(streams_down, streams_up, stream),
+            _stream_table(flow_down, flow_up, stream),
         ],
         [
             *(
@@ -62,31 +72,23 @@ def large(
                 for ratio in [down.ratio("gofer", "raw", what)]
             ),
             Target("200 MB up: cpu, gofer / curl", up.ratio("gofer", "curl", "cpu"), 1.0, True),
-            Target("stream down: MiB above start", _mib(streams_down.get("gofer")), 40, True),
-            Target("stream up: MiB above start", _mib(streams_up.get("gofer")), 40, True),
+            Target("stream down: MiB above start", _mib(flow_down, "gofer"), 40, True),
+            Target("stream up: MiB above start", _mib(flow_up, "gofer"), 40, True),
         ],
     )
 
 
-def _calls(
-    children: dict[str, Child], function: str, size: int, *arguments: str
-) -> dict[str, Work]:
-    return {
-        name: _call(child, function, size, *arguments)
-        for name, child in children.items()
-        if function in child.calls
-    }
-
-
-def _call(child: Child, function: str, expected: int, *arguments: str) -> Work:
-    """One call a turn, however long it takes."""
+def _once(
+    client: str, small: str, cpu: int | None, size: int, function: str, *arguments: str
+) -> Work:
+    """One call in a new process, for a process that did it before has its memory at hand."""
 
     def work(_: int) -> Cost:
-        cost, size = child.call(function, *arguments)
-        if size != expected:
-            raise ClientFailed(
-                f"{child.client} is left out: {function} moved {size} bytes, not {expected}"
-            )
+        child = Child(client, small, cpu=cpu)
+        cost, moved = child.call(function, *arguments)
+        child.quit()
+        if moved != size:
+            raise ClientFailed(f"{client} is left out: {function} moved {moved} bytes of {size}")
         return cost
 
     return work
@@ -98,21 +100,6 @@ def _read(path: Path) -> None:
     with path.open("rb", buffering=0) as file:
         while file.readinto(piece):
             pass
-
-
-def _streams(
-    clients: list[str], small: str, function: str, size: int, *arguments: str
-) -> dict[str, Cost]:
-    """One stream each, in a new process: what is asked is the peak of memory."""
-    costs = {}
-    for client, child in start_clients(clients, small, document=DOCUMENT).items():
-        try:
-            if function in child.calls:
-                costs[client] = _call(child, function, size, *arguments)(1)
-        except ClientFailed as error:
-            complain(str(error))
-        child.quit()
-    return costs
 
 
 def _curl(url: str, file: str, tiny: str, cpu: int | None) -> Work:
@@ -160,18 +147,19 @@ def _table(name: str, title: str, rounds: Rounds, base: str) -> Table:
     return Table(name, title, [column.format(base=base) for column in COLUMNS], rows)
 
 
-def _stream_table(down: dict[str, Cost], up: dict[str, Cost], size: int) -> Table:
+def _stream_table(down: Rounds, up: Rounds, size: int) -> Table:
     rows = []
-    for client in dict.fromkeys([*down, *up]):
+    for client in dict.fromkeys([*down.clients, *up.clients]):
         row = [client]
-        for cost in (down.get(client), up.get(client)):
+        for rounds in (down, up):
+            cost = rounds.typical(client) if client in rounds.clients else None
             row.append(figure(cost and cost.wall, 2))
             row.append(figure(cost and cost.cpu, 2))
-            row.append(figure(_mib(cost), 1))
+            row.append(figure(_mib(rounds, client), 1))
         rows.append(row)
     title = f"A stream of {size // MIB:,} MiB, in pieces of 1 MiB (once; what counts is memory)"
     return Table("streams", title, STREAM_COLUMNS, rows)
 
 
-def _mib(cost: Cost | None) -> float | None:
-    return None if cost is None else cost.memory / MIB
+def _mib(rounds: Rounds, client: str) -> float | None:
+    return rounds.typical(client).memory / MIB if client in rounds.clients else None

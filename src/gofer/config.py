@@ -112,14 +112,20 @@ class Config(dict[str, Any]):
 
     def __missing__(self, key: str) -> Any:
         if key == "base_headers":
-            value = self[key] = default_of(key)  # a copy of this session's own, editable in place
-            return value
+            self[key] = default_of(key)
+            return dict.__getitem__(self, key)  # this session's own, editable in place
         if key in KNOWN:
             return default_of(key)
         raise KeyError(key)
 
     def get(self, key: str, default: Any = None) -> Any:
         return self[key] if key in KNOWN else super().get(key, default)
+
+    def in_force(self, key: str) -> Any:
+        """What counts for `key`: None stands for the default, but for limits of time, where it
+        means no limit."""
+        value = self[key]
+        return default_of(key) if value is None and not key.endswith("_timeout") else value
 
     def update(self, *args: Any, **kwargs: Any) -> None:
         for key, value in dict(*args, **kwargs).items():
@@ -344,6 +350,10 @@ class Settings:
     def __init__(self, values: Mapping[str, Any]) -> None:
         for name in self.__slots__:
             setattr(self, name, values[name])
+
+    def as_config(self) -> dict[str, Any]:
+        """The settings that have a key in `config`, by that key."""
+        return {name: getattr(self, name) for name in self.__slots__ if name in KNOWN}
 
     def replace(self, **changes: Any) -> "Settings":
         """A copy with some settings changed."""

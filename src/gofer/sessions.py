@@ -345,11 +345,12 @@ class Session:
                     prefetch=_prefetch_from(prefetch, stream), config=config,
                 )  # fmt: skip
                 arguments = self._hooked_arguments(arguments)
-                merged_hooks.pop("args", None)
+                arguments["hooks"] = {
+                    **dict.fromkeys(self.hooks), **(arguments["hooks"] or {}), "args": None,
+                }  # fmt: skip
                 return self.request(
-                    **{**arguments, "hooks": {**arguments["hooks"], "args": None}},
-                    deadline=deadline, return_response=return_response,
-                )  # fmt: skip
+                    **arguments, deadline=deadline, return_response=return_response
+                )
         if not return_response:
             return Request(
                 method, url, headers, files, data, params, auth, cookies, hooks, json,
@@ -410,6 +411,7 @@ class Session:
             request.prepare_method(method)
         target = url if isinstance(url, URL) else parse(url, requote=settings.encode_uri)
         if params or self.params:
+            request.params = params
             target = self._with_params(target, params)
         request._url = target
 
@@ -483,23 +485,55 @@ class Session:
         return merged
 
     def _hooked_arguments(self, arguments: dict[str, Any]) -> dict[str, Any]:
-        """What the `args` hooks leave of a call's arguments (SPEC: after session merging)."""
-        hooks = arguments["hooks"]
-        arguments["method"] = str(arguments["method"]).upper()
-        arguments["headers"] = dict(arguments["headers"] or {})
-        for name in ("params", "cookies", "proxies", "config"):
-            value = arguments[name]
-            if value is None or isinstance(value, Mapping):
-                own = getattr(self, name) if name != "cookies" else {}
-                own = own if isinstance(own, Mapping) else {}
-                arguments[name] = {**own, **(value or {})} if own or value else value
+        """What the `args` hooks leave of a call's arguments, which they see merged with ours.
+
+        The result is merged once more when the request is prepared, so what a hook took away is
+        marked with None.
+        """
+        method = arguments["method"]
+        arguments["method"] = str(method, "latin-1") if type(method) is bytes else str(method)
+        arguments["method"] = arguments["method"].upper()
         if arguments["auth"] is None:
             arguments["auth"] = self.auth
         if arguments["timeout"] is None:
             arguments["timeout"] = self.timeout
+
+        merged: dict[str, Any] = {"headers": Headers(self._own_headers())}
+        for name in ("params", "proxies", "config"):
+            values = getattr(self, name)
+            merged[name] = dict(values) if isinstance(values, Mapping) else {}
+        merged["cookies"] = {}  # the jar decides when the URL is known
+        for name in tuple(merged):
+            given = arguments[name]
+            if name != "headers" and not (given is None or isinstance(given, dict)):
+                del merged[name]  # a query as text or pairs, a jar: seen as it was given
+                continue
+            merged[name].update(given or {})
+            arguments[name] = {k: v for k, v in merged[name].items() if v is not None}
+
         settings = self._settings or self._make_settings()
-        result = dispatch("args", hooks, arguments, dict, settings)
-        return {**arguments, **result}
+        config = arguments["config"]
+        if isinstance(config, Mapping) and "hook_errors" in config:
+            settings = settings.replace(hook_errors=config["hook_errors"])
+        result = {**arguments, **dispatch("args", arguments["hooks"], arguments, dict, settings)}
+
+        for name, seen in merged.items():
+            left = result[name]
+            if name == "params" and left and not isinstance(left, Mapping):
+                if not seen:
+                    continue
+                left = _grouped(_pairs(left))
+            marked = type(seen)(dict.fromkeys(seen))
+            marked.update(left or {})
+            result[name] = marked
+        if result["auth"] is None and self.auth is not None:
+            result["auth"] = False
+        return result
+
+    def _own_headers(self) -> dict[str, Any]:
+        """The session's fields without those that every session has."""
+        defaults = _default_headers()
+        return {name: value for name, value in self._headers.items() if defaults.get(name) != value}
 
     # Settings -----------------------------------------------------------------------------------
 
@@ -509,7 +543,7 @@ class Session:
     def _make_settings(self) -> Settings:
         """The settings of calls that bring none of their own."""
         config = self._config
-        values = {name: config[name] for name in _PLAIN_SETTINGS}
+        values = {name: config.in_force(name) for name in _PLAIN_SETTINGS}
         base = Timeouts(
             config["connect_timeout"],
             config["read_timeout"],
@@ -559,8 +593,7 @@ class Session:
             checked = Config(config)
             for name in _PLAIN_SETTINGS:
                 if name in checked:
-                    value = checked[name]
-                    changes[name] = default_of(name) if value is None else value
+                    changes[name] = checked.in_force(name)
             if "base_headers" in checked:
                 changes["base_headers"] = checked["base_headers"]
             if "timeout" in checked and timeout is None and self._timeout is None:
@@ -644,8 +677,8 @@ class Session:
             config = self._config
             self._network = Network(
                 runtime,
-                Limits(*[config[name] for name in _LIMIT_SETTINGS]),
-                PoolLimits(**{name: config[key] for name, key in _POOL_SETTINGS.items()}),
+                Limits(*[config.in_force(name) for name in _LIMIT_SETTINGS]),
+                PoolLimits(**{name: config.in_force(key) for name, key in _POOL_SETTINGS.items()}),
             )
         return self._network
 
@@ -894,6 +927,14 @@ def _pairs(params: Any) -> list[tuple[Any, Any]]:
         text = params if isinstance(params, str) else params.decode()
         return parse_qsl(text, keep_blank_values=True)
     return list(params)
+
+
+def _grouped(pairs: list[tuple[Any, Any]]) -> dict[Any, list[Any]]:
+    """Pairs as a dict of lists."""
+    groups: dict[Any, list[Any]] = {}
+    for name, value in pairs:
+        groups.setdefault(name, []).append(value)
+    return groups
 
 
 _base_headers: tuple[int, Headers] | None = None

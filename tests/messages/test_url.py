@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gofer.exceptions import InvalidSchema, InvalidURL, MissingSchema, RequestException
+from gofer.exceptions import InvalidSchema, InvalidURL, MissingSchema
 from gofer.messages.url import (
     MAX_CACHED,
     MAX_LOCATION,
@@ -633,9 +633,11 @@ def test_long_urls_are_sent():
 @pytest.mark.parametrize("length", [MAX_CACHED - 1, MAX_CACHED, MAX_CACHED + 1])
 def test_length_at_which_caching_ends(length):
     """A URL reads the same on both sides of the largest one that is kept."""
-    text = "http://h/".ljust(length, "a")
+    long_path = "http://h/".ljust(length, "a")
+    long_userinfo = f"http://{'u'.ljust(length - 2, 'u')}@h/"
 
-    assert text == parse(text).href
+    assert long_path == parse(long_path).href
+    assert long_userinfo == parse(long_userinfo).href
 
 
 # Messages -------------------------------------------------------------------------------------
@@ -889,29 +891,11 @@ def test_location_over_the_limit():
 
 # Any input ------------------------------------------------------------------------------------
 
+DELIMITERS = (
+    "http: // / \\ ? # @ : [ ] ::1 % %2e %2F %25 %zz . .. 80 0x7f 127.1 example é 。 ／".split()
+)
 PIECES = st.lists(
-    st.one_of(
-        st.sampled_from(
-            ["http:", "//", "/", "\\", "?", "#", "@", ":", "[", "]", "::1", "%", "%2e", "%2F"]
-            + [
-                "%25",
-                "%zz",
-                ".",
-                "..",
-                "80",
-                "0x7f",
-                "127.1",
-                "example",
-                "é",
-                "。",
-                "／",
-                " ",
-                "\n",
-            ]
-        ),
-        st.text(max_size=3),
-    ),
-    max_size=10,
+    st.one_of(st.sampled_from([*DELIMITERS, " ", "\n"]), st.text(max_size=3)), max_size=10
 ).map("".join)
 
 
@@ -948,11 +932,11 @@ def test_any_location(reference, as_bytes):
 def test_any_mistake_keeps_secrets(mistake):
     """A password with anything in it is never shown by an error or by the redacted form."""
     try:
-        url = parse(f"http://user:hunter2{mistake}@h:x/")
+        shown = parse(f"http://user:hunter2{mistake}@h/").redacted
     except NAMED_ERRORS as error:
-        assert "hunter2" not in str(error)
-    else:
-        assert "hunter2" not in url.redacted or url.userinfo is None
+        shown = str(error)
+
+    assert "hunter2" not in shown
 
 
 @given(st.text(max_size=20))
@@ -1011,7 +995,7 @@ def reason_for(text: str, reasons: dict[str, str]) -> str | None:
 
 
 def wpt_cases() -> list[dict[str, Any]]:
-    """The cases that an HTTP client can meet: an http(s) URL, or any reference on an http(s) base."""
+    """The cases that an HTTP client can meet: an http URL, or a reference on an http base."""
     return [case for case in vectors("urltestdata.json") if is_http(case["base"] or case["input"])]
 
 
@@ -1021,8 +1005,7 @@ def read(case: dict[str, Any]) -> URL | None:
         if case["base"]:
             return resolve(parse(case["base"]), case["input"])
         return parse(case["input"])
-    except RequestException as error:
-        assert isinstance(error, NAMED_ERRORS)
+    except NAMED_ERRORS:
         return None
 
 

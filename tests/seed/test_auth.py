@@ -196,6 +196,18 @@ def test_s51c_netrc_is_used_but_never_over_an_explicit_field(
     ]
 
 
+def test_s51c_no_auth_lasts_over_redirects(
+    web: Web, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who asks for no credentials gets none on the next hop either."""
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine 127.0.0.1 login user password pass\n")
+    monkeypatch.setenv("NETRC", str(netrc))
+    gofer.get(web.url + "/redirect/1", auth=False)
+
+    assert [None, None] == [request.field("authorization") for request in web.requests]
+
+
 def test_s51d_credentials_in_the_url(web: Web, session: gofer.Session) -> None:
     """They are used when no auth is given, and never part of the request target."""
     url = web.url.replace("//", "//user:pass@") + "/get"

@@ -12,7 +12,7 @@ from gofer.messages import response as messages_response
 from gofer.messages.fields import Headers
 from gofer.messages.request import WithHooks, check_hooks, default_hooks
 from gofer.messages.url import URL, parse, with_params
-from gofer.stages.auth import from_argument
+from gofer.stages.auth import NoAuth, from_argument
 
 __all__ = ["PreparedRequest", "Request", "Response"]
 
@@ -139,10 +139,12 @@ class PreparedRequest(messages_request.PreparedRequest):
         scheme = from_argument(auth)
         if scheme is None:
             return
-        self.auth = scheme
         result = scheme(self)
         if result is not None and result is not self:
             self.__dict__.update(result.__dict__)
+        # A plain callable has done its work now, once and for all.
+        is_done = getattr(scheme, "flow", None) is None and not isinstance(scheme, NoAuth)
+        self.auth = None if is_done else scheme
         self.prepare_content_length(self.body)
 
     def prepare_hooks(self, hooks: Any) -> None:

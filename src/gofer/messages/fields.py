@@ -17,6 +17,10 @@ __all__ = ["FieldSection", "Headers", "check_field"]
 # field-name = token; field-value = no CTL but HTAB, no surrounding white space (RFC 9110, 5.1, 5.5)
 _TOKEN = r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
 _FIELD_LINES = re.compile(rf"(?:{_TOKEN}: (?:[!-~\x80-\uffff][^\x00-\x08\n-\x1f\x7f]*)?\r\n)*")
+# Fields that make more of a response than its content; most responses have none of them.
+_NOTABLE = re.compile(
+    rb"\n(?:[sS][eE][tT]-[cC][oO]|[cC][oO][nN][tT][eE][nN][tT]-[eE][nN])"  # Set-Cookie, Content-Encoding
+)
 _FIELD_NAME = re.compile(_TOKEN)
 _FIELD_VALUE = re.compile(r"(?:[^\x00-\x20\x7f][^\x00-\x08\n-\x1f\x7f]*)?")
 
@@ -29,19 +33,42 @@ class FieldSection:
             behind that is ignored.
     """
 
-    __slots__ = ("_lines", "_lowered", "block", "size")
+    __slots__ = ("_data", "_is_plain", "_lines", "_lowered", "_size")
 
     def __init__(self, data: bytes) -> None:
-        end = data.find(b"\r\n\r\n")
-        self.block = data[: end + 2] if end >= 0 else data
-        self.size = end + 4 if end >= 0 else len(data)  # bytes on the wire
+        self._data = data
+        self._size: int | None = None
+        self._is_plain: bool | None = None
         self._lowered: bytes | None = None
         self._lines: list[tuple[bytes, bytes]] | None = None
+
+    @property
+    def size(self) -> int:
+        """Bytes on the wire, the empty line included."""
+        if self._size is None:
+            end = self._data.find(b"\r\n\r\n")
+            self._size = end + 4 if end >= 0 else len(self._data)
+            if self._size < len(self._data):
+                self._data = self._data[: self._size]  # do not keep the content alive
+        return self._size
+
+    @property
+    def block(self) -> bytes:
+        """The bytes as they came, up to the empty line."""
+        self.size  # noqa: B018  (cuts)
+        return self._data.removesuffix(b"\r\n")
 
     @classmethod
     def of(cls, lines: Iterable[tuple[bytes, bytes]]) -> "FieldSection":
         """A section of ready (name, value) pairs."""
         return cls(b"".join([b"\r\n%s: %s" % line for line in lines]) + b"\r\n\r\n")
+
+    @property
+    def is_plain(self) -> bool:
+        """True if there is no Set-Cookie and no Content-Encoding: one search for both."""
+        if self._is_plain is None:
+            self._is_plain = _NOTABLE.search(self._data) is None
+        return self._is_plain
 
     def has(self, lowered_name: bytes) -> bool:
         """True if there is a field of that name, given in lower case. Cheap: nothing is split."""

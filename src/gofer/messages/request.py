@@ -111,6 +111,7 @@ class PreparedRequest(WithHooks):
     redirect_history: Any = None  # the responses that led here, until they are on the answer
     fresh_connection = False  # do not use a kept one: the last turned out to be dead
     _url: URL | None = None
+    _headers: Headers | None = None
     _shared_headers: Headers | None = None
     _body_position: Any = None
     _cookies: Any = None
@@ -139,6 +140,18 @@ class PreparedRequest(WithHooks):
 
     full_url = url
 
+    # Words of 2012, for hooks
+
+    @property
+    def allow_redirects(self) -> bool:
+        """Whether redirects of this request are followed."""
+        return self.settings is None or self.settings.allow_redirects
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """What this request is sent with, by the keys of `config`; a copy, to be read."""
+        return {} if self.settings is None else self.settings.as_config()
+
     @property
     def path_url(self) -> str:
         """The request target: path and query."""
@@ -148,19 +161,19 @@ class PreparedRequest(WithHooks):
 
     @property
     def headers(self) -> Headers:
-        headers: Headers | None = self.__dict__.get("_headers")
+        headers = self._headers
         if headers is None:
             shared = self._shared_headers
             if shared is None:
                 return None  # type: ignore[return-value]
-            headers = self.__dict__["_headers"] = shared.copy()
+            headers = self._headers = shared.copy()
         return headers
 
     @headers.setter
     def headers(self, value: Any) -> None:
         if value is not None and not isinstance(value, Headers):
             value = Headers(value)
-        self.__dict__["_headers"] = value
+        self._headers = value
 
     def share_headers(self, headers: Headers) -> None:
         """Use `headers` as they are until somebody asks for ours; they are not to change."""
@@ -169,7 +182,7 @@ class PreparedRequest(WithHooks):
     @property
     def sent_headers(self) -> Headers:
         """The header section as it stands, ours or shared: to be read, not edited."""
-        return self.__dict__.get("_headers") or self._shared_headers or _NO_HEADERS
+        return self._headers or self._shared_headers or _NO_HEADERS
 
     def has_field(self, lowered_name: str) -> bool:
         """True if a field of that (lower-case) name will be sent. Makes no copy."""
@@ -213,9 +226,9 @@ class PreparedRequest(WithHooks):
         """A copy whose fields and hooks can be edited by themselves."""
         copied = type(self)()
         copied.__dict__.update(self.__dict__)
-        headers = self.__dict__.get("_headers")
+        headers = self._headers
         if headers is not None:
-            copied.__dict__["_headers"] = headers.copy()
+            copied._headers = headers.copy()
         if self._hooks is not None:
             copied._hooks = {
                 event: list(callbacks) if callbacks is not None else None

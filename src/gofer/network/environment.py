@@ -30,6 +30,7 @@ _NAMES = (
     "SSL_CERT_DIR",
     "NETRC",
 )
+_BYTES_NAMES = frozenset(map(str.encode, _NAMES))
 MAX_NAME = 253  # characters of a name in the DNS (RFC 1035, 2.3.4)
 
 _IS_POSIX = os.name == "posix"
@@ -262,19 +263,23 @@ def _system_proxies() -> dict[str, str]:
 def read() -> Environment:
     """The environment as it is now; the same object as last time if nothing has changed.
 
-    Called for every request: 0.46 µs, against 12 µs through `os.environ.get`, which encodes each
-    name and decodes each value anew. Hence the look into the dict that `os.environ` keeps on
-    POSIX, written out because `map` over the names takes 0.7 µs.
+    Called for every request: 0.2 µs where none of the variables is set, else 0.46, against 12 µs
+    through `os.environ.get`, which encodes each name and decodes each value anew. Hence the look
+    into the dict that `os.environ` keeps on POSIX, written out because `map` over the names takes
+    0.7 µs.
     """
     global _current
     try:
-        get = os.environ._data.get if _IS_POSIX else None  # type: ignore[attr-defined]
+        variables = os.environ._data if _IS_POSIX else None  # type: ignore[attr-defined]
     except AttributeError:
-        get = None  # os.environ was replaced, or keeps its values in another way
+        variables = None  # os.environ was replaced, or keeps its values in another way
     snapshot: Snapshot
-    if get is None:
+    if variables is None:
         snapshot = tuple(map(os.environ.get, _NAMES))
+    elif variables.keys().isdisjoint(_BYTES_NAMES):
+        return _NOTHING_SET
     else:
+        get = variables.get
         snapshot = (
             get(b"http_proxy"),
             get(b"HTTP_PROXY"),
@@ -298,4 +303,5 @@ def read() -> Environment:
     return current
 
 
+_NOTHING_SET = Environment((None,) * len(_NAMES))
 _current: Environment | None = None

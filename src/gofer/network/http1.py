@@ -262,7 +262,10 @@ class Http1Connection:
     async def _early_answer(self, request: PreparedRequest) -> bool:
         """Something came while we send: True if it is the answer, so that sending is over."""
         reader = self.reader
-        data = await self.stream.receive(RECEIVE, self._deadline(request, 0.001))
+        try:
+            data = await self.stream.receive(RECEIVE, self._deadline(request, 0.001))
+        except TimedOut:
+            return False  # it was TLS's own talk, a session ticket for instance
         if data:
             reader.feed(data)
         else:

@@ -20,7 +20,8 @@ async def cookies(request: Any, send: Callable[[Any], Awaitable[Any]]) -> Any:
             request.headers["Cookie"] = field
             request.stage_fields = {*request.stage_fields, "cookie"}  # redirects take it off again
     response = await send(request)
-    if response.fields.has(b"set-cookie"):
+    fields = response.fields
+    if not fields.is_plain and fields.has(b"set-cookie"):
         keep_cookies(request, response, time())
     return response
 

@@ -14,7 +14,7 @@ import warnings
 from typing import Any
 
 from gofer.exceptions import HookWarning
-from gofer.messages.request import PreparedRequest
+from gofer.messages.request import PreparedRequest, WithHooks
 from gofer.messages.response import Response
 from gofer.stages import Send
 from gofer.stages.redirects import take_history
@@ -23,6 +23,8 @@ __all__ = ["answer_hooks", "dispatch", "verbose_line", "wire_hooks"]
 
 # What Requests hands to a response hook, beside the response
 KEYWORDS = ("timeout", "verify", "proxies", "stream", "cert")
+
+_EXPECTED = dict.fromkeys(("pre_request", "pre_send", "post_request"), "a request")
 
 # Every failure of a hook is shown, not only the first from a place.
 warnings.simplefilter("always", HookWarning, append=True)
@@ -34,7 +36,7 @@ async def wire_hooks(request: Any, send: Send) -> Any:
     if hooks:
         for event in ("pre_request", "pre_send"):
             if hooks.get(event):
-                replaced = dispatch(event, hooks, request, PreparedRequest, request.settings)
+                replaced = dispatch(event, hooks, request, WithHooks, request.settings)
                 if replaced is not request:
                     request = _sendable(replaced, request)
     stream = request.settings.verbose
@@ -55,8 +57,9 @@ async def answer_hooks(request: Any, send: Send) -> Any:
         response = dispatch("response", hooks, response, Response, settings)
     if hooks.get("post_request"):
         request.response = response
-        replaced = dispatch("post_request", hooks, request, PreparedRequest, settings)
-        response = replaced.response or response
+        replaced = dispatch("post_request", hooks, request, WithHooks, settings)
+        if replaced.response is not None:
+            response = replaced.response
     return response
 
 
@@ -89,7 +92,7 @@ def dispatch(event: str, hooks: Any, data: Any, expected: type, settings: Any) -
         if not isinstance(result, expected):
             raise TypeError(
                 f"hook {event!r} ({_name(callback)}) returned {type(result).__name__},"
-                f" expected {expected.__name__} or None"
+                f" expected {_EXPECTED.get(event, expected.__name__)} or None"
             )
         data = result
     return data
@@ -120,7 +123,10 @@ def _keywords(settings: Any) -> dict[str, Any]:
 
 
 def _sendable(replaced: Any, request: Any) -> Any:
-    """A request that took another's place gets what the other was to be sent with."""
+    """A request that took another's place, prepared, with what the other was to be sent with."""
+    if not isinstance(replaced, PreparedRequest):
+        session = request.session
+        replaced = replaced.prepare() if session is None else session.prepare_request(replaced)
     for name in ("settings", "deadline", "session"):
         if getattr(replaced, name) is None:
             setattr(replaced, name, getattr(request, name))

@@ -121,7 +121,7 @@ def next_request(request: Any, response: Any) -> Any:
     if following._cookies is not None or "cookie" in request.stage_fields:
         headers.pop("Cookie", None)  # made for the last hop; the jar decides anew
     following.stage_fields = frozenset()
-    if following.auth is not None and getattr(following.auth, "flow", None) is None:
+    if getattr(following.auth, "flow", None) is None and not _is_none_wanted(following):
         following.auth = None  # a callable runs once; the fields it set go on
     if not keeps_credentials(before, url):
         _drop_credentials(following)
@@ -189,13 +189,21 @@ def _drop_credentials(request: Any) -> None:
     for name in list(headers):
         if name.lower() in SECRET_FIELDS or name.lower() in more:
             del headers[name]
-    request.auth = None
+    if not _is_none_wanted(request):
+        request.auth = None
     request.cookie_overrides = None
     request._cookies = None
     settings = request.settings
     if settings is not None and settings.cert is not None:
         request.settings = settings.replace(cert=None)
         request.settings.router = type(settings.router)(request.settings)
+
+
+def _is_none_wanted(request: Any) -> bool:
+    """True if the caller said that there are to be no credentials, wherever this leads."""
+    from gofer.stages.auth import NoAuth
+
+    return isinstance(request.auth, NoAuth)
 
 
 def _renew_authorization(request: Any, url: URL) -> None:
