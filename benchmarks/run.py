@@ -60,9 +60,10 @@ def main() -> None:
                 print(table.text(), end="\n\n", flush=True)
             tables.extend(report.tables)
             targets.extend(report.targets)
-    tables.append(_target_table(targets))
-    print(tables[-1].text())
-    print(f"\n{_machine()}\n{time.monotonic() - began:.0f} seconds, load {os.getloadavg()[0]:.1f}")
+    if targets:
+        tables.append(_target_table(targets))
+        print(tables[-1].text(), end="\n\n")
+    print(f"{_machine()}\n{time.monotonic() - began:.0f} seconds, load {os.getloadavg()[0]:.1f}")
     if options.write:
         _write_page(tables)
 
@@ -84,7 +85,7 @@ def measure(server: Server, options: argparse.Namespace) -> Iterator[Report]:
                 clients, versions, server, plan, tls=tls, place=place, cpu=cpu, counts=counts[tls]
             )
     if "start" in only:
-        yield start(clients, server, plan.fewer_rounds(2), cpu=CLIENT_CPU)
+        yield start(clients, server, plan.fewer_rounds(2), places=PLACES)
     if "large" in only:
         size = LARGE if options.quick else STREAM
         yield large(clients, server, plan.fewer_rounds(4), cpu=CLIENT_CPU, stream=size)

@@ -31,27 +31,25 @@ SESSION_COLUMNS = ["client", "wall µs", "CPU µs", "wall / raw", "CPU / raw", "
 PROGRAM_COLUMNS = ["client", "wall ms", "CPU ms", "CPU / requests", "gofer × (CPU)"]
 
 
-def start(clients: list[str], server: Server, plan: Plan, *, cpu: int | None) -> Report:
-    """Both measurements for all `clients` on processor `cpu`."""
+def start(
+    clients: list[str], server: Server, plan: Plan, *, places: dict[str, int | None]
+) -> Report:
+    """New sessions in all `places`, new processes in the first."""
     url, _ = server.small()
-    children = start_clients(clients, url, cpu=cpu, document=DOCUMENT)
-    # A hundred times dearer than a request for some: longer turns, fewer rounds.
-    sessions = interleave({name: child.fresh for name, child in children.items()}, plan)
-    for child in children.values():
-        child.quit()
-    programs = interleave(_programs(clients, url, cpu), Plan(plan.rounds, 0))
-    return Report(
-        [_session_table(sessions), _program_table(programs)],
-        [
-            *compare(sessions, "new session and one GET", 1.5, {}),
-            Target(
-                "a process that gets once: cpu, gofer / requests",
-                programs.ratio("gofer", "requests", "cpu"),
-                0.4,
-                True,
-            ),
-        ],
-    )
+    tables, targets = [], []
+    for place, cpu in places.items():
+        children = start_clients(clients, url, cpu=cpu, document=DOCUMENT)
+        sessions = interleave({name: child.fresh for name, child in children.items()}, plan)
+        for child in children.values():
+            child.quit()
+        tables.append(_session_table(sessions, place))
+        targets += compare(sessions, f"new session and one GET, {place}", 1.5, {})
+    works = _programs(clients, url, next(iter(places.values())))
+    programs = interleave(works, plan._replace(turn_seconds=0))
+    tables.append(_program_table(programs))
+    ratio = programs.ratio("gofer", "requests", "cpu")
+    targets.append(Target("a process that gets once: cpu, gofer / requests", ratio, 0.4, True))
+    return Report(tables, targets)
 
 
 def _programs(clients: list[str], url: str, cpu: int | None) -> dict[str, Work]:
@@ -84,7 +82,7 @@ def _process(client: str, program: str, cpu: int | None) -> Work:
     return work
 
 
-def _session_table(rounds: Rounds) -> Table:
+def _session_table(rounds: Rounds, place: str) -> Table:
     rows = [
         [
             client,
@@ -96,7 +94,9 @@ def _session_table(rounds: Rounds) -> Table:
         ]
         for client in rounds.clients
     ]
-    return Table("session", "A new session, one request, closed", SESSION_COLUMNS, rows)
+    name = f"session-{place.replace(' ', '-')}"
+    title = f"A new session, one request, closed, {place}"
+    return Table(name, title, SESSION_COLUMNS, rows)
 
 
 def _program_table(rounds: Rounds) -> Table:

@@ -20,7 +20,10 @@ def request(method: Any, url: Any, *, session: Session | None = None, **kwargs: 
     if session is not None:
         return session.request(method, url, **kwargs)  # type: ignore[no-any-return]
     with Session() as own:
-        return own.request(method, url, **kwargs)  # type: ignore[no-any-return]
+        response = own.request(method, url, **kwargs)
+    if kwargs.get("return_response") is False:
+        response.session = None  # an unsent request, which gets another one when it is sent
+    return response  # type: ignore[no-any-return]
 
 
 def get(url: Any, params: Any = None, **kwargs: Any) -> Response:

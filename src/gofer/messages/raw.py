@@ -110,7 +110,9 @@ class RawContent:
         if source is None:
             received, response._received = response._received, None
             if received is None:
-                return b""
+                if response._content_consumed or not isinstance(response._content, bytes):
+                    return b""
+                received, response._content = response._content, False
             response._content_consumed = True
             return response._decode_whole(received) if decode else received
         response._content_consumed = True

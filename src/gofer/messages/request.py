@@ -182,7 +182,10 @@ class PreparedRequest(WithHooks):
     @property
     def sent_headers(self) -> Headers:
         """The header section as it stands, ours or shared: to be read, not edited."""
-        return self._headers or self._shared_headers or _NO_HEADERS
+        headers = self._headers
+        if headers is None:  # an empty section of our own is one, too
+            headers = self._shared_headers
+        return _NO_HEADERS if headers is None else headers
 
     def has_field(self, lowered_name: str) -> bool:
         """True if a field of that (lower-case) name will be sent. Makes no copy."""

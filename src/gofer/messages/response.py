@@ -87,7 +87,6 @@ class Response:
     request: "PreparedRequest | None" = None  # type: ignore[assignment]
     connection: Any = None
     error: Exception | None = None
-    config: Any = None
     fields: FieldSection = FieldSection(b"\r\n\r\n")
     version = "HTTP/1.1"
     tls: Any = None
@@ -175,6 +174,11 @@ class Response:
     @elapsed.setter
     def elapsed(self, value: "timedelta") -> None:
         self._elapsed_delta = value
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """What its request was sent with, by the keys of `config`; a copy, to be read."""
+        return getattr(self.request, "config", {})
 
     @property
     def interim(self) -> list[tuple[int, Headers]]:
@@ -487,7 +491,8 @@ class Response:
     @property
     def raw(self) -> Any:
         """The content as a file-like object, as it came unless `decode_content` is asked for."""
-        if self._raw is None and (self._source is not None or self._received is not None):
+        has_content = isinstance(self._content, bytes)
+        if self._raw is None and (self._source or self._received is not None or has_content):
             from gofer.messages.raw import RawContent
 
             self._raw = RawContent(self)

@@ -26,6 +26,7 @@ from gofer.protocols.http1 import (
     LENGTH,
     Limits,
     ResponseReader,
+    WholeResponse,
     check_content_length,
     chunk,
     request_head,
@@ -57,7 +58,7 @@ class Http1Connection:
 
     __slots__ = (
         "closing", "counted", "exchanges", "generation", "host", "idle_since", "pool", "reader",
-        "route", "runtime", "stream", "__weakref__",
+        "route", "runtime", "stream", "whole", "__weakref__",
     )  # fmt: skip
 
     def __init__(
@@ -68,6 +69,7 @@ class Http1Connection:
         self.pool = pool
         self.runtime = runtime
         self.reader = ResponseReader(limits, f"{route.host}:{route.port}")
+        self.whole = WholeResponse(limits)
         self.closing: str | None = None
         self.exchanges = 0
         self.idle_since = 0.0
@@ -93,8 +95,7 @@ class Http1Connection:
             ConnectionLost, RemoteProtocolError, ReadTimeout, WriteTimeout, DeadlineExceeded:
                 the connection is closed then.
         """
-        reader, stream = self.reader, self.stream
-        reader.begin(request.method)
+        stream = self.stream
         self.exchanges += 1
         written = False
         try:
@@ -104,20 +105,46 @@ class Http1Connection:
                 written = request.sent = True
                 # A head is small: sending it takes no time worth asking the clock for.
                 deadline = earlier(whole, started, timeouts.read)
+                data = await stream.receive(RECEIVE, deadline)
+                answer = self.whole
+                if data and request.method != "HEAD" and answer.read(data):
+                    return self._whole_response(request, answer, started)
+                self.reader.begin(request.method)
+                self._feed(data)
             else:
+                self.reader.begin(request.method)
                 await self._send_with_content(request, head, request.body)
                 written = request.sent = True
                 deadline = earlier(whole, self.runtime.now(), timeouts.read)
             # The time for the head is limited as a whole, not per byte.
-            while not reader.status:
-                data = await stream.receive(RECEIVE, deadline)
-                if data:
-                    reader.feed(data)
-                else:
-                    reader.eof()
+            while not self.reader.status:
+                self._feed(await stream.receive(RECEIVE, deadline))
         except BaseException as error:
             self.close(FAILED)
             raise self._named(error, request, written) from error
+        return self._response(request, started)
+
+    def _whole_response(
+        self, request: PreparedRequest, answer: WholeResponse, started: float
+    ) -> Response:
+        """The response that arrived in one piece; the connection is free already."""
+        now = self.runtime.now()
+        response = request.response_class()
+        response.status_code = answer.status
+        fields = response.fields = answer.fields
+        response.url = request._url.href  # type: ignore[union-attr]
+        response.request = request
+        response._elapsed = now - started
+        if fields.is_plain:
+            response._content = answer.content
+        else:
+            response._received = answer.content
+        self._finish(request, now, answer.keep_alive)
+        return response
+
+    def _response(self, request: PreparedRequest, started: float) -> Response:
+        """The response whose head the reader has, with what of its content is there."""
+        reader = self.reader
         now = self.runtime.now()
         response = request.response_class()
         response.status_code = reader.status
@@ -139,12 +166,18 @@ class Http1Connection:
         return response
 
     def finish(self, request: PreparedRequest, now: float) -> None:
-        """The response is complete: keep the connection, or say why not."""
+        """The response that was being read is complete: the reader is done with it."""
         reader = self.reader
-        reader.pieces.clear()
         if reader.excess:
             self.close(EXCESS_BYTES)
-        elif not reader.keep_alive:
+            return
+        keep_alive = reader.keep_alive
+        reader.begin("GET")
+        self._finish(request, now, keep_alive)
+
+    def _finish(self, request: PreparedRequest, now: float, keep_alive: bool) -> None:
+        """Keep the connection, or say why not."""
+        if not keep_alive:
             self.close(ASKED_TO_CLOSE)
         elif self.closing is not None:
             self.close(self.closing)
@@ -155,16 +188,17 @@ class Http1Connection:
 
     # Reading ----------------------------------------------------------------------------------
 
+    def _feed(self, data: bytes) -> None:
+        if data:
+            self.reader.feed(data)
+        else:
+            self.reader.eof()
+
     async def _receive_head(self, request: PreparedRequest) -> None:
         """Read until the final head is whole."""
-        reader, receive = self.reader, self.stream.receive
         deadline = self._deadline(request, request.settings.timeouts.read)
-        while not reader.status:
-            data = await receive(RECEIVE, deadline)
-            if data:
-                reader.feed(data)
-            else:
-                reader.eof()
+        while not self.reader.status:
+            self._feed(await self.stream.receive(RECEIVE, deadline))
 
     def _deadline(self, request: PreparedRequest, seconds: float | None) -> float | None:
         """When a phase of `seconds` starting now has to end; never after the call's deadline."""
@@ -266,10 +300,7 @@ class Http1Connection:
             data = await self.stream.receive(RECEIVE, self._deadline(request, 0.001))
         except TimedOut:
             return False  # it was TLS's own talk, a session ticket for instance
-        if data:
-            reader.feed(data)
-        else:
-            reader.eof()
+        self._feed(data)
         if reader.status:
             self.closing = EARLY_ANSWER
             return True
@@ -283,11 +314,7 @@ class Http1Connection:
         deadline = self._deadline(request, settings.expect_timeout)
         try:
             while not reader.status and not reader.interim:
-                data = await self.stream.receive(RECEIVE, deadline)
-                if data:
-                    reader.feed(data)
-                else:
-                    reader.eof()
+                self._feed(await self.stream.receive(RECEIVE, deadline))
         except TimedOut:
             return False  # it may never say so: go on
         if reader.status:
@@ -422,11 +449,7 @@ class Http1Content:
         if until is not None and (deadline is None or until < deadline):
             deadline = until
         try:
-            data = await connection.stream.receive(size, deadline)
-            if data:
-                reader.feed(data)
-            else:
-                reader.eof()
+            connection._feed(await connection.stream.receive(size, deadline))
         except TimedOut:
             error = connection.timed_out(
                 BodyReadTimeout, "read", request,

@@ -25,7 +25,7 @@ from gofer.exceptions import (
 )
 from gofer.messages.fields import FieldSection
 
-__all__ = ["LAST_CHUNK", "Limits", "ResponseReader", "chunk", "request_head"]
+__all__ = ["LAST_CHUNK", "Limits", "ResponseReader", "WholeResponse", "chunk", "request_head"]
 
 # How the end of the content is known (RFC 9112, 6.3)
 NONE, LENGTH, CHUNKED, CLOSE = "none", "content-length", "chunked", "close"
@@ -39,7 +39,9 @@ _FOLD = re.compile(rb"[ \t]*\r\n[ \t]+")
 _LONE_CR = re.compile(rb"\r(?!\n)")
 _LENGTH_LINES = re.compile(rb"\r\ncontent-length:[ \t]*([0-9]+(?:[ \t]*,[ \t]*[0-9]+)*)[ \t]*(?=\r\n)", re.I)
 _LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*([0-9]{1,19})[ \t]*\r\n", re.I)
-_UNSAFE_FOLD = re.compile(rb"\r\n(?:content-length|transfer-encoding):[^\r]*\r\n[ \t]", re.I)
+_UNSAFE_FOLD = re.compile(
+    rb"\r\n(?:content-length|transfer-encoding):[^\r]*\r(?:\n[ \t]|[^\n])", re.I
+)
 
 _MAX_LENGTH = 2**63 - 1
 
@@ -102,6 +104,69 @@ def chunk(data: bytes) -> bytes:
     return b"%x\r\n%b\r\n" % (len(data), data)
 
 
+class WholeResponse:
+    """The ordinary answer: final, framed by its length, and arrived whole in one piece.
+
+    llhttp reads it with three callbacks and nothing is kept between reads. Whatever is not
+    ordinary is `ResponseReader`'s, which looks at the same bytes anew.
+    """
+
+    __slots__ = (
+        "_ended", "_exceeded", "_parser", "_plain_size", "content", "fields", "keep_alive",
+        "on_body", "pieces", "status",
+    )  # fmt: skip
+
+    def __init__(self, limits: Limits) -> None:
+        # A field line has 4 bytes at least, so no smaller head can have too many of them.
+        self._plain_size = min(limits.max_field_section, 4 * limits.max_fields)
+        self._parser: HttpResponseParser | None = None
+        self.pieces: list[bytes] = []
+        self.on_body = self.pieces.append
+
+    def on_message_begin(self) -> None:
+        if self._ended:
+            self._exceeded = True
+
+    def on_message_complete(self) -> None:
+        self._ended = True
+        self.keep_alive = self._parser.should_keep_alive()  # type: ignore[union-attr]
+
+    def read(self, data: bytes) -> bool:
+        """True if `data` is exactly one such answer; its parts then are our attributes."""
+        # A final response: not 1xx, and no status code below 100 either.
+        if data[:9] != b"HTTP/1.1 " or data[9:10] <= b"1":
+            return False
+        self._ended = self._exceeded = False
+        parser = self._parser
+        if parser is None:
+            parser = self._parser = HttpResponseParser(self)
+        pieces = self.pieces
+        try:
+            parser.feed_data(data)
+        except (HttpParserError, HttpParserUpgrade):
+            self._exceeded = True
+        if self._ended and not self._exceeded:
+            content = self.content = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+            pieces.clear()
+            fields = self.fields = FieldSection(data)
+            self.status = parser.get_status_code()
+            start = len(data) - len(content)
+            if (
+                (start <= self._plain_size or fields.size <= self._plain_size)
+                # Nothing stands behind the content: llhttp would pass over an empty line.
+                and data[start - 4 : start] == b"\r\n\r\n"
+                # Chunked content ends with an empty line, and has a reader of its own.
+                and (
+                    data[-4:] != b"\r\n\r\n"
+                    or (fields.size == start and not fields.has(b"transfer-encoding"))
+                )
+            ):
+                return True
+        self._parser = None
+        pieces.clear()
+        return False
+
+
 class ResponseReader:
     """Reads the responses of one connection, one after the other.
 
@@ -112,8 +177,8 @@ class ResponseReader:
 
     __slots__ = (
         "_chunk_parser", "_data_bytes", "_fed_bytes", "_first_pieces", "_head", "_head_bytes",
-        "_head_only", "_interim_seen", "_is_fresh", "_mending", "_parser", "_parsed_status",
-        "_plain_size", "_trailer_lines", "_whole_parser",
+        "_head_only", "_interim_seen", "_mending", "_parser", "_parsed_status",
+        "_trailer_lines",
         "complete", "excess", "fields", "framing", "interim", "keep_alive", "limits", "on_body",
         "peer", "pieces", "remaining", "repaired", "status",
     )  # fmt: skip
@@ -125,10 +190,6 @@ class ResponseReader:
         self.on_body = self.pieces.append
         self._parser: HttpResponseParser | None = None
         self._chunk_parser = False
-        self._whole_parser: HttpResponseParser | None = None
-        self._is_fresh = False
-        # A field line has 4 bytes at least, so no smaller head can have too many of them.
-        self._plain_size = min(limits.max_field_section, 4 * limits.max_fields)
         self.excess = False
         self.begin("GET")
 
@@ -138,9 +199,6 @@ class ResponseReader:
         self._parsed_status = 0
         self.status = 0
         self.complete = False
-        if self._is_fresh:
-            return
-        self._is_fresh = True
         self._head = b""
         self._head_bytes = 0  # of interim heads
         self._interim_seen = False
@@ -192,11 +250,6 @@ class ResponseReader:
         if self.status:
             self._feed_content(data)
             return
-        if self._is_fresh:
-            # A final response: not 1xx, and no status code below 100 either.
-            if data[:9] == b"HTTP/1.1 " and data[9:10] > b"1" and self._is_ordinary(data):
-                return
-            self._is_fresh = False
         head = self._head + data if self._head else data
         if self._head_only or self._mending:
             self._feed_whole_head(head)
@@ -227,33 +280,6 @@ class ResponseReader:
             self._check_head_size(len(head), head)
             return
         self._final_head(head)
-
-    def _is_ordinary(self, data: bytes) -> bool:
-        """The quick road: True if `data` is exactly one whole answer with a known length.
-
-        Anything else is looked at anew, with more callbacks and more care.
-        """
-        if self._head_only:
-            return False
-        parser = self._whole_parser
-        if parser is None:
-            parser = self._whole_parser = HttpResponseParser(_Whole(self))
-        try:
-            parser.feed_data(data)
-        except (HttpParserError, HttpParserUpgrade):
-            self.excess = True
-        if self.complete and not self.excess:
-            fields = FieldSection(data)
-            if len(data) <= self._plain_size or fields.size <= self._plain_size:
-                # Chunked content, which wants more care, takes more bytes than it holds.
-                if fields.size + sum(map(len, self.pieces)) == len(data):
-                    self.fields = fields
-                    self.status = parser.get_status_code()
-                    return True
-        self._whole_parser = None
-        self.complete = self.excess = False
-        self.pieces.clear()
-        return False
 
     def _final_head(self, head: bytes) -> None:
         """The head is whole and good: decide how the content ends (RFC 9112, 6.3)."""
@@ -368,6 +394,8 @@ class ResponseReader:
         if self._interim_seen:
             self._split_interim(section + rest)
             return
+        if not _STATUS_LINE.match(section.removeprefix(b"\r\n")):
+            self._refuse_head(section)
         self.fields = FieldSection(section)
         self._check_head_size(len(section), section)
         self.status = self._parsed_status
@@ -591,25 +619,6 @@ class ResponseReader:
         return [line for line in self._trailer_lines if line[0].lower() not in _NOT_IN_TRAILERS]
 
 
-class _Whole:
-    """The callbacks that an ordinary answer needs."""
-
-    __slots__ = ("_reader", "on_body")
-
-    def __init__(self, reader: ResponseReader) -> None:
-        self._reader = reader
-        self.on_body = reader.on_body
-
-    def on_message_begin(self) -> None:
-        if self._reader.complete:
-            self._reader.excess = True
-
-    def on_message_complete(self) -> None:
-        reader = self._reader
-        reader.complete = True
-        reader.keep_alive = reader._whole_parser.should_keep_alive()  # type: ignore[union-attr]
-
-
 class _ChunkedProtocol:
     """The reader's callbacks, and the one for field lines, which chunked content alone needs."""
 
@@ -634,10 +643,9 @@ def _mended(head: bytes) -> bytes:
     first_end = section.find(b"\r\n")
     if first_end < 0 or not _STATUS_LINE.fullmatch(section[: first_end + 2]):
         return head
-    folded_framing = _UNSAFE_FOLD.search(section) or section[first_end + 2 : first_end + 3] in b" \t"
-    if not folded_framing or first_end + 2 == len(section):
-        section = _FOLD.sub(b" ", section)
-    section = _LONE_CR.sub(b" ", section)
+    if section[first_end + 2 : first_end + 3] in (b" ", b"\t") or _UNSAFE_FOLD.search(section):
+        return head
+    section = _LONE_CR.sub(b" ", _FOLD.sub(b" ", section))
     lengths = {
         value.strip()
         for line in _LENGTH_LINES.finditer(section)

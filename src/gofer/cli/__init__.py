@@ -1,0 +1,203 @@
+"""The `gofer` command: fetch a URL and print it.
+
+Content goes to standard output byte by byte as it comes, everything else to standard error. An
+error is one line, never a traceback. Exit status: 0 for an answer below 400, 4 for a 4xx and 5 for
+a 5xx answer, 1 where there was no whole answer, 2 for arguments of no use.
+"""
+
+import argparse
+import contextlib
+import json
+import os
+import sys
+from collections.abc import Sequence
+from typing import Any, BinaryIO
+
+import gofer
+from gofer.exceptions import RequestException
+
+__all__ = ["main"]
+
+FAILED = 1
+INTERRUPTED = 130  # 128 + SIGINT, as shells have it
+PIPE_CLOSED = 141  # 128 + SIGPIPE
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; its exit status.
+
+    Raises:
+        SystemExit: the arguments are of no use (2), or `--help` or `--version` was asked for (0).
+    """
+    options = _parser().parse_args(arguments)
+    try:
+        return _fetch(options)
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except _OutputClosed:
+        _forget_output()
+        return PIPE_CLOSED
+    except (OSError, ValueError) as error:  # gofer's own errors are OSErrors too
+        _complain(error)
+        return FAILED
+
+
+# Arguments ----------------------------------------------------------------------------------------
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="gofer",
+        description="Fetch a URL and print it.",
+        epilog="Exit status: 0 answered below 400, 4 answered 4xx, 5 answered 5xx, 1 not"
+        " answered, 2 arguments of no use.",
+    )
+    add = parser.add_argument
+    add("url", metavar="URL", help="such as https://example.com/")
+    add("-X", "--request", metavar="METHOD", dest="method",
+        help="GET; POST where there is content")  # fmt: skip
+    add("-H", "--header", metavar="FIELD", dest="fields", action="append", default=[],
+        type=_field, help="'Name: value'; 'Name:' leaves a field out; may be repeated")  # fmt: skip
+    content = parser.add_mutually_exclusive_group()
+    content.add_argument(
+        "-d", "--data", action="append", metavar="DATA",
+        help="content to send; @FILE sends a file, @- standard input; several are joined by &",
+    )  # fmt: skip
+    content.add_argument("--json", metavar="TEXT", type=_json, help="JSON to send")
+    add("-i", "--include", action="store_true", help="print the head of the answer too")
+    add("-o", "--output", metavar="FILE", help="write the content to FILE")
+    add("-k", "--insecure", action="store_true", help="do not check certificates")
+    add("--timeout", metavar="SECONDS", type=_seconds,
+        help="for connecting, for the head, and for each silence")  # fmt: skip
+    add("--deadline", metavar="SECONDS", type=_seconds, help="for everything together")
+    add("--no-redirects", action="store_true", help="do not follow redirects")
+    add("-v", "--verbose", action="store_true", help="a line on standard error for each request")
+    add("--version", action="version", version=f"gofer {gofer.__version__}")
+    return parser
+
+
+def _field(text: str) -> tuple[str, str | None]:
+    name, colon, value = text.partition(":")
+    if not colon or not name:
+        raise argparse.ArgumentTypeError(f"{name!r:.40} is no field, expected 'Name: value'")
+    return name, value.strip(" \t") or None
+
+
+def _json(text: str) -> bytes:
+    try:
+        json.loads(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"not JSON: {error}") from error
+    return text.encode("utf-8", "surrogateescape")  # as it was written
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not seconds > 0:
+        raise argparse.ArgumentTypeError(f"{text!r:.40} is no number of seconds above 0")
+    return seconds
+
+
+# Asking -------------------------------------------------------------------------------------------
+
+
+def _fetch(options: argparse.Namespace) -> int:
+    """Send the request and print the answer."""
+    with contextlib.ExitStack() as opened, gofer.Session() as session:
+        data, media_type = _content(options, opened)
+        fields = _header_fields(options.fields)
+        if media_type and not any(name.lower() == "content-type" for name in fields):
+            fields["Content-Type"] = media_type
+        response = session.request(
+            options.method or ("GET" if data is None else "POST"),
+            options.url,
+            headers=fields,
+            data=data,
+            timeout=options.timeout,
+            deadline=options.deadline,
+            allow_redirects=not options.no_redirects,
+            verify=False if options.insecure else None,
+            config={"verbose": sys.stderr} if options.verbose else None,
+        )
+        with response:
+            _print(response, options)
+    return _exit_status(response.status_code)
+
+
+def _header_fields(given: list[tuple[str, str | None]]) -> dict[str, str | None]:
+    """Fields by name; values of a name that comes twice are a list (RFC 9110, 5.3)."""
+    fields: dict[str, str | None] = {}
+    for name, value in given:
+        before = fields.get(name)
+        fields[name] = f"{before}, {value}" if before and value else value
+    return fields
+
+
+def _content(options: argparse.Namespace, opened: contextlib.ExitStack) -> tuple[Any, str | None]:
+    """What is to be sent, and the media type it has unless a field says otherwise.
+
+    Args:
+        opened: closes the file, if it is one.
+    """
+    if options.json is not None:
+        return options.json, "application/json"
+    if options.data is None:
+        return None, None
+    parts: list[str] = options.data
+    if len(parts) == 1 and parts[0].startswith("@"):
+        name = parts[0][1:]
+        if name == "-":
+            return sys.stdin.buffer, "application/octet-stream"
+        return opened.enter_context(open(name, "rb")), "application/octet-stream"
+    text = "&".join(parts)
+    return text.encode("utf-8", "surrogateescape"), "application/x-www-form-urlencoded"
+
+
+def _exit_status(status_code: int) -> int:
+    return status_code // 100 if status_code >= 400 else 0
+
+
+# Printing -----------------------------------------------------------------------------------------
+
+
+class _OutputClosed(Exception):
+    """Who reads our standard output has had enough."""
+
+
+def _print(response: Any, options: argparse.Namespace) -> None:
+    """The head if it was asked for, then the content as it comes."""
+    if options.include:
+        _write(sys.stdout.buffer, response.fields.block + b"\r\n")
+    if options.output and options.output != "-":
+        with open(options.output, "wb") as file:
+            for piece in response.iter_content(None):
+                file.write(piece)
+        return
+    for piece in response.iter_content(None):
+        _write(sys.stdout.buffer, piece)
+
+
+def _write(output: BinaryIO, data: bytes) -> None:
+    try:
+        output.write(data)
+        output.flush()  # a stream of events is to be seen when it happens
+    except BrokenPipeError:
+        raise _OutputClosed from None
+
+
+def _forget_output() -> None:
+    """Keep the interpreter from complaining, at its end, that it cannot flush."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)
+
+
+def _complain(error: Exception) -> None:
+    """One line that says what went wrong."""
+    text = str(error) or type(error).__name__
+    if not isinstance(error, RequestException) and isinstance(error, OSError) and error.filename:
+        text = f"{error.filename}: {error.strerror}"
+    print("gofer:", " ".join(text.split()), file=sys.stderr)
