@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tables import complain
+
 __all__ = [
     "CLIENT_CPU",
     "HERE",
@@ -98,12 +100,20 @@ def _make(folder: Path, requirements: Path) -> None:
     done = folder / ".done"
     if done.exists() and done.stat().st_mtime >= requirements.stat().st_mtime:
         return
-    print(f"benchmarks: installing the peers into {folder.name}, once", file=sys.stderr)
+    complain(f"installing the peers into {folder.name}, once")
     # Without a pip of its own: ours installs into it, and no ensurepip is needed.
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(folder)], check=True)
+    if _install(folder, "-r", str(requirements)):
+        done.touch()
+        return
+    # One that has no wheel for this platform must not cost the others their place.
+    for line in requirements.read_text().splitlines():
+        if line and not line.startswith("#") and not _install(folder, line):
+            complain(f"{line} could not be installed")
+
+
+def _install(folder: Path, *what: str) -> bool:
+    """True if pip could."""
     pip = [sys.executable, "-m", "pip", "--python", str(folder / "bin" / "python"), "--quiet"]
-    subprocess.run(
-        [*pip, "install", "--disable-pip-version-check", "--upgrade", "-r", str(requirements)],
-        check=True,
-    )
-    done.touch()
+    command = [*pip, "install", "--disable-pip-version-check", "--upgrade", *what]
+    return subprocess.run(command, stderr=subprocess.DEVNULL, check=False).returncode == 0

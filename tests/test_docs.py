@@ -27,6 +27,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from servers.certificates import Certificates
+from servers.listener import Gate
 from servers.proxy import Proxy
 from servers.web import Reply, Request, Web
 
@@ -79,8 +80,9 @@ class Httpbin(Web):
 class Names:
     """Stands in for the resolver: where each host and port of the examples really is."""
 
-    def __init__(self, ports: dict[tuple[str, int], int]) -> None:
+    def __init__(self, ports: dict[tuple[str, int], int], servers: list[Web]) -> None:
         self.ports = ports
+        self.servers = servers
 
     def getaddrinfo(self, host: Any, port: int, *args: Any, **kwargs: Any) -> list[Any]:
         name = host.decode() if isinstance(host, bytes) else host
@@ -110,13 +112,13 @@ def names(certificates: Certificates) -> Iterator[Names]:
         reach = {f"{name}:{port}": ("127.0.0.1", there) for (name, port), there in ports.items()}
         proxy = stack.enter_context(Proxy(hosts=reach))
         ports["proxy.example.com", 3128] = proxy.port
-        yield Names(ports)
+        yield Names(ports, [plain, secure, intranet])
 
 
 @pytest.fixture
 def world(
     names: Names, certificates: Certificates, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+) -> Iterator[None]:
     """An empty folder with a few files to work in, trust in our authority, and our names only."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(socket, "getaddrinfo", names.getaddrinfo)
@@ -131,6 +133,9 @@ def world(
     }
     for name, content in files.items():
         (tmp_path / name).write_bytes(content)
+    yield
+    for server in names.servers:
+        server.gates.pop("delay", Gate(server)).set()  # nobody waits any more
 
 
 # Running ------------------------------------------------------------------------------------------

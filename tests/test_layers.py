@@ -26,8 +26,9 @@ FLOOR = {
     **dict.fromkeys(GROUND, 1),
 }
 
-# Rooms of one floor that build on each other: contents are made of fields and media types.
-NEIGHBOURS = {("protocols", "messages"), ("codings", "messages")}
+# Rooms of one floor that build on each other: messages on the wire are made of messages, and a
+# response takes the content codings off its content.
+NEIGHBOURS = {("protocols", "messages"), ("messages", "codings")}
 
 # Modules that wait, or make others wait.
 WAITING = {"socket", "selectors", "select", "asyncio", "trio", "gevent", "anyio", "uvloop"}

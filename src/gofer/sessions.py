@@ -10,6 +10,8 @@ connections).
 from collections.abc import Mapping
 from typing import Any
 
+from gofer import config as configuration
+from gofer.codings import accept_encoding
 from gofer.config import Config, Settings, Timeouts, default_of, defaults, timeouts_from
 from gofer.dropin.models import PreparedRequest, Request, Response
 from gofer.exceptions import HTTPError, InvalidSchema, RequestException
@@ -937,6 +939,7 @@ def _grouped(pairs: list[tuple[Any, Any]]) -> dict[Any, list[Any]]:
     return groups
 
 
+configuration.offered_codings = accept_encoding
 _base_headers: tuple[int, Headers] | None = None
 
 

@@ -1,4 +1,4 @@
-"""How the tests of this folder ask: one request to a scripted answer, then another that must be right.
+"""How the tests here ask: one request to a scripted answer, then another that must be right.
 
 Whatever a server did, the session has to be usable afterwards, so every `ask` ends with a second
 request. What leaks is found by the fixtures of `tests/conftest.py`.
@@ -10,7 +10,22 @@ from typing import Any
 import gofer
 from servers.raw import Peer, Script, Server, response, serve
 
-__all__ = ["HEAD", "NEXT", "PATIENCE", "Answer", "ask", "chunked", "plain", "scripted", "session_for", "stay"]
+__all__ = [
+    "HEAD",
+    "NEXT",
+    "PATIENCE",
+    "Answer",
+    "ask",
+    "chunked",
+    "field",
+    "found",
+    "plain",
+    "scripted",
+    "session_for",
+    "site",
+    "stay",
+    "target",
+]
 
 PATIENCE = 0.3  # seconds a test gives a server that is silent on purpose
 NEXT = response(b"next")
@@ -92,3 +107,44 @@ def ask(
             return Answer(client.request(method, f"{server.url}/first", **options), server)
         finally:
             assert b"next" == client.get(f"{server.url}/next").content
+
+
+# A site of several pages ------------------------------------------------------------------------
+
+
+def site(pages: dict[str, bytes]) -> Script:
+    """Answers by request target, with NEXT for those that are not in `pages`.
+
+    `PORT` in an answer is the server's own port.
+    """
+
+    def script(peer: Peer) -> None:
+        while True:
+            head, _ = peer.receive_request()
+            answer = pages.get(target(head), NEXT)
+            peer.send(answer.replace(b"PORT", b"%d" % peer.server.port))
+
+    return script
+
+
+def found(location: str | bytes, status: int = 302, content: bytes = b"", *lines: bytes) -> bytes:
+    """A redirect to `location`."""
+    if isinstance(location, str):
+        location = location.encode("utf-8")
+    head = b"HTTP/1.1 %d Found\r\nLocation: %b\r\n" % (status, location)
+    more = b"".join(line + b"\r\n" for line in lines)
+    return head + more + b"Content-Length: %d\r\n\r\n" % len(content) + content
+
+
+def target(head: bytes) -> str:
+    """The request target of a head."""
+    return head.split(b" ", 2)[1].decode("latin-1")
+
+
+def field(head: bytes, name: str) -> str | None:
+    """The value of a field in a head; None if there is none."""
+    for line in head.decode("latin-1").split("\r\n")[1:]:
+        key, _, value = line.partition(":")
+        if key.lower() == name.lower():
+            return value.strip()
+    return None

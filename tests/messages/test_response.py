@@ -5,7 +5,7 @@ import io
 import json
 import pickle
 import shutil
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import timedelta
 from typing import Any
 
@@ -227,6 +227,9 @@ def test_encoding(content_type: str, expected: str | None) -> None:
         ("utf8\x00", "é".encode(), "é"),
         ("zlib", b"text", "text"),
         ("hex", b"text", "text"),
+        ("idna", b"text", "text"),
+        ("undefined", b"text", "text"),
+        ("x-sjis", "日本".encode("cp932"), "日本"),
         ("utf-8", b"", ""),
     ],
 )
@@ -234,8 +237,11 @@ def test_text(charset: str, content: bytes, expected: str) -> None:
     """By the charset; what does not decode is replaced, an unknown charset does no harm."""
     answer = received(content, Content_Type="text/x")
     answer.encoding = charset
+    in_pieces = response(*cut(content, 1), Content_Type="text/x")
+    in_pieces.encoding = charset
 
     assert expected == answer.text
+    assert expected == "".join(in_pieces.iter_content(1, decode_unicode=True))
 
 
 def test_text_without_a_charset_is_guessed() -> None:
@@ -319,11 +325,11 @@ def test_content_that_fails_stays_failed() -> None:
     """The error carries request and response; half a content is never content."""
     answer = response(b"half", error=IncompleteContent("cut"))
     with pytest.raises(IncompleteContent) as caught:
-        answer.content
+        answer.content  # noqa: B018
 
     assert caught.value.response is answer
     with pytest.raises(RuntimeError):
-        answer.content
+        answer.content  # noqa: B018
 
 
 @pytest.mark.parametrize("make", [received, response])
@@ -335,18 +341,20 @@ def test_content_is_decoded(make: Any) -> None:
     assert packed == make(packed, Content_Encoding="unknown").content
 
 
+READERS: dict[str, Callable[[Response], object]] = {
+    "content": lambda answer: answer.content,
+    "iteration": lambda answer: list(answer.iter_content(1)),
+    "raw": lambda answer: answer.raw.read(decode_content=True),
+}
+
+
 @pytest.mark.parametrize("make", [received, response])
-@pytest.mark.parametrize("how", ["content", "iteration", "raw"])
+@pytest.mark.parametrize("how", READERS)
 def test_a_coding_cut_short_is_an_error(make: Any, how: str) -> None:
     """However the content is read, and the error carries the response."""
     answer = make(gzip.compress(b"content")[:-3], Content_Encoding="gzip")
     with pytest.raises(TruncatedContent) as caught:
-        if how == "content":
-            answer.content
-        elif how == "iteration":
-            list(answer.iter_content(1))
-        else:
-            answer.raw.read(decode_content=True)
+        READERS[how](answer)
 
     assert isinstance(caught.value, ContentDecodingError)
     assert caught.value.response is answer
@@ -411,7 +419,7 @@ def test_content_is_handed_out_once(make: Any) -> None:
     with pytest.raises(StreamConsumedError):
         answer.iter_content(1)
     with pytest.raises(RuntimeError):
-        answer.content
+        answer.content  # noqa: B018
 
     assert b"ontent" == b"".join(first)
 
@@ -504,7 +512,7 @@ def test_lines_by_a_delimiter(content: bytes, delimiter: bytes, piece: int) -> N
 def test_lines_of_kept_content() -> None:
     """The cached content is walked over as often as wanted."""
     answer = received(b"one\r\ntwo\r\n\r\nlast")
-    answer.content
+    answer.content  # noqa: B018
 
     assert [b"one", b"two", b"", b"last"] == list(answer.iter_lines()) == list(answer.iter_lines(1))
 
@@ -520,9 +528,11 @@ def test_a_line_is_handed_on_when_it_is_there() -> None:
 
 def test_a_very_long_line_is_not_scanned_again_and_again() -> None:
     """A megabyte without a line end, in small pieces, is a matter of a moment."""
-    content = b"x" * 1_000_000
+    content = b"x" * 4_000_000
+    for delimiter in (None, b"||"):
+        answer = response(*cut(content, 100))
 
-    assert [content] == list(response(*cut(content, 100)).iter_lines(100))
+        assert [content] == list(answer.iter_lines(100, delimiter=delimiter))
 
 
 # raw ----------------------------------------------------------------------------------------------
@@ -595,7 +605,7 @@ def test_raw_takes_the_content() -> None:
         answer = make(b"content")
         assert b"con" == answer.raw.read(3)
         with pytest.raises(RuntimeError):
-            answer.content
+            answer.content  # noqa: B018
 
 
 @pytest.mark.parametrize("piece", [1, 4, 100])
@@ -638,7 +648,7 @@ def test_closed_content_is_no_content() -> None:
     for one in (answer, read):
         one.close()
     with pytest.raises(RuntimeError):
-        answer.content
+        answer.content  # noqa: B018
 
     assert b"content" == read.content
 

@@ -255,9 +255,7 @@ def test_encode_uri(web: Web, get: Get) -> None:
     ]
 
 
-def test_trust_env(
-    web: Web, proxy: Proxy, get: Get, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_trust_env(web: Web, proxy: Proxy, get: Get, monkeypatch: pytest.MonkeyPatch) -> None:
     """Off: the environment's proxies are not used."""
     monkeypatch.setenv("http_proxy", proxy.url)
     get({"trust_env": False}, web.url + "/get")
@@ -296,7 +294,7 @@ def test_store_cookies(web: Web) -> None:
 
 
 def test_hook_errors(web: Web, get: Get) -> None:
-    """"raise" lets a hook's error through."""
+    """ "raise" lets a hook's error through."""
     with pytest.raises(ZeroDivisionError):
         get({"hook_errors": "raise"}, web.url + "/get", hooks={"response": lambda r: 1 / 0})
 

@@ -156,7 +156,7 @@ def test_s20b_content_is_handed_out_once_by_iteration(web: Web, path: str) -> No
     assert b"".join(response.iter_content(9))
 
     with pytest.raises(RuntimeError):
-        response.content
+        response.content  # noqa: B018
     with pytest.raises(gofer.exceptions.StreamConsumedError):
         next(response.iter_content(9))
     with pytest.raises(TypeError):

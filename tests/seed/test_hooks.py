@@ -1,4 +1,4 @@
-"""Event hooks: which there are, what they get, and what becomes of what they return (S39 to S46c)."""
+"""Event hooks: which there are, what they get, what becomes of what they return (S39 to S46c)."""
 
 import subprocess
 import sys
@@ -297,14 +297,13 @@ def test_s42a_the_pages_example_as_printed(web: Web) -> None:
 
     def hack_headers(args: Any) -> Any:
         if not args[headers]:
-            args["headers"] = dict()
+            args["headers"] = dict()  # noqa: C408
         args["headers"].update({"X-Testing": "True"})
         return args
 
+    hooks = dict(args=hack_headers)  # noqa: C408
     with pytest.warns(HookWarning, match="TypeError"):
-        response = gofer.get(
-            web.url + "/headers", hooks=dict(args=hack_headers), headers=dict(yo="dawg")
-        )
+        response = gofer.get(web.url + "/headers", hooks=hooks, headers={"yo": "dawg"})
 
     sent = response.json()["headers"]
     assert "dawg" == sent["Yo"]
@@ -388,7 +387,7 @@ def test_s45_the_example_that_prints(web: Web, capsys: pytest.CaptureFixture[str
     def print_url(args: Any) -> None:
         print(args["url"], len(web.requests))  # noqa: T201
 
-    response = gofer.get(web.url + "/get", hooks=dict(args=print_url))
+    response = gofer.get(web.url + "/get", hooks=dict(args=print_url))  # noqa: C408
 
     assert f"{web.url}/get 0\n" == capsys.readouterr().out
     assert 200 == response.status_code
@@ -399,12 +398,12 @@ def test_s46_the_example_that_hijacks(web: Web) -> None:
 
     def hack_headers(args: Any) -> Any:
         if not args["headers"]:
-            args["headers"] = dict()
+            args["headers"] = dict()  # noqa: C408
         args["headers"].update({"X-Testing": "True"})
         return args
 
-    hooks = dict(args=hack_headers)
-    response = gofer.get(web.url + "/headers", hooks=hooks, headers=dict(yo="dawg"))
+    hooks = dict(args=hack_headers)  # noqa: C408
+    response = gofer.get(web.url + "/headers", hooks=hooks, headers=dict(yo="dawg"))  # noqa: C408
 
     sent = response.json()["headers"]
     assert ("dawg", "True") == (sent["Yo"], sent["X-Testing"])
@@ -433,7 +432,7 @@ def test_s46b_several_callbacks_in_order(web: Web, kind: Any) -> None:
 
 
 def test_s46c_hooks_are_registered_and_taken_away(web: Web, session: gofer.Session) -> None:
-    """`register_hook` takes one callback or several; `deregister_hook` says whether it was there."""
+    """`register_hook` takes one callback or several; `deregister_hook` says if it was there."""
     log: list[Any] = []
     one, two = recorder(log), recorder(log)
     for request in (gofer.Request("GET", web.url + "/get"),

@@ -42,9 +42,7 @@ def test_s26_tls_settings_and_proxies_never_share(
     session.get(web_tls.url + "/get", verify=certificates.ca_file)
     with pytest.raises(gofer.exceptions.SSLError):
         session.get(web_tls.url + "/get")
-    session.get(
-        web_tls.url + "/get", verify=certificates.ca_file, cert=certificates.client_cert
-    )
+    session.get(web_tls.url + "/get", verify=certificates.ca_file, cert=certificates.client_cert)
     assert [0, 1] == [request.connection for request in web_tls.requests[:2]]
     assert 3 == len({request.connection for request in web_tls.requests})
 
@@ -74,9 +72,7 @@ def test_s27_content_that_came_whole_holds_nothing(web: Web, session: gofer.Sess
 
 
 @pytest.mark.parametrize("how", ["content", "prefetch", "iteration", "lines", "raw"])
-def test_s28_reading_gives_the_connection_back(
-    web: Web, session: gofer.Session, how: str
-) -> None:
+def test_s28_reading_gives_the_connection_back(web: Web, session: gofer.Session, how: str) -> None:
     """Each way of reading to the end frees the connection for the next request."""
     answer = session.get(web.url + "/drip/5000", prefetch=True if how == "prefetch" else None)
     if how == "content":

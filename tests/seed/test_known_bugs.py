@@ -7,7 +7,7 @@ import io
 import pickle
 import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -150,7 +150,7 @@ def test_b06_every_path_gives_the_place_back(how: str) -> None:
             elif how == "error":
                 server.gates["head read"].set()
                 with pytest.raises(gofer.exceptions.ChunkedEncodingError):
-                    answer.content
+                    answer.content  # noqa: B018
             del answer
             gc.collect()
         assert 3 == server.accepted
@@ -264,7 +264,13 @@ def test_b12_credentials_stay_with_their_origin(web: Web, session: gofer.Session
     for words in (
         {"auth": ("user", "pass")},
         {"auth": HTTPDigestAuth("user", "pass")},
-        {"headers": {"Authorization": "Bearer 1", "Proxy-Authorization": "Basic 1", "Cookie": "a=1"}},
+        {
+            "headers": {
+                "Authorization": "Bearer 1",
+                "Proxy-Authorization": "Basic 1",
+                "Cookie": "a=1",
+            }
+        },
         {"cookies": {"a": "1"}},
     ):
         session.get(web.url + "/redirect-to", params={"url": elsewhere(web) + "/get"}, **words)
@@ -474,11 +480,11 @@ def test_b33_params_are_not_added_to_a_location(web: Web) -> None:
 
 def test_b22_a_swallowed_error_is_shown_whole(web: Web) -> None:
     """Not only str(error): the type and the traceback."""
+
+    def failing(data: Any) -> None:
+        raise KeyError
+
     with pytest.warns(gofer.HookWarning, match=r"(?s)KeyError.*Traceback.*in failing"):
-
-        def failing(data: Any) -> None:
-            raise KeyError
-
         gofer.get(web.url + "/get", hooks={"response": failing})
 
 
@@ -496,7 +502,8 @@ def test_b25_hops_know_their_history(web: Web) -> None:
     """A response hook sees what led to each hop."""
     seen: list[list[str]] = []
     gofer.get(
-        web.url + "/redirect/2", hooks={"response": lambda r: seen.append([h.url for h in r.history])}
+        web.url + "/redirect/2",
+        hooks={"response": lambda r: seen.append([h.url for h in r.history])},
     )
 
     one, two = web.url + "/redirect/2", web.url + "/redirect/1"
@@ -560,19 +567,20 @@ def test_b31_errors_of_the_transport_have_their_names(
     assert not isinstance(untrusted.value, gofer.Timeout)
 
 
-@pytest.mark.parametrize("how", ["content", "iteration", "lines", "raw"])
+READERS: dict[str, Callable[[gofer.Response], object]] = {
+    "content": lambda answer: answer.content,
+    "iteration": lambda answer: list(answer.iter_content(1)),
+    "lines": lambda answer: list(answer.iter_lines()),
+    "raw": lambda answer: answer.raw.read(),
+}
+
+
+@pytest.mark.parametrize("how", READERS)
 def test_b31_silence_in_content_is_both(web: Web, gate: Gate, how: str) -> None:
     """A ReadTimeout and a ConnectionError, whichever way content is read."""
     answer = gofer.get(web.url + "/gate/late/content", timeout=0.1)
     with pytest.raises(BodyReadTimeout) as caught:
-        if how == "content":
-            answer.content
-        elif how == "iteration":
-            list(answer.iter_content(1))
-        elif how == "lines":
-            list(answer.iter_lines())
-        else:
-            answer.raw.read()
+        READERS[how](answer)
 
     assert isinstance(caught.value, gofer.ReadTimeout)
     assert isinstance(caught.value, gofer.ConnectionError)
@@ -701,9 +709,7 @@ def test_b40_verbose_masks_passwords_and_keeps_six_digits(web: Web) -> None:
     log = io.StringIO()
     gofer.get(web.url.replace("//", "//user:secret@") + "/get?a=1", config={"verbose": log})
 
-    assert re.fullmatch(
-        r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}   [A-Z]+   \S+\n", log.getvalue()
-    )
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}   [A-Z]+   \S+\n", log.getvalue())
     assert "secret" not in log.getvalue()
 
 
@@ -734,6 +740,14 @@ def test_todays_idioms(web: Web) -> None:
     assert 200 == copied.get(web.url + "/get").status_code
     for one in (session, copied):
         one.close()
+
+
+def test_an_answer_to_any_auth_can_be_pickled(web: Web) -> None:
+    """A callable that has done its work, even a lambda, is not in the way."""
+    answer = gofer.get(web.url + "/get", auth=lambda r: r)
+    copied = pickle.loads(pickle.dumps(answer))
+
+    assert (answer.json(), web.url + "/get") == (copied.json(), copied.request.url)
 
 
 def test_todays_names() -> None:

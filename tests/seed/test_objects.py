@@ -75,9 +75,10 @@ def test_the_method_is_in_capitals(web: Web) -> None:
     """As it was given, in capitals; bytes will do."""
     assert "GET" == gofer.request("get", web.url + "/get").request.method
     assert "POST" == gofer.request(b"post", web.url + "/post").request.method
-    assert "GET" == gofer.request(
-        b"get", web.url + "/get", hooks={"args": lambda args: None}
-    ).request.method
+    assert (
+        "GET"
+        == gofer.request(b"get", web.url + "/get", hooks={"args": lambda args: None}).request.method
+    )
 
 
 def test_a_request_has_the_attributes_of_2012(session: gofer.Session) -> None:
@@ -204,7 +205,7 @@ def test_codes() -> None:
     )  # fmt: skip
     assert codes["no such code"] is None
     with pytest.raises(AttributeError):
-        codes.no_such_code
+        codes.no_such_code  # noqa: B018
 
 
 def test_cookie_utilities() -> None:

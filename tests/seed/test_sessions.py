@@ -219,9 +219,7 @@ def test_s05_the_order_of_2012() -> None:
     """The keywords of 2012 may be given by position, in the order of 2012."""
     names = list(inspect.signature(gofer.Session).parameters)[:8]
 
-    assert (
-        "headers cookies auth timeout proxies hooks params config".split() == names
-    )
+    assert "headers cookies auth timeout proxies hooks params config".split() == names
     assert isinstance(gofer.Session(), gofer.Session)
 
 
@@ -321,9 +319,7 @@ def test_s09_on_a_clash_the_call_wins(web: Web, session: gofer.Session) -> None:
     session.params = {"a": "1"}
     session.headers["X-Test"] = "session"
     session.cookies.set("c", "1")
-    session.get(
-        web.url + "/get", params={"a": "9"}, headers={"x-TEST": "call"}, cookies={"c": "9"}
-    )
+    session.get(web.url + "/get", params={"a": "9"}, headers={"x-TEST": "call"}, cookies={"c": "9"})
 
     (request,) = web.requests
     assert "/get?a=9" == request.target
@@ -459,7 +455,9 @@ def test_s11_none_switches_a_proxy_off(web: Web, proxy: Proxy) -> None:
 def test_s11_none_in_config_means_the_default(web: Web) -> None:
     """A config key set to None is at its package default for this call."""
     with gofer.session(config={"max_redirects": 0}) as session:
-        assert 200 == session.get(web.url + "/redirect/2", config={"max_redirects": None}).status_code
+        assert (
+            200 == session.get(web.url + "/redirect/2", config={"max_redirects": None}).status_code
+        )
         with pytest.raises(gofer.TooManyRedirects):
             session.get(web.url + "/redirect/2")
 

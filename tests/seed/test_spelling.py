@@ -27,7 +27,9 @@ def test_session_with_keywords(web: Web) -> None:
             session.get(web.url + "/get")
 
     first, second = web.requests
-    assert [f for f in first.fields if f[0] != "Host"] == [f for f in second.fields if f[0] != "Host"]
+    assert [f for f in first.fields if f[0] != "Host"] == [
+        f for f in second.fields if f[0] != "Host"
+    ]
     assert ("1", USER_PASS) == (first.field("x-test"), first.field("authorization"))
 
 
@@ -60,9 +62,7 @@ def test_max_redirects(web: Web, session: gofer.Session) -> None:
     assert 2 == session.config["max_redirects"]
 
 
-def test_trust_env(
-    web: Web, session: gofer.Session, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_trust_env(web: Web, session: gofer.Session, monkeypatch: pytest.MonkeyPatch) -> None:
     """`config={"trust_env": False}` and `s.trust_env = False`."""
     monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{refused_port()}")
     with pytest.raises(gofer.ConnectionError):
@@ -206,7 +206,9 @@ def test_post_request_and_response_hooks(web: Web) -> None:
 
 def test_an_unsent_request_and_a_prepared_one(web: Web) -> None:
     """`return_response=False`, then `send()`; `prepare_request`, then `s.send`."""
-    with gofer.session(headers={"X-Test": "1"}, params={"a": "1"}, auth=("user", "pass")) as session:
+    with gofer.session(
+        headers={"X-Test": "1"}, params={"a": "1"}, auth=("user", "pass")
+    ) as session:
         request = session.get(web.url + "/get", return_response=False, cookies={"c": "1"})
         assert [] == web.requests
         assert isinstance(request, gofer.Request)

@@ -75,9 +75,7 @@ def test_s52_an_internal_repeat_is_none(session: gofer.Session) -> None:
     assert 2 == len(log.written)
 
 
-def test_s52_nothing_is_written_by_default(
-    web: Web, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_s52_nothing_is_written_by_default(web: Web, capfd: pytest.CaptureFixture[str]) -> None:
     """Without a stream, or with None, nobody hears a thing."""
     gofer.get(web.url + "/get")
     gofer.get(web.url + "/get", config={"verbose": None})

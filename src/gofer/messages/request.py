@@ -245,8 +245,11 @@ class PreparedRequest(WithHooks):
 
     def __getstate__(self) -> dict[str, Any]:
         state = dict(self.__dict__)
-        for name in ("session", "settings", "response"):
+        # What belongs to this process or to the call that is over.
+        for name in ("session", "settings", "response", "environment", "deadline"):
             state.pop(name, None)
+        if self.sent and getattr(self.auth, "flow", None) is None:
+            state.pop("auth", None)  # has done its work; may be a lambda
         return state
 
     def __repr__(self) -> str:

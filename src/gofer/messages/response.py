@@ -250,8 +250,10 @@ class Response:
             BodyReadTimeout, ConnectionError: the connection failed on the way.
             RuntimeError: it was handed out by iteration before.
         """
-        if self._content is not False:
-            return self._content
+        content = self._content
+        if content is not False:
+            self._content_consumed = True  # read: from here on it can be had again and again
+            return content
         if self._received is not None:
             self._finish(self._received)
         elif self._source is not None and not self._content_consumed:
@@ -342,10 +344,9 @@ class Response:
             error.request = self.request  # type: ignore[attr-defined]
             raise
 
-    def _start_streaming(self) -> None:
-        if self._content_consumed and isinstance(self._content, bool):
+    def _refuse_if_handed_out(self) -> None:
+        if self._content_consumed and self._content is False:
             raise StreamConsumedError("the content was already handed out by iteration")
-        self._content_consumed = True
 
     def iter_content(
         self, chunk_size: int | None = 1, decode_unicode: bool | None = None
@@ -366,21 +367,30 @@ class Response:
         if decode_unicode is None:
             settings = getattr(self.request, "settings", None)
             decode_unicode = bool(settings is not None and settings.decode_unicode)
-        if self._content_consumed and isinstance(self._content, bool):
-            raise StreamConsumedError("the content was already handed out by iteration")
+        self._refuse_if_handed_out()
         pieces = self._iterate(chunk_size)
-        return _decoded(pieces, self) if decode_unicode and self.encoding else pieces
+        if not (decode_unicode and self.encoding):
+            return pieces
+        from gofer.messages.text import decode_pieces
+
+        return decode_pieces(pieces, self.encoding)
 
     def _iterate(self, chunk_size: int | None) -> Iterator[bytes]:
-        if self._content is not False:  # read before: it can be walked over again and again
+        if self._content_consumed and self._content is not False:  # read before
             yield from _sized(iter((self._content or b"",)), chunk_size, exact=True)
             return
-        self._start_streaming()
-        if self._received is not None:
-            # It happened to come with the head. Handed out once all the same, so that what works
-            # does not depend on what happened to come when.
+        self._refuse_if_handed_out()
+        self._content_consumed = True
+        # What happened to come with the head is handed out once all the same, so that what works
+        # does not depend on what happened to come when.
+        content: bytes | None = None
+        if self._content is not False:
+            content, self._content = self._content, False
+        elif self._received is not None:
             received, self._received = self._received, None
-            yield from _sized(iter((self._decode_whole(received),)), chunk_size, exact=True)
+            content = self._decode_whole(received)
+        if content is not None:
+            yield from _sized(iter((content,)), chunk_size, exact=True)
             return
         if self._source is None:
             yield from self._iterate_raw(chunk_size)
@@ -417,27 +427,10 @@ class Response:
         delimiter: Any = None,
     ) -> Iterator[Any]:
         """The content line by line, without line ends; a CRLF split over two reads is one end."""
-        pending: Any = None
-        for chunk in self.iter_content(chunk_size, decode_unicode):
-            if pending is not None:
-                chunk = pending + chunk
-            if delimiter:
-                lines = chunk.split(delimiter)
-            else:
-                # A CR at the very end may be the first half of a CRLF.
-                held = chunk[-1:] in ("\r", b"\r")
-                lines = (chunk[:-1] if held else chunk).splitlines()
-                if held:
-                    tail = chunk[-1:]
-                    if lines and not _ends_line(chunk[:-1]):
-                        lines[-1] += tail
-                    else:
-                        lines.append(tail)
-            unfinished = delimiter or not _ends_line(chunk) or chunk[-1:] in ("\r", b"\r")
-            pending = lines.pop() if lines and unfinished else None
-            yield from lines
-        if pending is not None:
-            yield from pending.splitlines() if not delimiter else [pending]
+        from gofer.messages.text import lines, lines_by
+
+        pieces = self.iter_content(chunk_size, decode_unicode)
+        return lines_by(pieces, delimiter) if delimiter else lines(pieces)
 
     @property
     def text(self) -> str:
@@ -445,14 +438,9 @@ class Response:
         content = self.content
         if not content:
             return ""
-        encoding = self.encoding or self.apparent_encoding
-        try:
-            return str(content, encoding, errors="replace")
-        except (LookupError, TypeError):
-            from gofer.messages.media import python_codec
+        from gofer.messages.text import decode
 
-            codec = python_codec(encoding) if isinstance(encoding, str) else None
-            return str(content, codec or "utf-8", errors="replace")
+        return decode(content, self.encoding or self.apparent_encoding)
 
     @property
     def apparent_encoding(self) -> str:
@@ -491,8 +479,7 @@ class Response:
     @property
     def raw(self) -> Any:
         """The content as a file-like object, as it came unless `decode_content` is asked for."""
-        has_content = isinstance(self._content, bytes)
-        if self._raw is None and (self._source or self._received is not None or has_content):
+        if self._raw is None and self.fields is not Response.fields:  # it came from the network
             from gofer.messages.raw import RawContent
 
             self._raw = RawContent(self)
@@ -584,26 +571,3 @@ def _sized(pieces: Iterator[bytes], size: int | None, *, exact: bool) -> Iterato
         count = len(piece) - whole
     if waiting:
         yield b"".join(waiting)
-
-
-def _decoded(pieces: Iterator[bytes], response: Response) -> Iterator[str]:
-    """`pieces` as text, by an incremental decoder: characters may be cut by piece ends."""
-    import codecs
-
-    try:
-        decoder = codecs.getincrementaldecoder(response.encoding or "utf-8")(errors="replace")
-    except LookupError:
-        decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
-    for piece in pieces:
-        if text := decoder.decode(piece):
-            yield text
-    if text := decoder.decode(b"", final=True):
-        yield text
-
-
-def _ends_line(chunk: Any) -> bool:
-    """True if `chunk` ends with a line end of its type."""
-    last = chunk[-1:]
-    if isinstance(last, bytes):
-        return last in (b"\n", b"\r") and bool(last)
-    return bool(last) and last.splitlines() == [""]

@@ -4,7 +4,7 @@ A stage is `async def stage(request, send) -> Response`; `send` is everything be
 decides is a plain function in the same file. `fold` binds them once per state of a session: a
 feature that is off is not in the chain.
 
-    redirects ▸ answer hooks ▸ decoding ▸ cookies ▸ auth ▸ wire hooks ▸ retries ▸ network
+    redirects ▸ answer hooks ▸ cookies ▸ auth ▸ wire hooks ▸ retries ▸ network
 """
 
 from collections.abc import Awaitable, Callable, Iterable

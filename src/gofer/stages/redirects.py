@@ -125,6 +125,7 @@ def next_request(request: Any, response: Any) -> Any:
         following.auth = None  # a callable runs once; the fields it set go on
     if not keeps_credentials(before, url):
         _drop_credentials(following)
+        headers.pop("Host", None)  # the caller's own was for the origin that is left
     elif url.username is None and before.username is not None and url.origin != before.origin:
         following.auth = None
     _renew_authorization(following, url)

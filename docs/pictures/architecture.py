@@ -1,0 +1,92 @@
+"""Draw the floors of the house: python docs/pictures/architecture.py writes architecture.svg.
+
+The rooms are those of src/gofer; `tests/test_docs.py` fails when the file is not what this draws.
+"""
+
+from html import escape
+from pathlib import Path
+
+FILE = Path(__file__).with_suffix(".svg")
+
+WIDTH = 760
+LEFT = 20
+FLOOR_HEIGHT = 84
+GAP = 34
+ROOM_GAP = 10
+
+INK = "#24292f"
+FAINT = "#6e7781"
+PAPER = "#ffffff"
+FLOORS = (
+    # name, what it does, colour, rooms
+    ("faces", "what a user calls", "#ddf4ff", ("sessions", "api", "cli", "dropin")),
+    ("stages", "what happens around an exchange", "#dafbe1",
+     ("redirects", "answer hooks", "cookies", "auth", "wire hooks", "retries")),
+    ("network", "from a route to an exchange", "#fff8c5",
+     ("exchange", "routes", "pool", "dial", "tls", "http1")),
+    ("words and leaves", "no I/O and no clock, but for the runtime, which alone waits", "#ffeff7",
+     ("messages", "codings", "protocols", "runtime")),
+    ("ground", "what everybody may name", "#f6f8fa", ("config", "exceptions")),
+)  # fmt: skip
+
+
+def draw() -> str:
+    """The picture as SVG."""
+    height = len(FLOORS) * (FLOOR_HEIGHT + GAP) - GAP + 2 * LEFT
+    parts = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}"'
+        f' width="{WIDTH}" height="{height}" font-family="system-ui, sans-serif" role="img"'
+        ' aria-label="The floors of gofer; imports go down only">',
+        f'<rect width="{WIDTH}" height="{height}" fill="{PAPER}"/>',
+    ]
+    top = LEFT
+    for index, floor in enumerate(FLOORS):
+        if index:
+            parts.append(arrow(top - GAP, top))
+        parts += draw_floor(top, *floor)
+        top += FLOOR_HEIGHT + GAP
+    return "\n".join([*parts, "</svg>", ""])
+
+
+def draw_floor(top: int, name: str, meaning: str, colour: str, rooms: tuple[str, ...]) -> list[str]:
+    """A floor with its name above its rooms."""
+    inside = WIDTH - 2 * LEFT
+    width = (inside - 2 * ROOM_GAP - (len(rooms) - 1) * ROOM_GAP) / len(rooms)
+    parts = [
+        rectangle(LEFT, top, inside, FLOOR_HEIGHT, colour),
+        f'<text x="{LEFT + ROOM_GAP}" y="{top + 22}" font-size="14" fill="{INK}">'
+        f'<tspan font-weight="600">{escape(name)}</tspan>'
+        f'<tspan dx="10" fill="{FAINT}">{escape(meaning)}</tspan></text>',
+    ]
+    for index, room in enumerate(rooms):
+        x = LEFT + ROOM_GAP + index * (width + ROOM_GAP)
+        parts.append(rectangle(x, top + 34, width, FLOOR_HEIGHT - 46, PAPER))
+        parts.append(
+            f'<text x="{x + width / 2:g}" y="{top + 58}" font-size="13" fill="{INK}"'
+            f' text-anchor="middle">{escape(room)}</text>'
+        )
+    return parts
+
+
+def rectangle(x: float, y: float, width: float, height: float, colour: str) -> str:
+    return (
+        f'<rect x="{x:g}" y="{y:g}" width="{width:g}" height="{height:g}" rx="6"'
+        f' fill="{colour}" stroke="{FAINT}" stroke-width="0.8"/>'
+    )
+
+
+def arrow(top: int, bottom: int) -> str:
+    """Imports go this way."""
+    middle = WIDTH // 2
+    return (
+        f'<path d="M{middle} {top + 5}V{bottom - 9}m-5 0h10l-5 7z" stroke="{FAINT}"'
+        f' stroke-width="1.2" fill="{FAINT}"/>'
+    )
+
+
+def main() -> None:
+    FILE.write_text(draw(), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
