@@ -33,10 +33,10 @@ FLOORS = (
 def draw() -> str:
     """The picture as SVG."""
     height = len(FLOORS) * (FLOOR_HEIGHT + GAP) - GAP + 2 * LEFT
+    size = f'viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" height="{height}"'
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}"'
-        f' width="{WIDTH}" height="{height}" font-family="system-ui, sans-serif" role="img"'
-        ' aria-label="The floors of gofer; imports go down only">',
+        f'<svg xmlns="http://www.w3.org/2000/svg" {size} font-family="system-ui, sans-serif">',
+        "<title>The floors of gofer; imports go down only</title>",
         f'<rect width="{WIDTH}" height="{height}" fill="{PAPER}"/>',
     ]
     top = LEFT
@@ -52,11 +52,13 @@ def draw_floor(top: int, name: str, meaning: str, colour: str, rooms: tuple[str,
     """A floor with its name above its rooms."""
     inside = WIDTH - 2 * LEFT
     width = (inside - 2 * ROOM_GAP - (len(rooms) - 1) * ROOM_GAP) / len(rooms)
+    words = (
+        f'<tspan font-weight="600">{escape(name)}</tspan>'
+        f'<tspan dx="10" fill="{FAINT}">{escape(meaning)}</tspan>'
+    )
     parts = [
         rectangle(LEFT, top, inside, FLOOR_HEIGHT, colour),
-        f'<text x="{LEFT + ROOM_GAP}" y="{top + 22}" font-size="14" fill="{INK}">'
-        f'<tspan font-weight="600">{escape(name)}</tspan>'
-        f'<tspan dx="10" fill="{FAINT}">{escape(meaning)}</tspan></text>',
+        f'<text x="{LEFT + ROOM_GAP}" y="{top + 22}" font-size="14" fill="{INK}">{words}</text>',
     ]
     for index, room in enumerate(rooms):
         x = LEFT + ROOM_GAP + index * (width + ROOM_GAP)
