@@ -1,11 +1,12 @@
-"""Every exception and warning of gofer. The tree, with Requests' names first and gofer's finer ones below:
+"""Every exception and warning of gofer: Requests' names, and gofer's finer ones below them.
 
     RequestException (GoferError; an OSError)
      +- HTTPError                      raise_for_status(): a 4xx or 5xx answer
      +- URLRequired, UnrewindableBodyError
      +- TooManyRedirects
      +- RetryError                     the retry policy gave up
-     +- InvalidMethod, InvalidHeader, InvalidProxyURL, MissingSchema, InvalidSchema, InvalidURL   (ValueError too)
+     +- InvalidMethod, InvalidHeader, MissingSchema, InvalidSchema, InvalidURL    (ValueError too)
+     |   +- InvalidProxyURL
      +- LocalProtocolError             the caller's message would break HTTP (ValueError too)
      +- ConnectionError
      |   +- NameResolutionError        no address for the host
@@ -34,6 +35,7 @@ value, credentials or a query.
 """
 
 import json
+from typing import Any
 
 __all__ = [
     "BodyReadTimeout",
@@ -91,18 +93,18 @@ class RequestException(OSError):
     `request` is what was being sent and `response` what had come, each None if there was none yet.
     """
 
-    def __init__(self, *args, request=None, response=None):
+    def __init__(self, *args: Any, request: Any = None, response: Any = None) -> None:
         super().__init__(*args)
         self.response = response
         self.request = request
         if request is None and response is not None:
             self.request = getattr(response, "request", None)
 
-    def __reduce__(self):
+    def __reduce__(self) -> Any:
         return type(self)._rebuild, (type(self), self.args, self.__dict__.copy())
 
     @staticmethod
-    def _rebuild(cls, args, state):
+    def _rebuild(cls: Any, args: Any, state: Any) -> Any:
         error = cls.__new__(cls, *args)
         error.args = args
         error.__dict__.update(state)
@@ -185,7 +187,7 @@ class ProxyError(ConnectionError):
 class TunnelRefused(ProxyError):
     """The proxy answered CONNECT with the status code `.status_code`, which is not 2xx."""
 
-    def __init__(self, *args, status_code=None, **kwargs):
+    def __init__(self, *args: Any, status_code: int | None = None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.status_code = status_code
 
@@ -285,11 +287,11 @@ class InvalidJSONError(RequestException):
 class JSONDecodeError(InvalidJSONError, json.JSONDecodeError):
     """The content is not JSON."""
 
-    def __init__(self, *args, **kwargs):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
         json.JSONDecodeError.__init__(self, *args)
         InvalidJSONError.__init__(self, *self.args, **kwargs)
 
-    def __reduce__(self):
+    def __reduce__(self) -> Any:
         return json.JSONDecodeError.__reduce__(self)
 
 

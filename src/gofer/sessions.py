@@ -259,7 +259,7 @@ class Session:
     def trust_env(self, value: bool) -> None:
         self._config["trust_env"] = bool(value)
 
-    # The verbs -----------------------------------------------------------------------------------
+    # The verbs ----------------------------------------------------------------------------------
 
     def get(self, url: Any, **kwargs: Any) -> Response:
         """GET `url`; keywords as in `request`."""
@@ -350,9 +350,7 @@ class Session:
                 arguments["hooks"] = {
                     **dict.fromkeys(self.hooks), **(arguments["hooks"] or {}), "args": None,
                 }  # fmt: skip
-                return self.request(
-                    **arguments, deadline=deadline, return_response=return_response
-                )
+                return self.request(**arguments, deadline=deadline, return_response=return_response)
         if not return_response:
             return Request(
                 method, url, headers, files, data, params, auth, cookies, hooks, json,
@@ -386,7 +384,7 @@ class Session:
         )
         return self._perform(request)
 
-    # From arguments to a prepared request --------------------------------------------------------
+    # From arguments to a prepared request -------------------------------------------------------
 
     def _prepare(
         self,
@@ -557,7 +555,7 @@ class Session:
         policy_from(values["max_retries"])  # complain early
         values.update(
             allow_redirects=True,
-            base_headers=config["base_headers"] if "base_headers" in config else None,
+            base_headers=dict.get(config, "base_headers"),
             cert=self._cert,
             cookie_store=self._cookie_store,
             proxies=self._proxies,
@@ -797,7 +795,7 @@ class Session:
             "cert": self._cert if cert is None else cert,
         }
 
-    # Adapters -------------------------------------------------------------------------------------
+    # Adapters -----------------------------------------------------------------------------------
 
     @property
     def adapters(self) -> Any:
@@ -837,7 +835,7 @@ class Session:
                 return adapter
         raise InvalidSchema(f"No connection adapters were found for {url!r}")
 
-    # Its life ---------------------------------------------------------------------------------------
+    # Its life -----------------------------------------------------------------------------------
 
     def close(self) -> None:
         """Close idle connections now, and those in use when their response is done.
@@ -951,5 +949,3 @@ def _default_headers() -> Headers:
         known = _base_headers = (defaults.version, Headers(default_of("base_headers")))
         known[1].encode()
     return known[1].copy()
-
-

@@ -19,7 +19,9 @@ from gofer.exceptions import ContentDecodingError, DecompressionBomb, TruncatedC
 from servers.raw import serve
 
 brotli: Any = pytest.importorskip("brotli")
-zstd: Any = pytest.importorskip("backports.zstd" if sys.version_info < (3, 14) else "compression.zstd")
+zstd: Any = pytest.importorskip(
+    "backports.zstd" if sys.version_info < (3, 14) else "compression.zstd"
+)
 
 SOURCE = Path(gofer.__file__).resolve().parents[1]
 MEGABYTE = 1024 * 1024
@@ -90,7 +92,7 @@ def test_row_71_truncated(name: str, missing: int, how: str):
     with serve(lambda peer: peer.send(coded(coding, content[:-missing]))) as server:
         with session_for() as session, session.get(server.url) as got:
             with pytest.raises(TruncatedContent) as caught:
-                got.content if how == "content" else list(got.iter_content(100))  # noqa: B018
+                got.content if how == "content" else list(got.iter_content(100))
 
     assert caught.value.response is got
     assert TEXT.startswith(caught.value.partial)

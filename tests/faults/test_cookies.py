@@ -26,7 +26,7 @@ def sent_after(
     value: bytes, at: str, to: str, path: str = "/next", session: gofer.Session | None = None
 ) -> str | None:
     """The Cookie field that goes to the host `to` after `at` has said Set-Cookie: `value`."""
-    with serve(site({"/set": setting(value)})) as server, (session or session_for()) as client:
+    with serve(site({"/set": setting(value)})) as server, session or session_for() as client:
         client.get(f"http://{at}:{server.port}/set")
         client.get(f"http://{to}:{server.port}{path}")
         return field(server.requests[1], "cookie")
@@ -94,7 +94,9 @@ def test_row_64_paths_match_at_a_slash(path: str, matches: bool, names: list[str
 
 def test_row_65_secure_stays_on_https(certificates: Any):
     """A Secure cookie set over https is not sent over http, to loopback neither."""
-    with serve(site({"/set": setting(b"a=b; Secure")}), tls=certificates.good, host="localhost") as safe:
+    with serve(
+        site({"/set": setting(b"a=b; Secure")}), tls=certificates.good, host="localhost"
+    ) as safe:
         with serve(site({}), host="localhost") as unsafe:
             with session_for(verify=certificates.ca_file) as session:
                 session.get(safe.url + "/set")
@@ -117,8 +119,12 @@ def test_row_65_secure_cannot_be_set_over_http(value: bytes, names: list[str]):
 
 def test_row_65_http_leaves_secure_cookies_alone(certificates: Any):
     """A cookie set over https is not overwritten from http."""
-    with serve(site({"/set": setting(b"a=safe; Secure")}), tls=certificates.good, host="localhost") as safe:
-        with serve(site({"/set": setting(b"a=evil", b"a=evil; Path=/next")}), host="localhost") as unsafe:
+    with serve(
+        site({"/set": setting(b"a=safe; Secure")}), tls=certificates.good, host="localhost"
+    ) as safe:
+        with serve(
+            site({"/set": setting(b"a=evil", b"a=evil; Path=/next")}), host="localhost"
+        ) as unsafe:
             with session_for(verify=certificates.ca_file) as session:
                 session.get(safe.url + "/set")
                 session.get(unsafe.url + "/set")

@@ -13,14 +13,11 @@ from typing import Any
 import pytest
 
 import gofer
-from faults.asking import HEAD, NEXT, PATIENCE, ask, chunked, plain, session_for, stay
+from faults.asking import HEAD, NEXT, ask, chunked, plain, session_for, stay
 from gofer.exceptions import (
-    BodyReadTimeout,
     ChunkedEncodingError,
-    ConnectionLost,
     FieldSectionTooLarge,
     IncompleteContent,
-    ReadTimeout,
     RemoteProtocolError,
 )
 from servers.raw import Peer, response, serve, split_every_way
@@ -46,7 +43,9 @@ def flood(start: bytes, piece: bytes, count: int = 10_000) -> Callable[[Peer], N
 @ENDS
 def test_row_19_chunked_wins_over_content_length(end: Any):
     """With both framings the chunked coding counts, and the connection is not used again."""
-    answer = HEAD + b"Content-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n"
+    answer = (
+        HEAD + b"Content-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n"
+    )
     got = ask(answer, end=end)
 
     assert b"hello" == got.content
@@ -198,7 +197,12 @@ def test_row_27_trailers_are_kept_apart():
         flood(chunked(b"5;"), b"a" * 65536, 1024),
         flood(chunked(b""), (b"1;" + b"a" * 2000 + b"\r\nx\r\n") * 50),
     ],
-    ids=["trailer fields", "a trailer line", "an extension of 64 MiB", "an extension for each byte"],
+    ids=[
+        "trailer fields",
+        "a trailer line",
+        "an extension of 64 MiB",
+        "an extension for each byte",
+    ],
 )
 def test_row_28_trailers_and_extensions_without_end(script: Any):
     """What a chunked response adds to its data is bounded."""
@@ -405,7 +409,10 @@ def test_row_40_interim_responses_have_a_limit(count: int):
 
 def test_row_40_endless_interim_responses():
     """They are ended by the limit, whether they come fast or fill the head's bytes first."""
-    for piece in (b"HTTP/1.1 103 Early\r\n\r\n", b"HTTP/1.1 103 E\r\nX: " + b"a" * 30000 + b"\r\n\r\n"):
+    for piece in (
+        b"HTTP/1.1 103 Early\r\n\r\n",
+        b"HTTP/1.1 103 E\r\nX: " + b"a" * 30000 + b"\r\n\r\n",
+    ):
         with pytest.raises(FieldSectionTooLarge):
             ask(flood(b"", piece))
 
@@ -421,7 +428,9 @@ def test_row_41_an_upgrade_nobody_asked_for(fields: bytes, behind: bytes):
 # Bytes that belong to nobody ----------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("field", [b"", b"Content-Length: 5\r\n", b"Transfer-Encoding: chunked\r\n"])
+@pytest.mark.parametrize(
+    "field", [b"", b"Content-Length: 5\r\n", b"Transfer-Encoding: chunked\r\n"]
+)
 @pytest.mark.parametrize("status", [b"204 No Content", b"304 Not Modified", b"HEAD"])
 def test_row_42_responses_without_content(status: bytes, field: bytes):
     """They are empty whatever their fields say; bytes behind them cost the connection."""
@@ -435,8 +444,12 @@ def test_row_42_responses_without_content(status: bytes, field: bytes):
     assert (b"", 2) == (followed.content, followed.server.accepted)
 
 
-@pytest.mark.parametrize("first", [plain(), chunked(b"5\r\nhello\r\n0\r\n\r\n")], ids=["length", "chunked"])
-@pytest.mark.parametrize("behind", [plain(b"evil!"), b"garbage", b"\x00", b"HTTP/1.1 408 Timeout\r\n\r\n"])
+@pytest.mark.parametrize(
+    "first", [plain(), chunked(b"5\r\nhello\r\n0\r\n\r\n")], ids=["length", "chunked"]
+)
+@pytest.mark.parametrize(
+    "behind", [plain(b"evil!"), b"garbage", b"\x00", b"HTTP/1.1 408 Timeout\r\n\r\n"]
+)
 def test_row_43_bytes_behind_the_response(first: bytes, behind: bytes):
     """The first response is right, and what stands behind it reaches no other request."""
     got = ask(first + behind)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import gofer
-from faults.asking import HEAD, NEXT, field, found, plain, session_for, site, target
+from faults.asking import NEXT, field, found, session_for, site, target
 from gofer.exceptions import (
     InvalidSchema,
     InvalidURL,
@@ -254,7 +254,13 @@ def test_row_54_nothing_comes_back(back: str, names: list[str]):
 
 # Methods and content ------------------------------------------------------------------------------
 
-DESCRIPTIONS = ("content-type", "content-encoding", "transfer-encoding", "content-language", "expect")
+DESCRIPTIONS = (
+    "content-type",
+    "content-encoding",
+    "transfer-encoding",
+    "content-language",
+    "expect",
+)
 
 
 @pytest.mark.parametrize("status", [301, 302, 303])

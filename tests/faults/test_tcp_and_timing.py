@@ -137,7 +137,7 @@ def test_row_07_half_the_content_and_silence(method: str):
     with serve(scripted(HEAD + b"Content-Length: 10\r\n\r\nhello")) as server:
         with session_for() as session, session.get(server.url) as got:
             with pytest.raises(BodyReadTimeout, match="5 bytes missing"):
-                got.content if method == "content" else list(got.iter_content(100))  # noqa: B018
+                got.content if method == "content" else list(got.iter_content(100))
 
 
 @CUTS

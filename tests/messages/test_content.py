@@ -358,7 +358,9 @@ def test_reiterable_is_replayable():
     assert b"ab" == b"".join(chunks(body)) == b"".join(chunks(body))
 
 
-@pytest.mark.parametrize("body", [generator(b"x"), iter([b"x"]), Pipe(), AsyncItems()], ids=type_name)
+@pytest.mark.parametrize(
+    "body", [generator(b"x"), iter([b"x"]), Pipe(), AsyncItems()], ids=type_name
+)
 def test_what_cannot_be_sent_again(body: Any):
     """It says so, by name."""
     assert not is_replayable(body)
@@ -403,7 +405,9 @@ def test_chunks_of_every_kind(body: Any):
     assert all(type(piece) is bytes and piece for piece in pieces)
 
 
-@pytest.mark.parametrize("body", [None, b"", "", io.BytesIO(), [], generator(b"", "")], ids=type_name)
+@pytest.mark.parametrize(
+    "body", [None, b"", "", io.BytesIO(), [], generator(b"", "")], ids=type_name
+)
 def test_chunks_of_nothing(body: Any):
     """Empty content is no pieces."""
     assert [] == list(chunks(body, declared=0))

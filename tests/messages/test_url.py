@@ -732,7 +732,9 @@ def test_params_leave_a_url_as_given():
     assert b"/%7e/../?%7e&a=~" == with_params(url, {"a": "~"}).target
 
 
-@pytest.mark.parametrize("data", [5, [1], ["abc"], [("a",)], None, object()], ids=lambda value: type(value).__name__)
+@pytest.mark.parametrize(
+    "data", [5, [1], ["abc"], [("a",)], None, object()], ids=lambda value: type(value).__name__
+)
 def test_not_a_form(data):
     """What is neither text, a mapping nor pairs is a ValueError."""
     with pytest.raises(ValueError, match="2-tuples"):

@@ -60,7 +60,7 @@ def test_a_failing_script_fails_the_test():
     def script(peer: raw.Peer) -> None:
         assert peer.receive_head() == b"something else"
 
-    with pytest.raises(AssertionError), raw.serve(script) as server:  # noqa: PT012
+    with pytest.raises(AssertionError), raw.serve(script) as server:
         client = connect(server)
         client.request("GET", "/")
         with pytest.raises(http.client.HTTPException):
@@ -289,7 +289,7 @@ def test_a_connection_is_kept(web: Web):
 
 def test_what_is_not_http_fails_the_test():
     """A request that h11 refuses is an error of the client, and is raised."""
-    with pytest.raises(AssertionError, match="not HTTP"), Web() as web:  # noqa: PT012
+    with pytest.raises(AssertionError, match="not HTTP"), Web() as web:
         with socket.create_connection(("127.0.0.1", web.port)) as client:
             client.sendall(b"GET / HTTP/1.1\r\nno host here\r\n\r\n")
             assert client.recv(100).startswith(b"HTTP/1.1 400 ")

@@ -35,7 +35,7 @@ class ForeignJar:
     def __init__(self, jar: CookieJar) -> None:
         self.jar = jar
 
-    def store(self, url: URL, set_cookie_values: Iterable[str | bytes], now: float) -> None:  # noqa: ARG002
+    def store(self, url: URL, set_cookie_values: Iterable[str | bytes], now: float) -> None:
         """Hands the Set-Cookie fields to the jar."""
         values = [v.decode("latin-1") if isinstance(v, bytes) else v for v in set_cookie_values]
         self.jar.extract_cookies(response_with(values), request_to(url))  # type: ignore[arg-type]

@@ -86,7 +86,7 @@ class PreparedRequest(messages_request.PreparedRequest):
 
     def prepare_headers(self, headers: Any) -> None:
         prepared = Headers()
-        for name, value in (headers.items() if hasattr(headers, "items") else headers or ()):
+        for name, value in headers.items() if hasattr(headers, "items") else headers or ():
             if isinstance(name, bytes):
                 name = name.decode("latin-1")
             prepared[name] = value
@@ -281,4 +281,3 @@ _OPTIONS = frozenset(
     ("allow_redirects", "cert", "config", "deadline", "prefetch", "proxies", "stream", "timeout",
      "verify")
 )  # fmt: skip
-

@@ -19,7 +19,8 @@ _TOKEN = r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
 _FIELD_LINES = re.compile(rf"(?:{_TOKEN}: (?:[!-~\x80-\uffff][^\x00-\x08\n-\x1f\x7f]*)?\r\n)*")
 # Fields that make more of a response than its content; most responses have none of them.
 _NOTABLE = re.compile(
-    rb"\n(?:[sS][eE][tT]-[cC][oO]|[cC][oO][nN][tT][eE][nN][tT]-[eE][nN])"  # Set-Cookie, Content-Encoding
+    # Set-Cookie, Content-Encoding
+    rb"\n(?:[sS][eE][tT]-[cC][oO]|[cC][oO][nN][tT][eE][nN][tT]-[eE][nN])"
 )
 _FIELD_NAME = re.compile(_TOKEN)
 _FIELD_VALUE = re.compile(r"(?:[^\x00-\x20\x7f][^\x00-\x08\n-\x1f\x7f]*)?")
@@ -94,9 +95,7 @@ class FieldSection:
         wanted = name.lower().encode("latin-1")
         if not self.has(wanted):
             return []
-        return [
-            value.decode("latin-1") for found, value in self.lines if found.lower() == wanted
-        ]
+        return [value.decode("latin-1") for found, value in self.lines if found.lower() == wanted]
 
     def __iter__(self) -> Iterator[tuple[bytes, bytes]]:
         return iter(self.lines)
@@ -140,7 +139,7 @@ class Headers(MutableMapping[str, Any]):
     gives them apart.
     """
 
-    __slots__ = ("_store", "_section", "_encoded", "__weakref__")
+    __slots__ = ("__weakref__", "_encoded", "_section", "_store")
 
     def __init__(
         self,
@@ -251,7 +250,7 @@ def _encode(fields: Iterable[tuple[Any, Any]]) -> bytes:
     try:
         text = "".join([f"{name}: {value}\r\n" for name, value in pairs])
         whole = (
-            all([type(value) is str and type(name) is str for name, value in pairs])
+            all([type(v) is str and type(n) is str for n, v in pairs])  # noqa: C419  (0.4 µs less)
             and text.count("\n") == len(pairs)
             and _FIELD_LINES.fullmatch(text) is not None
         )

@@ -137,9 +137,9 @@ class RawContent:
     @property
     def closed(self) -> bool:
         return (
-            self._ended and not self._buffer
-            or self._response._source is None and self._response._received is None
-            and not self._buffer
+            (self._ended and not self._buffer)
+            or (self._response._source is None and self._response._received is None
+            and not self._buffer)
         )  # fmt: skip
 
     def isclosed(self) -> bool:

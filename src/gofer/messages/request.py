@@ -117,7 +117,7 @@ class PreparedRequest(WithHooks):
     _cookies: Any = None
     _hooks: dict[str, Any] | None = None
 
-    # URL ------------------------------------------------------------------------------------------
+    # URL ----------------------------------------------------------------------------------------
 
     @property
     def url(self) -> Any:
@@ -157,7 +157,7 @@ class PreparedRequest(WithHooks):
         """The request target: path and query."""
         return self.url_parsed.target.decode("ascii")
 
-    # Fields -----------------------------------------------------------------------------------------
+    # Fields -------------------------------------------------------------------------------------
 
     @property
     def headers(self) -> Headers:
@@ -191,7 +191,7 @@ class PreparedRequest(WithHooks):
         """True if a field of that (lower-case) name will be sent. Makes no copy."""
         return lowered_name in self.sent_headers
 
-    # Hooks ------------------------------------------------------------------------------------------
+    # Hooks --------------------------------------------------------------------------------------
 
     @property
     def hooks(self) -> dict[str, Any]:
@@ -203,7 +203,7 @@ class PreparedRequest(WithHooks):
     def hooks(self, value: dict[str, Any]) -> None:
         self._hooks = value
 
-    # Content ----------------------------------------------------------------------------------------
+    # Content ------------------------------------------------------------------------------------
 
     def rewind(self) -> None:
         """Make the content ready to be sent again from its start.

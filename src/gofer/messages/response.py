@@ -31,7 +31,7 @@ PIECE = 64 * 1024  # bytes of decoded content handed on at a time
 
 _UNSET: Any = object()
 
-_scan_json = json_library.JSONDecoder().scan_once
+_scan_json: Any = json_library.JSONDecoder().scan_once  # type: ignore[attr-defined]
 
 REDIRECT_STATUS_CODES = frozenset((301, 302, 303, 307, 308))
 
@@ -84,7 +84,7 @@ class Response:
     # Class-wide until somebody sets them: making a response costs only what differs.
     status_code: Any = None
     url: Any = None
-    request: "PreparedRequest | None" = None  # type: ignore[assignment]
+    request: "PreparedRequest | None" = None
     connection: Any = None
     error: Exception | None = None
     fields: FieldSection = FieldSection(b"\r\n\r\n")
@@ -169,7 +169,7 @@ class Response:
             from datetime import timedelta
 
             elapsed = timedelta(seconds=self._elapsed)
-        return elapsed  # type: ignore[no-any-return]
+        return elapsed
 
     @elapsed.setter
     def elapsed(self, value: "timedelta") -> None:

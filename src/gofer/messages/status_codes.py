@@ -2,7 +2,7 @@
 
 from typing import Any
 
-__all__ = ["codes", "LookupDict", "reason_phrase"]
+__all__ = ["LookupDict", "codes", "reason_phrase"]
 
 _NAMES: dict[int, tuple[str, ...]] = {
     100: ("continue",),

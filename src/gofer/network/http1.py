@@ -57,8 +57,19 @@ class Http1Connection:
     """A stream that speaks HTTP/1.1, and where it belongs."""
 
     __slots__ = (
-        "closing", "counted", "exchanges", "generation", "host", "idle_since", "pool", "reader",
-        "route", "runtime", "stream", "whole", "__weakref__",
+        "__weakref__",
+        "closing",
+        "counted",
+        "exchanges",
+        "generation",
+        "host",
+        "idle_since",
+        "pool",
+        "reader",
+        "route",
+        "runtime",
+        "stream",
+        "whole",
     )  # fmt: skip
 
     def __init__(
@@ -86,9 +97,7 @@ class Http1Connection:
                 self.counted = False
                 self.pool.release(self.route)
 
-    async def exchange(
-        self, request: PreparedRequest, head: bytes, started: float
-    ) -> Response:
+    async def exchange(self, request: PreparedRequest, head: bytes, started: float) -> Response:
         """Send the request and return its response as soon as the head is there.
 
         Raises:
@@ -368,7 +377,9 @@ class Http1Connection:
                 f"{self.reader.peer}: the deadline of the whole call passed while {doing}",
                 request=request,
             )
-        return kind(f"{self.reader.peer}: {phase} timeout of {limit} seconds {doing}", request=request)
+        return kind(
+            f"{self.reader.peer}: {phase} timeout of {limit} seconds {doing}", request=request
+        )
 
     def __repr__(self) -> str:
         state = f"closed: {self.closing}" if self.closing else f"{self.exchanges} exchanges"

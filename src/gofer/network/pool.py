@@ -9,6 +9,7 @@ unread, nothing came since, and it has not idled too long. Most recently used fi
 surplus connections grow old and go.
 """
 
+import contextlib
 import os
 import threading
 import weakref
@@ -123,17 +124,14 @@ class Pool:
             connection.close(POOL_CLOSED)
             return
         host = connection.host
-        if self._waiters or host.waiters:
-            if self._hand_over(connection, host):
-                return
+        if (self._waiters or host.waiters) and self._hand_over(connection, host):
+            return
         connection.idle_since = now
         idle = host.idle
         idle.append(connection)
         if len(idle) > self.limits.idle_per_host:
-            try:
+            with contextlib.suppress(IndexError):  # another thread was quicker
                 idle.pop(0).close(NO_ROOM)
-            except IndexError:
-                pass
         if connection.route is not self._latest:
             self._make_latest(connection.route)
 

@@ -32,12 +32,16 @@ NONE, LENGTH, CHUNKED, CLOSE = "none", "content-length", "chunked", "close"
 
 LAST_CHUNK = b"0\r\n\r\n"
 
-_METHODS = {name: name.encode() for name in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")}
+_METHODS = {
+    name: name.encode() for name in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+}
 _METHOD = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _STATUS_LINE = re.compile(rb"HTTP/1\.[01] [1-9][0-9]{2}(?: [^\x00-\x08\x0a-\x1f\x7f]*)?\r\n")
 _FOLD = re.compile(rb"[ \t]*\r\n[ \t]+")
 _LONE_CR = re.compile(rb"\r(?!\n)")
-_LENGTH_LINES = re.compile(rb"\r\ncontent-length:[ \t]*([0-9]+(?:[ \t]*,[ \t]*[0-9]+)*)[ \t]*(?=\r\n)", re.I)
+_LENGTH_LINES = re.compile(
+    rb"\r\ncontent-length:[ \t]*([0-9]+(?:[ \t]*,[ \t]*[0-9]+)*)[ \t]*(?=\r\n)", re.I
+)
 _LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*([0-9]{1,19})[ \t]*\r\n", re.I)
 _UNSAFE_FOLD = re.compile(
     rb"\r\n(?:content-length|transfer-encoding):[^\r]*\r(?:\n[ \t]|[^\n])", re.I
@@ -176,11 +180,31 @@ class ResponseReader:
     """
 
     __slots__ = (
-        "_chunk_parser", "_data_bytes", "_fed_bytes", "_first_pieces", "_head", "_head_bytes",
-        "_head_only", "_interim_seen", "_mending", "_parser", "_parsed_status",
+        "_chunk_parser",
+        "_data_bytes",
+        "_fed_bytes",
+        "_first_pieces",
+        "_head",
+        "_head_bytes",
+        "_head_only",
+        "_interim_seen",
+        "_mending",
+        "_parsed_status",
+        "_parser",
         "_trailer_lines",
-        "complete", "excess", "fields", "framing", "interim", "keep_alive", "limits", "on_body",
-        "peer", "pieces", "remaining", "repaired", "status",
+        "complete",
+        "excess",
+        "fields",
+        "framing",
+        "interim",
+        "keep_alive",
+        "limits",
+        "on_body",
+        "peer",
+        "pieces",
+        "remaining",
+        "repaired",
+        "status",
     )  # fmt: skip
 
     def __init__(self, limits: Limits, peer: str = "the server") -> None:
@@ -423,9 +447,7 @@ class ResponseReader:
             self.interim.append((status, FieldSection(section)))
             self._head_bytes += len(section)
             if len(self.interim) > self.limits.max_interim_responses:
-                raise FieldSectionTooLarge(
-                    self._over("interim responses", "max_interim_responses")
-                )
+                raise FieldSectionTooLarge(self._over("interim responses", "max_interim_responses"))
         self._reset_parse()
         self._head = b""
         if head:
@@ -647,9 +669,7 @@ def _mended(head: bytes) -> bytes:
         return head
     section = _LONE_CR.sub(b" ", _FOLD.sub(b" ", section))
     lengths = {
-        value.strip()
-        for line in _LENGTH_LINES.finditer(section)
-        for value in line[1].split(b",")
+        value.strip() for line in _LENGTH_LINES.finditer(section) for value in line[1].split(b",")
     }
     if b"\r\ntransfer-encoding:" in section.lower():
         section = _LENGTH_LINES.sub(b"", section)

@@ -14,7 +14,7 @@ Rules for every runtime:
 The caller decides which limit fired and raises the named exception of `gofer.exceptions`.
 """
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Coroutine
 from typing import Any, Protocol, TypeVar
 
 T = TypeVar("T")
@@ -73,13 +73,13 @@ class Runtime(Protocol):
 
     def event(self) -> Event: ...
 
-    async def resolve(self, host: str, port: int, deadline: float | None) -> list[tuple]:
+    async def resolve(self, host: str, port: int, deadline: float | None) -> list[tuple[Any, ...]]:
         """The (family, sockaddr) pairs of `host`, in the system's order of preference.
 
         Raises `OSError` (`socket.gaierror`) if there is none. Never blocks past the deadline.
         """
 
-    async def connect(self, addresses: list[tuple], deadline: float | None) -> Stream:
+    async def connect(self, addresses: list[tuple[Any, ...]], deadline: float | None) -> Stream:
         """A TCP stream to the first of `addresses` that answers (RFC 8305, staggered by 250 ms).
 
         Raises the `OSError` of the last address, with one note for each of them.

@@ -216,4 +216,3 @@ def _renew_authorization(request: Any, url: URL) -> None:
         auth = credentials_for(url, request.environment, now, is_redirected=True)
         if auth is not None:
             auth(request)
-
