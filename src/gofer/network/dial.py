@@ -150,7 +150,7 @@ async def _reach(
         return await runtime.connect(
             addresses,
             deadline,
-            source_address=route.source_address,  # type: ignore[call-arg]
+            source_address=route.source_address,
         )
     except OSError as exc:
         reason = "; ".join(getattr(exc, "__notes__", ())) or exc.strerror or exc

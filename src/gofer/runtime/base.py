@@ -12,6 +12,9 @@ Rules for every runtime:
 - closing never waits: `abort()` is a plain function, safe to call twice and from anywhere.
 
 The caller decides which limit fired and raises the named exception of `gofer.exceptions`.
+
+Looking names up (`names.py`) and connecting to several addresses (`connecting.py`) are written
+once, over an event and a leaf that waits for descriptors.
 """
 
 from collections.abc import Coroutine
@@ -64,7 +67,10 @@ class Runtime(Protocol):
     name: str
 
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        """Drive `coroutine` to its end from synchronous code."""
+        """Drive `coroutine` to its end from synchronous code.
+
+        Raises `RuntimeError` where that is impossible: a loop that is not ours is running.
+        """
 
     def now(self) -> float:
         """Monotonic seconds."""
@@ -79,10 +85,13 @@ class Runtime(Protocol):
         Raises `OSError` (`socket.gaierror`) if there is none. Never blocks past the deadline.
         """
 
-    async def connect(self, addresses: list[tuple[Any, ...]], deadline: float | None) -> Stream:
+    async def connect(
+        self, addresses: list[tuple[Any, ...]], deadline: float | None, **options: Any
+    ) -> Stream:
         """A TCP stream to the first of `addresses` that answers (RFC 8305, staggered by 250 ms).
 
-        Raises the `OSError` of the last address, with one note for each of them.
+        `options` are those of `connecting.connect_first`. Raises the `OSError` of the last
+        address, with one note for each of them.
         """
 
     async def connect_unix(self, path: str, deadline: float | None) -> Stream: ...

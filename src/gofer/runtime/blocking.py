@@ -18,19 +18,19 @@ import select
 import socket
 import struct
 import time
-from collections.abc import Coroutine, Iterable
+from collections.abc import Coroutine
 from time import monotonic
 from typing import IO, Any, TypeVar
 
+from gofer.runtime import names
 from gofer.runtime.base import Event, TimedOut
+from gofer.runtime.connecting import connect_first
+from gofer.runtime.names import Address
 
 __all__ = ["BlockingRuntime", "BlockingStream", "runtime"]
 
 T = TypeVar("T")
-Address = tuple[Any, ...]  # (family, sockaddr)
-
 FIRST_WAIT = 0.02  # seconds; shorter costs slow answers a poll, longer starves under timer signals
-ATTEMPT_DELAY = 0.25  # seconds before the next address is tried beside the last (RFC 8305, 5)
 LONGEST_POLL = 3600.0  # seconds; poll takes milliseconds in a C int
 LONGEST_SEND_FILE = 1024 * 1024  # bytes; each pipe-full of sendfile waits anew, so keep turns short
 
@@ -41,8 +41,6 @@ _KERNEL_CAN_LIMIT = hasattr(os, "get_blocking") and os.name == "posix"
 _FIRST_WAIT_TIMEVAL = struct.pack("ll", 0, int(FIRST_WAIT * 1_000_000))
 # What os.sendfile says to a file or a socket that it cannot serve; nothing was sent then.
 _NO_SEND_FILE = {errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSOCK}
-# What a connect that goes on says. EWOULDBLOCK means that on Windows alone: elsewhere it failed.
-_IN_PROGRESS = {errno.EWOULDBLOCK} if os.name == "nt" else {errno.EINPROGRESS}
 
 
 class BlockingStream:
@@ -233,47 +231,25 @@ class BlockingRuntime:
     async def resolve(self, host: str, port: int, deadline: float | None) -> list[Address]:
         """The (family, sockaddr) pairs of `host`, in the system's order of preference.
 
-        getaddrinfo cannot be interrupted, so with a deadline it runs in a thread of its own that
-        is left behind when time is up and does not keep the interpreter from exiting.
+        Without a deadline in this thread, with one in a thread that may be left behind.
 
         Raises:
             OSError: `socket.gaierror`, no address is known.
             TimedOut: the deadline passed first.
         """
-        literal = _literal(host, port)
-        if literal is not None:
-            return [literal]
-        name = _name_bytes(host)
         if deadline is None:
-            return _look_up(name, port)
-        return _look_up_until(name, port, deadline)
+            return names.look_up(host, port)
+        address = names.literal(host, port)
+        if address is not None:
+            return [address]
+        _seconds_until(deadline)
+        return await names.resolve(host, port, deadline, _Event)
 
     async def connect(
-        self,
-        addresses: list[Address],
-        deadline: float | None,
-        *,
-        source_address: tuple[str, int] | None = None,
-        socket_options: Iterable[tuple[Any, ...]] = (),
-        keep_alive: bool = True,
+        self, addresses: list[Address], deadline: float | None, **options: Any
     ) -> BlockingStream:
-        """A TCP stream to the first of `addresses` that answers (RFC 8305).
-
-        Args:
-            source_address: (IP literal, port) to connect from; port 0 is any.
-            socket_options: arguments of `setsockopt`, applied before connecting.
-            keep_alive: SO_KEEPALIVE, so that a vanished peer is noticed at last.
-
-        Raises:
-            OSError: the last address's error, with a note for each address.
-            TimedOut: with a note for each address that was tried.
-        """
-        options: list[tuple[Any, ...]] = [(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)]
-        if keep_alive:
-            options.append((socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1))
-        options.extend(socket_options)
-        sock = _Race(addresses, deadline, source_address, options).run()
-        return _stream_of(sock)
+        """A TCP stream to the first of `addresses` that answers; see `connect_first`."""
+        return _stream_of(await connect_first(addresses, deadline, _wait_writable, **options))
 
     async def connect_unix(self, path: str, deadline: float | None) -> BlockingStream:
         """A stream to the unix socket at `path`.
@@ -344,6 +320,12 @@ def _acquire_until(lock: Any, deadline: float | None) -> bool:
     return bool(lock.acquire(True, seconds))
 
 
+async def _wait_writable(descriptors: list[int], until: float | None) -> list[int]:
+    """Those of `descriptors` that are writable or broken; none if `until` came first."""
+    seconds = None if until is None else max(0.0, until - monotonic())
+    return [descriptor for descriptor, _ in _poll(descriptors, WRITABLE, seconds)]
+
+
 def _poll(descriptors: list[int], events: int, seconds: float | None) -> list[tuple[int, int]]:
     """The (descriptor, events) that are ready within `seconds`; may end early with none."""
     seconds = LONGEST_POLL if seconds is None else min(seconds, LONGEST_POLL)
@@ -412,189 +394,3 @@ def _stream_of(sock: socket.socket) -> BlockingStream:
     except BaseException:
         sock.close()
         raise
-
-
-# Names ------------------------------------------------------------------------------------------
-
-
-def _literal(host: str, port: int) -> Address | None:
-    """The address that `host` spells out, or None if it is a name. Scoped IPv6 counts as a name."""
-    try:
-        if ":" in host:
-            socket.inet_pton(socket.AF_INET6, host)
-            return socket.AF_INET6, (host, port, 0, 0)
-        if host[-1:].isdigit():
-            socket.inet_pton(socket.AF_INET, host)
-            return socket.AF_INET, (host, port)
-    except OSError:
-        pass
-    return None
-
-
-def _name_bytes(host: str) -> bytes:
-    """`host` for getaddrinfo: as bytes it skips Python's idna codec (8 ms at its first use)."""
-    if not host or "\0" in host or not host.isascii():
-        raise socket.gaierror(socket.EAI_NONAME, "not a host name")
-    return host.encode("ascii")
-
-
-def _look_up(name: bytes, port: int) -> list[Address]:
-    # Only TCP, or each address would come once per socket type.
-    found = socket.getaddrinfo(name, port, type=socket.SOCK_STREAM)
-    addresses = [(family, sockaddr) for family, _, _, _, sockaddr in found]
-    return list(dict.fromkeys(addresses))  # /etc/hosts may name one twice
-
-
-def _look_up_until(name: bytes, port: int, deadline: float) -> list[Address]:
-    """`_look_up` in a thread. A bare one: 47 us, where `threading.Thread` takes 109."""
-    _seconds_until(deadline)
-    done = _thread.allocate_lock()
-    done.acquire()
-    found: list[Address] = []
-    errors: list[BaseException] = []
-
-    def look_up() -> None:
-        try:
-            found.extend(_look_up(name, port))
-        except BaseException as error:  # it belongs to the thread that waits
-            errors.append(error)
-        finally:
-            done.release()
-
-    _thread.start_new_thread(look_up, ())
-    if not _acquire_until(done, deadline):
-        raise TimedOut
-    if errors:
-        raise errors.pop()
-    return found
-
-
-# Connecting -------------------------------------------------------------------------------------
-
-
-class _Race:
-    """Attempts to connect, each to one address, the next one 250 ms after the last (RFC 8305).
-
-    An attempt that fails starts the next at once. The first to succeed wins; the others are
-    closed. With one address this is a plain connect with a limit.
-    """
-
-    def __init__(
-        self,
-        addresses: list[Address],
-        deadline: float | None,
-        source_address: tuple[str, int] | None,
-        options: list[tuple[Any, ...]],
-    ) -> None:
-        self._waiting = _interleaved(addresses)
-        self._deadline = deadline
-        self._source_address = source_address
-        self._options = options
-        self._trying: dict[int, tuple[socket.socket, Address]] = {}  # by file descriptor
-        self._last_error = OSError(errno.EADDRNOTAVAIL, "there is no address to connect to")
-        self._notes: list[str] = []
-
-    def run(self) -> socket.socket:
-        """The connected socket.
-
-        Raises:
-            OSError, TimedOut: see `BlockingRuntime.connect`.
-        """
-        try:
-            while self._waiting or self._trying:
-                winner = self._turn()
-                if winner is not None:
-                    return winner
-            raise self._last_error
-        except (OSError, TimedOut) as error:
-            for _, address in self._trying.values():
-                self._notes.append(f"{_text(address)}: no answer")
-            for note in self._notes:
-                error.add_note(note)
-            raise
-        finally:
-            for sock, _ in self._trying.values():
-                sock.close()
-
-    def _turn(self) -> socket.socket | None:
-        """Start one more attempt, if there is one, and give all of them some time."""
-        seconds = _seconds_until(self._deadline)
-        if self._waiting:
-            winner = self._start(self._waiting.pop(0))
-            if winner is not None:
-                return winner
-        next_start = monotonic() + ATTEMPT_DELAY if self._waiting else None
-        while self._trying:
-            seconds = _seconds_until(self._deadline)
-            if next_start is not None:
-                until_next = next_start - monotonic()
-                if until_next <= 0:
-                    return None
-                seconds = until_next if seconds is None else min(seconds, until_next)
-            for descriptor, _ in _poll(list(self._trying), WRITABLE, seconds):
-                winner = self._finish(descriptor)
-                if winner is not None:
-                    return winner
-                next_start = 0.0 if self._waiting else None
-        return None
-
-    def _start(self, address: Address) -> socket.socket | None:
-        """Begin to connect. The socket, if that is already done."""
-        family, sockaddr = address
-        sock = None
-        try:
-            sock = socket.socket(family, socket.SOCK_STREAM)
-            for option in self._options:
-                sock.setsockopt(*option)
-            if self._source_address is not None:
-                sock.bind(self._source_address)
-            sock.setblocking(False)
-            number = sock.connect_ex(sockaddr)
-        except BaseException as error:
-            if sock is not None:
-                sock.close()
-            if not isinstance(error, OSError):
-                raise
-            self._failed(address, error)
-            return None
-        if number == 0:
-            return sock
-        if number in _IN_PROGRESS:
-            self._trying[sock.fileno()] = sock, address
-            return None
-        sock.close()
-        self._failed(address, OSError(number, os.strerror(number)))
-        return None
-
-    def _finish(self, descriptor: int) -> socket.socket | None:
-        """Take a decided attempt out of the race. The socket, if it is connected."""
-        sock, address = self._trying.pop(descriptor)
-        number = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
-        if number == 0:
-            return sock
-        sock.close()
-        self._failed(address, OSError(number, os.strerror(number)))
-        return None
-
-    def _failed(self, address: Address, error: OSError) -> None:
-        self._last_error = error
-        self._notes.append(f"{_text(address)}: {error.strerror or error}")
-
-
-def _interleaved(addresses: list[Address]) -> list[Address]:
-    """Alternate between the family that the resolver put first and the others (RFC 8305, 4)."""
-    if len(addresses) < 3:
-        return list(addresses)
-    first = [address for address in addresses if address[0] == addresses[0][0]]
-    others = [address for address in addresses if address[0] != addresses[0][0]]
-    ordered = []
-    while first or others:
-        ordered.extend(first[:1] + others[:1])
-        del first[:1], others[:1]
-    return ordered
-
-
-def _text(address: Address) -> str:
-    """An address as people write it: 192.0.2.1:80, [2001:db8::1]:80."""
-    host, port = address[1][:2]
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -1,0 +1,87 @@
+"""From a host name to addresses: written once, for every runtime.
+
+getaddrinfo cannot be interrupted, so it runs in a thread of its own, which is left behind when
+time is up and does not keep the interpreter from exiting. The runtime gives the event that the
+thread sets. Gevent patches `socket` and `_thread` in place, so both are looked up when called.
+"""
+
+import _thread
+import socket
+from collections.abc import Callable
+from typing import Any
+
+from gofer.runtime.base import Event
+
+__all__ = ["Address", "literal", "look_up", "resolve"]
+
+Address = tuple[Any, ...]  # (family, sockaddr)
+
+
+async def resolve(
+    host: str, port: int, deadline: float | None, new_event: Callable[[], Event]
+) -> list[Address]:
+    """The (family, sockaddr) pairs of `host`, in the system's order of preference.
+
+    Args:
+        new_event: makes an event that another thread may set.
+
+    Raises:
+        OSError: `socket.gaierror`, no address is known.
+        TimedOut: the deadline passed first.
+    """
+    address = literal(host, port)
+    if address is not None:
+        return [address]
+    name = _name_bytes(host)
+    done = new_event()
+    found: list[Address] = []
+    errors: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            found.extend(_addresses(name, port))
+        except BaseException as error:  # it belongs to whoever waits
+            errors.append(error)
+        finally:
+            done.set()
+
+    # A bare thread: 47 us, where `threading.Thread` takes 109.
+    _thread.start_new_thread(work, ())
+    await done.wait(deadline)
+    if errors:
+        raise errors.pop()
+    return found
+
+
+def look_up(host: str, port: int) -> list[Address]:
+    """As `resolve`, in this thread and for as long as it takes."""
+    address = literal(host, port)
+    return [address] if address is not None else _addresses(_name_bytes(host), port)
+
+
+def literal(host: str, port: int) -> Address | None:
+    """The address that `host` spells out, or None if it is a name. Scoped IPv6 counts as a name."""
+    try:
+        if ":" in host:
+            socket.inet_pton(socket.AF_INET6, host)
+            return socket.AF_INET6, (host, port, 0, 0)
+        if host[-1:].isdigit():
+            socket.inet_pton(socket.AF_INET, host)
+            return socket.AF_INET, (host, port)
+    except OSError:
+        pass
+    return None
+
+
+def _name_bytes(host: str) -> bytes:
+    """`host` for getaddrinfo: as bytes it skips Python's idna codec (8 ms at its first use)."""
+    if not host or "\0" in host or not host.isascii():
+        raise socket.gaierror(socket.EAI_NONAME, "not a host name")
+    return host.encode("ascii")
+
+
+def _addresses(name: bytes, port: int) -> list[Address]:
+    # Only TCP, or each address would come once per socket type.
+    found = socket.getaddrinfo(name, port, type=socket.SOCK_STREAM)
+    addresses = [(family, sockaddr) for family, _, _, _, sockaddr in found]
+    return list(dict.fromkeys(addresses))  # /etc/hosts may name one twice
