@@ -18,12 +18,12 @@ def request(method: Any, url: Any, *, session: Session | None = None, **kwargs: 
         session: run the call on this session instead of one of its own.
     """
     if session is not None:
-        return session.request(method, url, **kwargs)  # type: ignore[no-any-return]
+        return session.request(method, url, **kwargs)
     with Session() as own:
         response = own.request(method, url, **kwargs)
     if kwargs.get("return_response") is False:
-        response.session = None  # an unsent request, which gets another one when it is sent
-    return response  # type: ignore[no-any-return]
+        response.session = None  # type: ignore[attr-defined]  # an unsent request, which gets another one when it is sent
+    return response
 
 
 def get(url: Any, params: Any = None, **kwargs: Any) -> Response:

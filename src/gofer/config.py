@@ -192,6 +192,9 @@ def default_of(key: str) -> Any:
     return value
 
 
+PHASES = ("connect", "read", "write", "pool", "total")
+
+
 class Timeouts:
     """How long each phase may take, seconds; None is no limit.
 
@@ -217,7 +220,7 @@ class Timeouts:
         total: float | None = None,
     ) -> None:
         for name, value in zip(
-            ("connect", "read", "write", "pool", "total"),
+            PHASES,
             (connect, read, write, pool, total),
             strict=True,
         ):
@@ -234,6 +237,10 @@ class Timeouts:
 
     def __delattr__(self, name: str) -> None:
         raise AttributeError("Timeouts cannot be changed; make another one")
+
+    def replace(self, **changes: float | None) -> "Timeouts":
+        """A copy with some limits changed."""
+        return Timeouts(**{name: changes.get(name, getattr(self, name)) for name in PHASES})
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Timeouts) and tuple(self) == tuple(other)

@@ -111,7 +111,7 @@ class HTTPAdapter(BaseAdapter):
         if settings is None:
             from gofer.sessions import Session
 
-            settings = Session()._make_settings()
+            settings = Session()._settings_now()
         timeouts = timeouts_from(timeout, Timeouts()) if timeout is not None else settings.timeouts
         settings = settings.replace(
             timeouts=timeouts,
@@ -122,7 +122,7 @@ class HTTPAdapter(BaseAdapter):
         )
         settings.router = type(settings.router)(settings)
         request.settings = settings
-        response = runtime.run(fold([retries], self.network.send)(request))  # type: ignore[arg-type]
+        response: Any = runtime.run(fold([retries], self.network.send)(request))
         response.connection = self
         if not stream:
             response.content  # noqa: B018  (reads it)

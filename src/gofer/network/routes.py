@@ -26,7 +26,7 @@ HTTP_1_1 = ("http/1.1",)
 class Settings(Protocol):
     """What of a session's or a call's settings decides the route."""
 
-    proxies: Mapping[str, str | None] | None  # by scheme://host, scheme, all://host, all
+    proxies: Any  # a mapping or None: URLs by scheme://host, scheme, all://host, all
     verify: Any  # True or None, False, a path, an ssl.SSLContext
     cert: Any  # a path, (cert, key), (cert, key, password)
     unix_socket: str | None

@@ -7,13 +7,13 @@ feature that is off is not in the chain.
     redirects ▸ answer hooks ▸ cookies ▸ auth ▸ wire hooks ▸ retries ▸ network
 """
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Callable, Coroutine, Iterable
 from typing import Any
 
 __all__ = ["Send", "Stage", "fold"]
 
-Send = Callable[[Any], Awaitable[Any]]
-Stage = Callable[[Any, Send], Awaitable[Any]]
+Send = Callable[[Any], Coroutine[Any, Any, Any]]
+Stage = Callable[[Any, Send], Coroutine[Any, Any, Any]]
 
 
 def fold(stages: Iterable[Stage], network: Send) -> Send:

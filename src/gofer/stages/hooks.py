@@ -36,7 +36,7 @@ async def wire_hooks(request: Any, send: Send) -> Any:
     if hooks:
         for event in ("pre_request", "pre_send"):
             if hooks.get(event):
-                replaced = dispatch(event, hooks, request, WithHooks, request.settings)
+                replaced = await dispatch(event, hooks, request, WithHooks, request.settings)
                 if replaced is not request:
                     request = _sendable(replaced, request)
     stream = request.settings.verbose
@@ -54,16 +54,16 @@ async def answer_hooks(request: Any, send: Send) -> Any:
     settings = request.settings
     take_history(request, response)
     if hooks.get("response"):
-        response = dispatch("response", hooks, response, Response, settings)
+        response = await dispatch("response", hooks, response, Response, settings)
     if hooks.get("post_request"):
         request.response = response
-        replaced = dispatch("post_request", hooks, request, WithHooks, settings)
+        replaced = await dispatch("post_request", hooks, request, WithHooks, settings)
         if replaced.response is not None:
             response = replaced.response
     return response
 
 
-def dispatch(event: str, hooks: Any, data: Any, expected: type, settings: Any) -> Any:
+async def dispatch(event: str, hooks: Any, data: Any, expected: type, settings: Any) -> Any:
     """What is left of `data` after every callback of `event`, each given the last one's result.
 
     A callback that returns None changes nothing, but for what it did to the object itself.
@@ -81,6 +81,8 @@ def dispatch(event: str, hooks: Any, data: Any, expected: type, settings: Any) -
                 result = callback(data, **_keywords(settings))
             else:
                 result = callback(data)
+            if hasattr(result, "__await__"):  # an async def: not for synchronous faces
+                result = await result
         except Exception as error:
             policy = settings.hook_errors
             if policy == "raise" or (policy is None and modern):

@@ -1,0 +1,453 @@
+"""`Client`: a session's calls, from arguments to the answer, on whatever runtime the face drives.
+
+A face (`Session`, `AsyncSession`, the bulk functions) says how a coroutine is driven and how to
+wait; everything that happens in between is written here and below, once. State: the chains of
+stages, folded once for each combination of features, and the network they end in.
+"""
+
+from collections.abc import Coroutine, Mapping
+from time import monotonic
+from typing import Any, Generic, TypeVar
+
+from gofer.config import Settings, defaults
+from gofer.dropin.models import PreparedRequest, Request, Response
+from gofer.exceptions import HTTPError, RequestException
+from gofer.messages.fields import Headers
+from gofer.messages.url import URL, parse
+from gofer.network.environment import read as read_environment
+from gofer.network.exchange import Network
+from gofer.precedence import (
+    marked_as_left,
+    merged_headers,
+    merged_hooks,
+    own_headers,
+    prefetch_from,
+    settings_for_call,
+    url_with_params,
+)
+from gofer.stages import Send, fold
+from gofer.stages.auth import auth as auth_stage
+from gofer.stages.auth import credentials_for, from_argument
+from gofer.stages.cookies import cookies as cookies_stage
+from gofer.stages.hooks import answer_hooks, dispatch, wire_hooks
+from gofer.stages.redirects import redirects
+from gofer.stages.retries import retries
+from gofer.state import SessionState
+
+__all__ = ["Client", "failed_response"]
+
+Answer = TypeVar("Answer")  # what a call gives: a Response, or something to await for one
+
+# What a request may need that others do not; each combination has a chain of its own.
+HOOKS, VERBOSE, AUTH, ADAPTERS = 1, 2, 4, 8
+
+
+class Road:
+    """A network, and the chains of stages that end in it."""
+
+    __slots__ = ("chains", "network")
+
+    def __init__(self, network: Network) -> None:
+        self.network = network
+        self.chains: dict[int, Send] = {}
+
+
+class Client(SessionState, Generic[Answer]):
+    __doc__ = SessionState.__doc__
+
+    _road: "Road | None" = None  # made for the first request
+    _mounted = False  # adapters stand in the place of retries and network
+
+    def _drive(self, coroutine: Coroutine[Any, Any, Any]) -> Answer:
+        """What a call gives its caller: the face's own way to get a coroutine done."""
+        raise NotImplementedError
+
+    @property
+    def network(self) -> Network:
+        """Pool and limits, made when the first connection is needed."""
+        return (self._road or self._make_road()).network
+
+    def _make_road(self) -> "Road":
+        road = self._road = Road(Network(self._runtime, self._limits(), self._pool_limits()))
+        return road
+
+    # The verbs ----------------------------------------------------------------------------------
+
+    def get(self, url: Any, **kwargs: Any) -> Answer:
+        """GET `url`; keywords as in `request`."""
+        return self.request("GET", url, **kwargs)
+
+    def options(self, url: Any, **kwargs: Any) -> Answer:
+        """OPTIONS `url`; keywords as in `request`."""
+        return self.request("OPTIONS", url, **kwargs)
+
+    def head(self, url: Any, **kwargs: Any) -> Answer:
+        """HEAD `url`, without following redirects unless asked to."""
+        kwargs.setdefault("allow_redirects", False)
+        return self.request("HEAD", url, **kwargs)
+
+    def post(self, url: Any, data: Any = None, json: Any = None, **kwargs: Any) -> Answer:
+        """POST to `url`; keywords as in `request`."""
+        return self.request("POST", url, data=data, json=json, **kwargs)
+
+    def put(self, url: Any, data: Any = None, **kwargs: Any) -> Answer:
+        """PUT to `url`; keywords as in `request`."""
+        return self.request("PUT", url, data=data, **kwargs)
+
+    def patch(self, url: Any, data: Any = None, **kwargs: Any) -> Answer:
+        """PATCH `url`; keywords as in `request`."""
+        return self.request("PATCH", url, data=data, **kwargs)
+
+    def delete(self, url: Any, **kwargs: Any) -> Answer:
+        """DELETE `url`; keywords as in `request`."""
+        return self.request("DELETE", url, **kwargs)
+
+    def request(
+        self,
+        method: Any,
+        url: Any,
+        params: Any = None,
+        data: Any = None,
+        headers: Any = None,
+        cookies: Any = None,
+        files: Any = None,
+        auth: Any = None,
+        timeout: Any = None,
+        allow_redirects: bool = True,
+        proxies: Any = None,
+        hooks: Any = None,
+        stream: bool | None = None,
+        verify: Any = None,
+        cert: Any = None,
+        json: Any = None,
+        *,
+        prefetch: bool | None = None,
+        config: Mapping[str, Any] | None = None,
+        deadline: float | None = None,
+        return_response: bool = True,
+    ) -> Answer:
+        """Send a request and return its `Response`.
+
+        Args:
+            method: str such as "GET".
+            url: str, bytes, or anything whose str() is a URL.
+            params: dict, pairs, str or bytes, added to the URL's query.
+            data, json, files: the content: a form, bytes, a file, an iterator; a JSON value;
+                files for multipart/form-data.
+            headers, cookies: dicts; None as a value leaves out what the session would send.
+            auth: credentials; `False` for none although the session has some.
+            timeout: seconds; (connect, read); or `Timeouts`.
+            deadline: seconds for everything together, reading the content included.
+            allow_redirects: follow redirects.
+            proxies, hooks, config: dicts, merged over the session's.
+            prefetch, stream: read the content before returning, or when it is asked for.
+            verify, cert: as in `Session`.
+            return_response: False returns the unsent `Request`.
+
+        Raises:
+            RequestException: see `gofer.exceptions` for the tree.
+            ValueError, TypeError: arguments that contradict each other or are of no use.
+        """
+        return self._drive(
+            self._request(
+                method, url, params, data, headers, cookies, files, auth, timeout, allow_redirects,
+                proxies, hooks, stream, verify, cert, json, prefetch, config, deadline,
+                return_response,
+            )
+        )  # fmt: skip
+
+    def send(self, request: Any, **options: Any) -> Answer:
+        """Send a `PreparedRequest`; options: stream, prefetch, timeout, verify, cert, proxies,
+        allow_redirects, config, deadline.
+
+        Raises:
+            ValueError: it is a `Request`, which has to be prepared first.
+        """
+        return self._drive(self._send(request, **options))
+
+    # The road of a request ----------------------------------------------------------------------
+
+    async def _request(
+        self,
+        method: Any,
+        url: Any,
+        params: Any = None,
+        data: Any = None,
+        headers: Any = None,
+        cookies: Any = None,
+        files: Any = None,
+        auth: Any = None,
+        timeout: Any = None,
+        allow_redirects: bool = True,
+        proxies: Any = None,
+        hooks: Any = None,
+        stream: bool | None = None,
+        verify: Any = None,
+        cert: Any = None,
+        json: Any = None,
+        prefetch: bool | None = None,
+        config: Mapping[str, Any] | None = None,
+        deadline: float | None = None,
+        return_response: bool = True,
+    ) -> Any:
+        """`request`, as a coroutine."""
+        if hooks is not None or self.hooks.get("args"):
+            callbacks = merged_hooks(self.hooks, hooks)
+            if callbacks.get("args"):
+                arguments = {
+                    "method": method, "url": url, "params": params, "data": data,
+                    "headers": headers, "cookies": cookies, "files": files, "auth": auth,
+                    "timeout": timeout, "allow_redirects": allow_redirects, "proxies": proxies,
+                    "hooks": callbacks, "verify": verify, "cert": cert, "json": json,
+                    "prefetch": prefetch_from(prefetch, stream), "config": config,
+                }  # fmt: skip
+                return await self._request(
+                    **await self._hooked(arguments),
+                    deadline=deadline,
+                    return_response=return_response,
+                )
+        if not return_response:
+            return Request(
+                method, url, headers, files, data, params, auth, cookies, hooks, json,
+                session=self, timeout=timeout, allow_redirects=allow_redirects, proxies=proxies,
+                stream=stream, verify=verify, cert=cert, prefetch=prefetch, config=config,
+                deadline=deadline,
+            )  # fmt: skip
+        settings = self._settings
+        if settings is None or self._settings_version != defaults.version:
+            settings = self._make_settings()
+        if not (
+            allow_redirects and timeout is None and proxies is None and stream is None
+            and verify is None and cert is None and prefetch is None and config is None
+            and deadline is None
+        ):  # fmt: skip
+            settings = settings_for_call(
+                settings, self._timeout, timeout=timeout, allow_redirects=allow_redirects,
+                proxies=proxies, stream=stream, verify=verify, cert=cert, prefetch=prefetch,
+                config=config, deadline=deadline,
+            )  # fmt: skip
+        if settings.safe_mode:
+            return await self._safely(
+                settings, method, url, params, data, headers, cookies, files, auth, hooks, json
+            )
+        request = self._prepare(
+            settings, method, url, params, data, headers, cookies, files, auth, hooks, json
+        )
+        response = await self._chain_for(request)(request)
+        if settings.danger_mode:
+            response.raise_for_status()
+        if settings.prefetch:
+            await response._load()
+        return response
+
+    async def _send(
+        self,
+        request: Any,
+        stream: bool | None = None,
+        timeout: Any = None,
+        verify: Any = None,
+        cert: Any = None,
+        proxies: Any = None,
+        allow_redirects: bool = True,
+        prefetch: bool | None = None,
+        config: Mapping[str, Any] | None = None,
+        deadline: float | None = None,
+    ) -> Any:
+        """`send`, as a coroutine."""
+        if isinstance(request, Request):
+            raise ValueError("You can only send PreparedRequests.")
+        settings = settings_for_call(
+            self._settings_now(), self._timeout, timeout=timeout, allow_redirects=allow_redirects,
+            proxies=proxies, stream=stream, verify=verify, cert=cert, prefetch=prefetch,
+            config=config, deadline=deadline,
+        )  # fmt: skip
+        request.settings = settings
+        request.session = self
+        request.environment = read_environment() if settings.trust_env else None
+        if settings.timeouts.total is not None:
+            request.deadline = monotonic() + settings.timeouts.total
+        response = await self._chain_for(request)(request)
+        if settings.danger_mode and not settings.safe_mode:
+            response.raise_for_status()
+        if settings.prefetch:
+            await response._load()
+        return response
+
+    async def _safely(self, settings: Settings, *arguments: Any) -> Any:
+        """As a plain call, but an error comes back as a falsy response (config: safe_mode)."""
+        request = None
+        try:
+            request = self._prepare(settings, *arguments)
+            response = await self._chain_for(request)(request)
+            if settings.prefetch:
+                await response._load()
+            if settings.danger_mode:
+                response.raise_for_status()
+        except RequestException as error:
+            response = getattr(error, "response", None) if isinstance(error, HTTPError) else None
+            if response is None:
+                response = failed_response(error, request)
+            response.error = error
+        return response
+
+    def _chain_for(self, request: PreparedRequest) -> Send:
+        """The stages that `request` needs, around the network."""
+        features = 0
+        if request._hooks:
+            features |= HOOKS
+        if request.settings.verbose is not None:
+            features |= VERBOSE
+        if request.auth is not None:
+            features |= AUTH
+        if self._mounted:
+            features |= ADAPTERS
+        road = self._road or self._make_road()
+        chain = road.chains.get(features)
+        if chain is None:
+            chain = road.chains[features] = self._fold(features, road.network)
+        return chain
+
+    def _fold(self, features: int, network: Network) -> Send:
+        """The chain of stages for requests with these features: what is off is not in it."""
+        stages: list[Any] = [redirects]
+        if features & HOOKS:
+            stages.append(answer_hooks)
+        stages.append(cookies_stage)
+        if features & AUTH:
+            stages.append(auth_stage)
+        if features & (HOOKS | VERBOSE):
+            stages.append(wire_hooks)
+        if features & ADAPTERS:
+            return fold(stages, self._send_by_adapter)
+        return fold([*stages, retries], network.send)
+
+    async def _send_by_adapter(self, request: Any) -> Any:
+        """The bottom of the chain where adapters are mounted."""
+        raise NotImplementedError
+
+    # Its life -----------------------------------------------------------------------------------
+
+    def close(self) -> None:
+        """Close idle connections now, and those in use when their response is done.
+
+        A session can be used again after that.
+        """
+        if self._road is not None:
+            self._road.network.pool.close()
+
+    def __repr__(self) -> str:
+        name = type(self).__name__
+        return f"<{name} {self._road.network.pool!r}>" if self._road else f"<{name}>"
+
+    # From arguments to a prepared request -------------------------------------------------------
+
+    def _prepare(
+        self,
+        settings: Settings,
+        method: Any,
+        url: Any,
+        params: Any,
+        data: Any,
+        headers: Any,
+        cookies: Any,
+        files: Any,
+        auth: Any,
+        hooks: Any,
+        json: Any,
+    ) -> PreparedRequest:
+        """The call merged over the session, nothing sent yet."""
+        request = PreparedRequest()
+        request.settings = settings
+        request.session = self
+        environment = request.environment = read_environment() if settings.trust_env else None
+        if type(method) is str:
+            request.method = method.upper()
+        else:
+            request.prepare_method(method)
+        target = url if isinstance(url, URL) else parse(url, requote=settings.encode_uri)
+        if params or self.params:
+            request.params = params
+            target = url_with_params(target, self.params, params)
+        request._url = target
+
+        session_headers = self._headers
+        shared = self._sent_headers
+        if shared is None or session_headers._encoded is not shared._encoded:
+            session_headers.encode()
+            shared = self._sent_headers = session_headers.copy()
+        request._shared_headers = shared
+        if headers or settings.base_headers is not None:
+            request.headers = merged_headers(session_headers, headers, settings.base_headers)
+        if not settings.keep_alive:
+            request.headers["Connection"] = "close"
+        if cookies is not None:
+            request.cookie_overrides = cookies
+        if data is not None or files is not None or json is not None:
+            request.data, request.files = data, files
+            request.prepare_body(data, files, json)
+        elif request.method != "GET":
+            request.prepare_content_length(None)
+        if hooks is not None or any(self.hooks.values()):
+            request.hooks = merged_hooks(self.hooks, hooks)
+        if auth is None:
+            auth = self.auth
+        if auth is not None:
+            request.auth = from_argument(auth)
+        elif target.userinfo is not None or environment is not None:
+            implied = credentials_for(target, environment, monotonic())
+            if implied is not None and not request.has_field("authorization"):
+                request.auth = implied
+        if settings.timeouts.total is not None:
+            request.deadline = monotonic() + settings.timeouts.total
+        return request
+
+    async def _hooked(self, arguments: dict[str, Any]) -> dict[str, Any]:
+        """What the `args` hooks leave of a call's arguments, which they see merged with ours."""
+        method = arguments["method"]
+        arguments["method"] = str(method, "latin-1") if type(method) is bytes else str(method)
+        arguments["method"] = arguments["method"].upper()
+        if arguments["auth"] is None:
+            arguments["auth"] = self.auth
+        if arguments["timeout"] is None:
+            arguments["timeout"] = self.timeout
+
+        seen: dict[str, Any] = {"headers": Headers(own_headers(self._headers))}
+        for name in ("params", "proxies", "config"):
+            values = getattr(self, name)
+            seen[name] = dict(values) if isinstance(values, Mapping) else {}
+        seen["cookies"] = {}  # the jar decides when the URL is known
+        for name in tuple(seen):
+            given = arguments[name]
+            if name != "headers" and not (given is None or isinstance(given, dict)):
+                del seen[name]  # a query as text or pairs, a jar: seen as it was given
+                continue
+            seen[name].update(given or {})
+            arguments[name] = {k: v for k, v in seen[name].items() if v is not None}
+
+        settings = self._settings_now()
+        config = arguments["config"]
+        if isinstance(config, Mapping) and "hook_errors" in config:
+            settings = settings.replace(hook_errors=config["hook_errors"])
+        left = await dispatch("args", arguments["hooks"], arguments, dict, settings)
+        result = {**arguments, **left}
+
+        for name in ("headers", "params", "proxies", "config", "cookies"):
+            result[name] = marked_as_left(name, seen.get(name), result[name])
+        if result["auth"] is None and self.auth is not None:
+            result["auth"] = False
+        # They have run; of the others, those that were taken away must not come back.
+        result["hooks"] = {**dict.fromkeys(self.hooks), **(result["hooks"] or {}), "args": None}
+        return result
+
+
+def failed_response(error: RequestException, request: Any) -> Response:
+    """The falsy response that stands for an error: status_code 0, `.error` the exception."""
+    response = Response()
+    response.status_code = 0
+    response.error = error
+    response.request = request
+    response._content = None
+    response._content_consumed = True
+    if request is not None and request._url is not None:
+        response.url = request._url.href
+    return response

@@ -1,0 +1,209 @@
+"""Call over session over package: how what one call says is merged with what its session holds.
+
+Plain functions from values to values: nothing here sends, waits, or remembers. None as a value
+in a call's dict leaves out what the session would send.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from gofer.config import PHASES, Config, Settings, default_of, defaults, timeouts_from
+from gofer.messages.fields import Headers
+from gofer.messages.request import check_hooks
+from gofer.messages.url import URL, with_params
+from gofer.network.routes import Router
+
+__all__ = [
+    "default_headers",
+    "marked_as_left",
+    "merged_headers",
+    "merged_hooks",
+    "own_headers",
+    "prefetch_from",
+    "settings_for_call",
+    "url_with_params",
+]
+
+# config keys that become settings as they are
+PLAIN_SETTINGS = (
+    "danger_mode", "decode_unicode", "encode_uri", "expect_timeout", "hook_errors", "keep_alive",
+    "max_coding_layers", "max_decoded_ratio", "max_drain", "max_redirects", "max_retries",
+    "prefetch", "retry_after_max", "safe_mode", "secret_headers", "store_cookies", "strict_mode",
+    "trust_env", "verbose",
+)  # fmt: skip
+
+
+# Settings -----------------------------------------------------------------------------------------
+
+
+def settings_for_call(
+    settings: Settings,
+    session_timeout: Any,
+    *,
+    timeout: Any,
+    allow_redirects: bool,
+    proxies: Any,
+    stream: bool | None,
+    verify: Any,
+    cert: Any,
+    prefetch: bool | None,
+    config: Mapping[str, Any] | None,
+    deadline: float | None,
+) -> Settings:
+    """`settings`, the session's, with what one call says itself."""
+    changes: dict[str, Any] = {"allow_redirects": bool(allow_redirects)}
+    timeouts = settings.timeouts
+    if config is not None:
+        checked = Config(config)
+        for name in PLAIN_SETTINGS:
+            if name in checked:
+                changes[name] = checked.in_force(name)
+        if "base_headers" in checked:
+            changes["base_headers"] = checked["base_headers"]
+        if timeout is None and session_timeout is None:
+            timeout = dict.get(checked, "timeout")
+        if deadline is None:
+            deadline = dict.get(checked, "deadline")
+        phases = {
+            phase: checked[f"{phase}_timeout"] for phase in PHASES if f"{phase}_timeout" in checked
+        }
+        timeouts = timeouts.replace(**phases)
+    if timeout is not None:
+        timeouts = timeouts_from(timeout, timeouts)
+    if deadline is not None:
+        timeouts = timeouts.replace(total=deadline)
+    changes["timeouts"] = timeouts
+    wanted = prefetch_from(prefetch, stream)
+    if wanted is not None:
+        changes["prefetch"] = wanted
+    if verify is not None:
+        changes["verify"] = verify
+    if cert is not None:
+        changes["cert"] = cert
+    if proxies is not None:
+        changes["proxies"] = {**settings.proxies, **proxies}
+    changed = settings.replace(**changes)
+    if not changes.keys().isdisjoint(("verify", "cert", "proxies", "trust_env")):
+        changed.router = Router(changed)
+    return changed
+
+
+def prefetch_from(prefetch: bool | None, stream: bool | None) -> bool | None:
+    """One setting by its two names.
+
+    Raises:
+        ValueError: they contradict each other.
+    """
+    if stream is None:
+        return None if prefetch is None else bool(prefetch)
+    if prefetch is not None and bool(prefetch) == bool(stream):
+        raise ValueError(
+            f"prefetch={prefetch!r} and stream={stream!r} contradict each other; give one of them"
+        )
+    return not stream
+
+
+# Fields -------------------------------------------------------------------------------------------
+
+_base_headers: tuple[int, Headers] | None = None
+
+
+def default_headers() -> Headers:
+    """The package's base_headers as a new mapping."""
+    global _base_headers
+    known = _base_headers
+    if known is None or known[0] != defaults.version:
+        known = _base_headers = (defaults.version, Headers(default_of("base_headers")))
+        known[1].encode()
+    return known[1].copy()
+
+
+def merged_headers(own: Headers, headers: Any, base: Mapping[str, Any] | None) -> Headers:
+    """The call's over the session's over `base`, the base_headers if they were set."""
+    merged = Headers(own)
+    if base is not None:
+        for name in default_of("base_headers"):
+            if merged.get(name) == default_headers().get(name):
+                merged.pop(name, None)
+        for name, value in base.items():
+            merged.setdefault(name, value)
+    for name, value in headers.items() if hasattr(headers, "items") else headers or ():
+        if isinstance(name, bytes):
+            name = name.decode("latin-1")
+        merged[name] = value
+    for name in [name for name, value in merged.items() if value is None]:
+        del merged[name]
+    merged.encode()  # refuses what cannot be sent, before anything is
+    return merged
+
+
+def own_headers(headers: Headers) -> dict[str, Any]:
+    """A session's fields without those that every session has."""
+    base = default_headers()
+    return {name: value for name, value in headers.items() if base.get(name) != value}
+
+
+# The query ----------------------------------------------------------------------------------------
+
+
+def url_with_params(url: URL, own: Any, params: Any) -> URL:
+    """The session's params, then the call's; for names in both the call's count."""
+    if own and isinstance(params, Mapping):
+        own = [pair for pair in _pairs(own) if pair[0] not in params]
+    if own:
+        url = with_params(url, own)
+    return with_params(url, params) if params else url
+
+
+def _pairs(params: Any) -> list[tuple[Any, Any]]:
+    if isinstance(params, Mapping):
+        return list(params.items())
+    if isinstance(params, (str, bytes)):
+        from urllib.parse import parse_qsl
+
+        text = params if isinstance(params, str) else params.decode()
+        return parse_qsl(text, keep_blank_values=True)
+    return list(params)
+
+
+def _grouped(pairs: list[tuple[Any, Any]]) -> dict[Any, list[Any]]:
+    """Pairs as a dict of lists."""
+    groups: dict[Any, list[Any]] = {}
+    for name, value in pairs:
+        groups.setdefault(name, []).append(value)
+    return groups
+
+
+# Hooks --------------------------------------------------------------------------------------------
+
+
+def merged_hooks(own: Mapping[str, Any], hooks: Any) -> dict[str, Any]:
+    """The call's callbacks of an event in place of the session's; None switches them off."""
+    merged = {
+        event: [callbacks] if callable(callbacks) else list(callbacks)
+        for event, callbacks in own.items()
+        if callbacks
+    }
+    for event, callbacks in check_hooks(hooks).items():
+        if callbacks is None:
+            merged.pop(event, None)
+        elif callbacks:
+            merged[event] = callbacks
+    return merged
+
+
+def marked_as_left(name: str, seen: Any, left: Any) -> Any:
+    """What an `args` hook left of one dict argument, to be merged with the session's once more.
+
+    What the hook saw and took away is marked with None. `seen` is None for an argument that it
+    saw as it was given (a query as text or pairs, a jar).
+    """
+    if seen is None:
+        return left
+    if name == "params" and left and not isinstance(left, Mapping):
+        if not seen:
+            return left
+        left = _grouped(_pairs(left))
+    marked = type(seen)(dict.fromkeys(seen))
+    marked.update(left or {})
+    return marked

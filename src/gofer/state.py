@@ -1,0 +1,317 @@
+"""What a session holds: the defaults of its requests, readable and settable, whatever the face.
+
+State: `_settings` is made from everything else when it is first needed, and forgotten when
+something it was made from changes. What changes per request travels in the request.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from gofer import config as configuration
+from gofer.codings import accept_encoding
+from gofer.config import Config, Settings, Timeouts, defaults, timeouts_from
+from gofer.messages.cookies import CookieStore
+from gofer.messages.fields import Headers
+from gofer.messages.request import check_hooks, default_hooks
+from gofer.network.pool import PoolLimits
+from gofer.network.routes import Router
+from gofer.precedence import PLAIN_SETTINGS, default_headers, prefetch_from
+from gofer.protocols.http1 import Limits
+from gofer.runtime.base import Runtime
+from gofer.stages.retries import policy_from
+
+__all__ = ["SessionState"]
+
+# The config keys a pool is made from, when the first connection is needed
+_POOL_SETTINGS = {
+    "hosts": "pool_connections",
+    "idle_per_host": "pool_maxsize",
+    "idle_seconds": "idle_seconds",
+    "open_per_host": "max_connections_per_host",
+    "open_in_all": "max_connections",
+}
+_LIMIT_SETTINGS = ("max_field_section", "max_fields", "max_interim_responses")
+
+configuration.offered_codings = accept_encoding
+
+
+class SessionState:
+    """Requests that share defaults, cookies and connections.
+
+    Args:
+        headers, params, cookies, proxies, hooks, config: dicts merged under those of each call;
+            None as a value in a call leaves that key out.
+        auth: (user, password), an auth object, or any callable that takes and returns a request.
+        timeout: seconds, a (connect, read) pair, or `Timeouts`.
+        prefetch, stream: whether content is read before a call returns; one is the other's
+            opposite. By default it is read when it is asked for.
+        deadline: seconds for everything a call does, reading the content included.
+        unix_socket: the path of a socket that every request is sent over.
+        source_address: (address, port) of this machine to connect from; port 0 is any.
+        verify: True, False, a path to certificates, or an `ssl.SSLContext`.
+        cert: client certificate: a path, (cert, key) or (cert, key, password).
+
+    Raises:
+        ValueError: `prefetch` and `stream` contradict each other, or a value is of no use.
+    """
+
+    __attrs__ = [
+        "headers",
+        "cookies",
+        "auth",
+        "proxies",
+        "hooks",
+        "params",
+        "verify",
+        "cert",
+        "adapters",
+        "stream",
+        "trust_env",
+        "max_redirects",
+        "timeout",
+        "config",
+    ]
+
+    def __init__(
+        self,
+        headers: Any = None,
+        cookies: Any = None,
+        auth: Any = None,
+        timeout: Any = None,
+        proxies: Mapping[str, Any] | None = None,
+        hooks: Mapping[str, Any] | None = None,
+        params: Any = None,
+        config: Mapping[str, Any] | None = None,
+        *,
+        prefetch: bool | None = None,
+        stream: bool | None = None,
+        verify: Any = True,
+        cert: Any = None,
+        deadline: float | None = None,
+        unix_socket: str | None = None,
+        source_address: tuple[str, int] | None = None,
+    ) -> None:
+        self._settings: Settings | None = None
+        self._settings_version = -1
+        self._sent_headers: Headers | None = None
+        self._jar: Any = None
+        self._config = Config(config, changed=self._forget_settings)
+        self._headers = default_headers()
+        self._timeout = timeout
+        self._verify = verify
+        self._cert = cert
+        self._unix_socket = unix_socket
+        self._source_address = source_address
+        self._proxies: dict[str, Any] = dict(proxies) if proxies else {}
+        self._cookie_store: Any = CookieStore()
+        self.auth = auth
+        self.params: Any = {} if params is None else params
+        self.hooks: dict[str, Any] = default_hooks()
+        if hooks:
+            self.hooks.update(check_hooks(hooks))
+        if headers:
+            for name, value in dict(headers).items():
+                if value is None:
+                    self._headers.pop(name, None)
+                else:
+                    self._headers[name] = value
+        if cookies is not None:
+            self.cookies = cookies
+        if timeout is not None:
+            timeouts_from(timeout, Timeouts())  # complain now, not at the first request
+        if deadline is not None:
+            self._config["deadline"] = deadline
+        prefetch = prefetch_from(prefetch, stream)
+        if prefetch is not None:
+            self._config["prefetch"] = prefetch
+
+    # What a session holds, readable and settable ------------------------------------------------
+
+    @property
+    def headers(self) -> Headers:
+        """Header fields of every request; None as a value leaves a default out."""
+        return self._headers
+
+    @headers.setter
+    def headers(self, value: Any) -> None:
+        self._headers = value if isinstance(value, Headers) else Headers(value)
+
+    @property
+    def cookies(self) -> Any:
+        """The cookie jar; a dict or any `http.cookiejar.CookieJar` may be assigned."""
+        if self._jar is None:
+            from gofer.dropin.cookies import RequestsCookieJar
+
+            self._jar = RequestsCookieJar.over(self._cookie_store)
+        return self._jar
+
+    @cookies.setter
+    def cookies(self, value: Any) -> None:
+        from gofer.dropin.cookies import RequestsCookieJar, store_for
+
+        self._cookie_store = store_for(value)
+        if isinstance(self._cookie_store, CookieStore):
+            self._jar = value if isinstance(value, RequestsCookieJar) else None
+        else:
+            self._jar = value
+        self._forget_settings()
+
+    @property
+    def config(self) -> Config:
+        """Settings of this session; reading one that is not set gives the package default."""
+        return self._config
+
+    @config.setter
+    def config(self, value: Mapping[str, Any]) -> None:
+        self._config = Config(value, changed=self._forget_settings)
+        self._forget_settings()
+
+    @property
+    def proxies(self) -> dict[str, Any]:
+        """Proxy URLs by `scheme://host`, `scheme`, `all://host` or `all`."""
+        return self._proxies
+
+    @proxies.setter
+    def proxies(self, value: Any) -> None:
+        self._proxies = value if isinstance(value, dict) else dict(value or {})
+        self._forget_settings()
+
+    @property
+    def timeout(self) -> Any:
+        return self._timeout
+
+    @timeout.setter
+    def timeout(self, value: Any) -> None:
+        timeouts_from(value, Timeouts())
+        self._timeout = value
+        self._forget_settings()
+
+    @property
+    def verify(self) -> Any:
+        return self._verify
+
+    @verify.setter
+    def verify(self, value: Any) -> None:
+        self._verify = value
+        self._forget_settings()
+
+    @property
+    def cert(self) -> Any:
+        return self._cert
+
+    @cert.setter
+    def cert(self, value: Any) -> None:
+        self._cert = value
+        self._forget_settings()
+
+    @property
+    def prefetch(self) -> bool:
+        """Whether content is read before a call returns."""
+        return bool(self._config["prefetch"])
+
+    @prefetch.setter
+    def prefetch(self, value: bool) -> None:
+        self._config["prefetch"] = bool(value)
+
+    @property
+    def stream(self) -> bool:
+        """The opposite of `prefetch`, in today's word."""
+        return not self.prefetch
+
+    @stream.setter
+    def stream(self, value: bool) -> None:
+        self._config["prefetch"] = not value
+
+    @property
+    def max_redirects(self) -> int:
+        return self._config["max_redirects"]  # type: ignore[no-any-return]
+
+    @max_redirects.setter
+    def max_redirects(self, value: int) -> None:
+        self._config["max_redirects"] = value
+
+    @property
+    def trust_env(self) -> bool:
+        return bool(self._config["trust_env"])
+
+    @trust_env.setter
+    def trust_env(self, value: bool) -> None:
+        self._config["trust_env"] = bool(value)
+
+    # Settings ---------------------------------------------------------------------------------
+
+    _runtime: Runtime  # how to wait: each face has its own
+
+    def _forget_settings(self) -> None:
+        self._settings = None
+
+    def _settings_now(self) -> Settings:
+        """The settings of calls that bring none of their own."""
+        settings = self._settings
+        if settings is None or self._settings_version != defaults.version:
+            settings = self._make_settings()
+        return settings
+
+    def _make_settings(self) -> Settings:
+        config = self._config
+        values = {name: config.in_force(name) for name in PLAIN_SETTINGS}
+        base = Timeouts(
+            config["connect_timeout"],
+            config["read_timeout"],
+            config["write_timeout"],
+            config["pool_timeout"],
+            config["deadline"],
+        )
+        own = self._timeout if self._timeout is not None else config["timeout"]
+        policy_from(values["max_retries"])  # complain early
+        values.update(
+            allow_redirects=True,
+            base_headers=dict.get(config, "base_headers"),
+            cert=self._cert,
+            cookie_store=self._cookie_store,
+            proxies=self._proxies,
+            router=None,
+            runtime=self._runtime,
+            source_address=self._source_address,
+            timeouts=base if own is None else timeouts_from(own, base),
+            unix_socket=self._unix_socket,
+            verify=self._verify,
+        )
+        version = defaults.version
+        settings = Settings(values)
+        settings.router = Router(settings)
+        self._settings = settings
+        self._settings_version = version
+        return settings
+
+    def _limits(self) -> Limits:
+        """What a peer may make us keep."""
+        return Limits(*[self._config.in_force(name) for name in _LIMIT_SETTINGS])
+
+    def _pool_limits(self) -> PoolLimits:
+        """How many connections may idle, and how many may be open."""
+        config = self._config
+        return PoolLimits(**{name: config.in_force(key) for name, key in _POOL_SETTINGS.items()})
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {
+            "headers": dict(self._headers),
+            "cookies": self._cookie_store,
+            "auth": self.auth,
+            "proxies": self._proxies,
+            "hooks": self.hooks,
+            "params": self.params,
+            "verify": self._verify,
+            "cert": self._cert,
+            "timeout": self._timeout,
+            "config": dict(self._config),
+        }
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        headers = state.pop("headers")
+        cookies = state.pop("cookies")
+        hooks = state.pop("hooks")
+        self.__init__(**state)  # type: ignore[misc]
+        self.headers = headers
+        self.hooks = hooks
+        self._cookie_store = cookies
