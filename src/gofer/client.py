@@ -56,6 +56,7 @@ class Client(SessionState, Generic[Answer]):
     __doc__ = SessionState.__doc__
 
     _road: "Road | None" = None  # made for the first request
+    _can_await = False  # the caller's own coroutines and async iterators, in hooks and content
     _mounted = False  # adapters stand in the place of retries and network
 
     def _drive(self, coroutine: Coroutine[Any, Any, Any]) -> Answer:
@@ -383,6 +384,10 @@ class Client(SessionState, Generic[Answer]):
         if cookies is not None:
             request.cookie_overrides = cookies
         if data is not None or files is not None or json is not None:
+            if not self._can_await:
+                from gofer.messages.content import refuse_async
+
+                refuse_async(data)
             request.data, request.files = data, files
             request.prepare_body(data, files, json)
         elif request.method != "GET":

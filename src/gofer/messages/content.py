@@ -11,7 +11,7 @@ import os
 import stat
 import warnings
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from gofer.exceptions import (
@@ -29,7 +29,9 @@ __all__ = [
     "is_replayable",
     "is_stream",
     "length",
+    "pieces",
     "position",
+    "refuse_async",
     "rewind",
 ]
 
@@ -111,6 +113,15 @@ def is_stream(body: Any) -> bool:
 def is_async_stream(body: Any) -> bool:
     """True for what can only be iterated over by `async for`."""
     return hasattr(body, "__aiter__") and not hasattr(body, "__iter__")
+
+
+def refuse_async(body: Any) -> None:
+    """Raise TypeError for what a synchronous face cannot iterate over."""
+    if body is not None and is_async_stream(body):
+        raise TypeError(
+            f"sending content: {type(body).__name__} is iterated over by async for;"
+            " use an AsyncSession"
+        )
 
 
 def length(body: Any) -> int | None:
@@ -276,11 +287,7 @@ def chunks(body: Any, size: int = PIECE, *, declared: int | None = None) -> Iter
     """
     if body is None or isinstance(body, (str, *_BYTES)):
         return _whole(_as_bytes(body or b""), declared)
-    if is_async_stream(body):
-        raise TypeError(
-            f"sending content: {type(body).__name__} is iterated over by async for;"
-            " use an AsyncSession"
-        )
+    refuse_async(body)
     if hasattr(body, "read"):
         return _from_file(body, size, declared)
     if hasattr(body, "__iter__") and not isinstance(body, Mapping):
@@ -288,6 +295,21 @@ def chunks(body: Any, size: int = PIECE, *, declared: int | None = None) -> Iter
     raise TypeError(
         f"sending content: got {type(body).__name__}, expected bytes, text, a file or an iterable"
     )
+
+
+async def pieces(
+    body: Any, size: int = PIECE, *, declared: int | None = None
+) -> AsyncIterator[bytes]:
+    """As `chunks`; what is iterated over by `async for` too, where something can be awaited."""
+    if not is_async_stream(body):
+        for data in chunks(body, size, declared=declared):
+            yield data
+        return
+    promise = _Promise(declared)
+    async for item in body:
+        if data := promise.check(item):
+            yield data
+    promise.end()
 
 
 def _whole(data: bytes, declared: int | None) -> Iterator[bytes]:
@@ -311,17 +333,31 @@ def _from_file(file: Any, size: int, declared: int | None) -> Iterator[bytes]:
 
 
 def _from_iterable(body: Iterable[Any], declared: int | None) -> Iterator[bytes]:
-    count = 0
+    promise = _Promise(declared)
     for item in body:
+        if data := promise.check(item):  # nothing would mean the end in chunked coding
+            yield data
+    promise.end()
+
+
+class _Promise:
+    """Counts what an iterator gives against the length that was declared for it."""
+
+    def __init__(self, declared: int | None) -> None:
+        self._declared = declared
+        self._count = 0
+
+    def check(self, item: Any) -> bytes:
+        """`item` as bytes that may be sent."""
         data = _as_bytes(item)
-        if not data:
-            continue  # in chunked coding it would mean the end
-        count += len(data)
-        if declared is not None and count > declared:
-            raise _false_promise(f"{count} or more", declared)
-        yield data
-    if declared is not None and count < declared:
-        raise _false_promise(str(count), declared)
+        self._count += len(data)
+        if self._declared is not None and self._count > self._declared:
+            raise _false_promise(f"{self._count} or more", self._declared)
+        return data
+
+    def end(self) -> None:
+        if self._declared is not None and self._count < self._declared:
+            raise _false_promise(str(self._count), self._declared)
 
 
 def _as_bytes(data: Any) -> bytes:

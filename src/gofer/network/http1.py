@@ -245,7 +245,7 @@ class Http1Connection:
     async def _send_pieces(
         self, request: PreparedRequest, head: bytes, body: Any, chunked: bool
     ) -> None:
-        from gofer.messages.content import chunks
+        from gofer.messages.content import pieces
 
         stream = self.stream
         seconds = request.settings.timeouts.write
@@ -268,9 +268,7 @@ class Http1Connection:
             await self._send_file(request, body, declared)
             return
         waiting = head  # the head goes out with the first piece
-        for piece in chunks(body, SEND_PIECE, declared=declared):
-            if not piece:
-                continue
+        async for piece in pieces(body, SEND_PIECE, declared=declared):
             if waiting is not head and stream.is_readable() and await self._early_answer(request):
                 return
             data = chunk(piece) if chunked else piece

@@ -3,14 +3,15 @@
 A scheme is any callable that takes the request and returns it with credentials (Requests' way),
 or a class below `AuthBase` with a `flow`: a generator that yields requests and receives their
 responses (`response = yield request`); the last response is the result, earlier ones become its
-history. To add a scheme, write one file here and its line in `SCHEMES`.
+history. Under an asynchronous face both may be `async def`. To add a scheme, write one file here
+and its line in `SCHEMES`.
 
 The stage runs once for each hop, below redirects, which take `request.auth` away when a hop
 leaves the origin: so a scheme sees one origin at a time and can answer no other. State is the
 schemes' own (a Digest nonce).
 """
 
-from collections.abc import Generator
+from collections.abc import AsyncGenerator, Generator
 from time import time
 from typing import TYPE_CHECKING, Any
 
@@ -59,6 +60,7 @@ def __getattr__(name: str) -> Any:
 
 
 Flow = Generator[Any, Any, None]
+AsyncFlow = AsyncGenerator[Any, Any]
 
 
 class AuthBase:
@@ -156,11 +158,11 @@ async def auth(request: Any, send: "Send") -> Any:
     flow = getattr(type(scheme), "flow", None)
     if flow is not None:
         return await _follow(flow(scheme, request), request, send)
-    apply(scheme, request)
+    await apply(scheme, request)
     return await send(request)
 
 
-def apply(scheme: Any, request: Any) -> None:
+async def apply(scheme: Any, request: Any) -> None:
     """Call `scheme` with the request; if it returns another, that one's attributes replace ours.
 
     Raises:
@@ -168,6 +170,8 @@ def apply(scheme: Any, request: Any) -> None:
     """
     body = request.body
     result = scheme(request)
+    if hasattr(result, "__await__"):  # an async def: not for synchronous faces
+        result = await result
     if result is not None and result is not request:
         if not isinstance(result, PreparedRequest):
             raise TypeError(
@@ -194,33 +198,48 @@ def _name(scheme: Any) -> str:
     return f"{name}()"
 
 
-async def _follow(flow: Flow, request: Any, send: "Send") -> Any:
+async def _follow(flow: Flow | AsyncFlow, request: Any, send: "Send") -> Any:
     """Send what `flow` yields until it ends; the last response, with those before it."""
     earlier: list[Any] = []
     try:
-        following = next(flow, request)  # a flow that yields nothing has only edited the request
+        following = await _next(flow, None)
+        if following is None:  # a flow that yields nothing has only edited the request
+            following = request
         while True:
             _lend(following, request)
             response = await send(following)
             try:
-                repeat = flow.send(response)
-            except StopIteration:
-                break
+                repeat = await _next(flow, response)
             except BaseException as error:
                 response.close()
                 if isinstance(error, RequestException):
                     error.request = error.request or following
                     error.response = error.response or response
                 raise
+            if repeat is None:
+                break
             _hand_cookies_on(following, response, repeat)
             await response.discard(request.settings.max_drain)
             earlier.append(response)
             following = repeat
     finally:
-        flow.close()
+        if isinstance(flow, AsyncGenerator):
+            await flow.aclose()
+        else:
+            flow.close()
     if earlier:
         response.history = [*earlier, *response.history]
     return response
+
+
+async def _next(flow: Flow | AsyncFlow, response: Any) -> Any:
+    """The request that `flow` wants sent after `response`; None at its end."""
+    try:
+        if isinstance(flow, AsyncGenerator):
+            return await flow.asend(response)
+        return flow.send(response)
+    except (StopIteration, StopAsyncIteration):
+        return None
 
 
 def _lend(following: Any, request: Any) -> None:
