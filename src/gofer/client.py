@@ -320,7 +320,7 @@ class Client(SessionState, Generic[Answer]):
             stages.append(wire_hooks)
         if features & ADAPTERS:
             return fold(stages, self._send_by_adapter)
-        return fold([*stages, retries], network.send)
+        return fold([*stages, retries(network.runtime)], network.send)
 
     async def _send_by_adapter(self, request: Any) -> Any:
         """The bottom of the chain where adapters are mounted."""

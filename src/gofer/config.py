@@ -326,7 +326,7 @@ class Settings:
         "allow_redirects", "base_headers", "cert", "cookie_store", "danger_mode", "decode_unicode",
         "encode_uri", "expect_timeout", "hook_errors", "keep_alive", "max_coding_layers",
         "max_decoded_ratio", "max_drain", "max_redirects", "max_retries", "prefetch", "proxies",
-        "retry_after_max", "router", "runtime", "safe_mode", "secret_headers", "source_address",
+        "retry_after_max", "router", "safe_mode", "secret_headers", "source_address",
         "store_cookies", "strict_mode", "timeouts", "trust_env", "unix_socket", "verbose", "verify",
     )  # fmt: skip
 
@@ -349,7 +349,6 @@ class Settings:
     proxies: dict[str, Any]
     retry_after_max: float
     router: Any
-    runtime: Any
     safe_mode: bool
     secret_headers: Iterable[str]
     source_address: Any

@@ -138,7 +138,7 @@ class Session(Client[Response]):
 
         adapter = self.get_adapter(request.url)
         if type(adapter) is HTTPAdapter and adapter.is_default:
-            return await retries(request, self.network.send)
+            return await retries(self.network.runtime)(request, self.network.send)
         settings = request.settings
         timeouts = settings.timeouts
         response = adapter.send(

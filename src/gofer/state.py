@@ -271,7 +271,6 @@ class SessionState:
             cookie_store=self._cookie_store,
             proxies=self._proxies,
             router=None,
-            runtime=self._runtime,
             source_address=self._source_address,
             timeouts=base if own is None else timeouts_from(own, base),
             unix_socket=self._unix_socket,

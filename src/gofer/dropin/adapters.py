@@ -122,7 +122,7 @@ class HTTPAdapter(BaseAdapter):
         )
         settings.router = type(settings.router)(settings)
         request.settings = settings
-        response: Any = runtime.run(fold([retries], self.network.send)(request))
+        response: Any = runtime.run(fold([retries(runtime)], self.network.send)(request))
         response.connection = self
         if not stream:
             response.content  # noqa: B018  (reads it)

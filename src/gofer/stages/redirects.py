@@ -4,6 +4,7 @@
 for: on leaving it they are gone for the rest of the chain, even if it comes back.
 """
 
+from time import monotonic
 from typing import Any
 
 from gofer.exceptions import (
@@ -212,7 +213,6 @@ def _renew_authorization(request: Any, url: URL) -> None:
     from gofer.stages.auth import credentials_for
 
     if request.auth is None and "authorization" not in request.headers:
-        now = request.settings.runtime.now()
-        auth = credentials_for(url, request.environment, now, is_redirected=True)
+        auth = credentials_for(url, request.environment, monotonic(), is_redirected=True)
         if auth is not None:
             auth(request)

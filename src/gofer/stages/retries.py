@@ -21,7 +21,8 @@ from gofer.exceptions import (
     RequestException,
     RetryError,
 )
-from gofer.stages import Send
+from gofer.runtime.base import Runtime
+from gofer.stages import Send, Stage
 
 __all__ = ["IDEMPOTENT", "Retry", "policy_from", "repeats_silently", "retries", "retry_after"]
 
@@ -214,29 +215,35 @@ def _like_urllib3(policy: Any) -> Retry | None:
     )
 
 
-async def retries(request: Any, send: Send) -> Any:
-    """Send, and repeat what is safe to repeat."""
-    try:
-        response = await send(request)
-    except RequestException as error:
-        if isinstance(error, ConnectionLost) and repeats_silently(request, error):
-            request.rewind()
-            request.fresh_connection = True
-            return await send(request)
-        policy = policy_from(request.settings.max_retries)
-        if policy is None:
-            raise
-        outcome: Any = error
-    else:
-        policy = request.settings.max_retries
-        if not policy or response.status_code < 400:
-            return response
-        policy = policy_from(policy)
-        outcome = response
-    return await _by_policy(request, send, policy, outcome)
+def retries(runtime: Runtime) -> Stage:
+    """The stage that repeats what is safe to repeat, and waits by `runtime`."""
+
+    async def stage(request: Any, send: Send) -> Any:
+        try:
+            response = await send(request)
+        except RequestException as error:
+            if isinstance(error, ConnectionLost) and repeats_silently(request, error):
+                request.rewind()
+                request.fresh_connection = True
+                return await send(request)
+            policy = policy_from(request.settings.max_retries)
+            if policy is None:
+                raise
+            outcome: Any = error
+        else:
+            policy = request.settings.max_retries
+            if not policy or response.status_code < 400:
+                return response
+            policy = policy_from(policy)
+            outcome = response
+        return await _by_policy(request, send, policy, outcome, runtime)
+
+    return stage
 
 
-async def _by_policy(request: Any, send: Send, policy: Retry | None, outcome: Any) -> Any:
+async def _by_policy(
+    request: Any, send: Send, policy: Retry | None, outcome: Any, runtime: Runtime
+) -> Any:
     """Go on by the policy from the first outcome, an error or a response."""
     attempt = 1
     settings = request.settings
@@ -259,14 +266,14 @@ async def _by_policy(request: Any, send: Send, policy: Retry | None, outcome: An
             break
         asked = None if failed else retry_after(outcome.headers.get("retry-after"), time())
         seconds = policy.delay(attempt, asked, settings.retry_after_max)
-        now = settings.runtime.now()
+        now = runtime.now()
         if request.deadline is not None and now + seconds >= request.deadline:
             if failed:
                 raise outcome
             break
         if not failed:
             await outcome.discard(settings.max_drain)
-        await settings.runtime.sleep(seconds)
+        await runtime.sleep(seconds)
         request.rewind()
         attempt += 1
         try:
