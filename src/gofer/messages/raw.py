@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from gofer.messages.fields import Headers
+from gofer.messages.reading import Reading
 
 if TYPE_CHECKING:
     from gofer.messages.response import Response
@@ -38,6 +39,7 @@ class RawContent:
         self._response = response
         self._buffer = bytearray()
         self._ended = False
+        self._reading: Reading | None = None
         self._position = 0
         self.decode_content = False
         self.status = response.status_code
@@ -104,21 +106,15 @@ class RawContent:
             yield line
 
     def _next_piece(self, decode: bool) -> bytes:
-        response = self._response
-        decode = decode or self.decode_content
-        source = response._source
-        if source is None:
-            received, response._received = response._received, None
-            if received is None:
-                if response._content_consumed or not isinstance(response._content, bytes):
-                    return b""
-                received, response._content = response._content, False
-            response._content_consumed = True
-            return response._decode_whole(received) if decode else received
-        response._content_consumed = True
-        if decode:
-            return source.run(response._pieces())  # type: ignore[no-any-return]
-        return source.run(source.receive())  # type: ignore[no-any-return]
+        """The next piece; whether it is decoded is decided by the first read."""
+        if self._reading is None:
+            response = self._response
+            if response._content_consumed and response._content is False:
+                return b""  # handed out or closed
+            self._reading = response._begin_reading(decode=decode or self.decode_content)
+            if self._reading is None:
+                return b""
+        return self._reading.source.run(self._reading.next())  # type: ignore[no-any-return]
 
     # A file's other questions ---------------------------------------------------------------------
 
@@ -136,11 +132,12 @@ class RawContent:
 
     @property
     def closed(self) -> bool:
-        return (
-            (self._ended and not self._buffer)
-            or (self._response._source is None and self._response._received is None
-            and not self._buffer)
-        )  # fmt: skip
+        if self._buffer:
+            return False
+        if self._ended or self._reading is not None:
+            return self._ended
+        response = self._response
+        return response._source is None and response._received is None
 
     def isclosed(self) -> bool:
         return self.closed

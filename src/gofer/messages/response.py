@@ -6,10 +6,10 @@ through `source.run`, so this file has no I/O of its own.
 """
 
 import json as json_library
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, Protocol
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import TYPE_CHECKING, Any
 
-from gofer.codings import MAX_LAYERS, MAX_RATIO
+from gofer.codings import MAX_RATIO
 from gofer.exceptions import (
     ContentDecodingError,
     HTTPError,
@@ -17,39 +17,22 @@ from gofer.exceptions import (
     StreamConsumedError,
 )
 from gofer.messages.fields import FieldSection, Headers
+from gofer.messages.pieces import Sized, Step, athrough, through
+from gofer.messages.reading import Reading, Received, Source, new_decoder
 from gofer.messages.status_codes import reason_phrase
 
 if TYPE_CHECKING:
     from datetime import timedelta
 
-    from gofer.codings import Decoder
     from gofer.messages.request import PreparedRequest
 
 __all__ = ["Response", "Source"]
-
-PIECE = 64 * 1024  # bytes of decoded content handed on at a time
 
 _UNSET: Any = object()
 
 _scan_json: Any = json_library.JSONDecoder().scan_once  # type: ignore[attr-defined]
 
 REDIRECT_STATUS_CODES = frozenset((301, 302, 303, 307, 308))
-
-
-class Source(Protocol):
-    """The rest of a response's content, on its connection."""
-
-    has_length: bool  # the number of bytes to come is known
-
-    def run(self, coroutine: Any) -> Any: ...
-
-    async def receive(self) -> bytes:
-        """The next piece, b"" at the end; raises the named exceptions."""
-
-    async def receive_all(self) -> bytes: ...
-
-    def abort(self) -> None:
-        """Let go of the connection at once, without reading on."""
 
 
 class Response:
@@ -98,8 +81,6 @@ class Response:
     _content: Any = False  # False: not read; None: nothing to read
     _content_consumed = False
     _source: Source | None = None
-    _decoder: "Decoder | None" = None
-    _is_encoded: bool | None = None  # None: nobody has looked yet
     _elapsed: float = 0.0
     _next: Any = None
     _raw: Any = None
@@ -269,7 +250,9 @@ class Response:
 
     async def _load(self) -> None:
         """Read and decode all of the content. The one way in for every face."""
-        if self._content is False and self._source is not None and not self._content_consumed:
+        if self._received is not None:
+            self._finish(self._received)
+        elif self._content is False and self._source is not None and not self._content_consumed:
             source = self._source
             try:
                 received = await source.receive_all()
@@ -286,7 +269,7 @@ class Response:
         self._source = None
         self._content_consumed = True
         self._received = None
-        if received and not self.fields.is_plain and self.fields.has(b"content-encoding"):
+        if received and not self.fields.is_plain:
             received = self._decode_whole(received)
         self._content = received
 
@@ -295,7 +278,7 @@ class Response:
         settings = getattr(self.request, "settings", None)
         ratio = MAX_RATIO if settings is None else settings.max_decoded_ratio
         try:
-            decoder = self._new_decoder()
+            decoder = new_decoder(self)
             if decoder is None:
                 return received
             return decoder.decode_whole(
@@ -304,44 +287,6 @@ class Response:
         except ContentDecodingError as error:
             error.response = self
             error.request = self.request
-            raise
-
-    def _new_decoder(self) -> "Decoder | None":
-        """What takes the content codings off (RFC 9110, 8.4); None if there is nothing to do."""
-        from gofer.codings import decoder_for, parse_codings
-
-        settings = getattr(self.request, "settings", None)
-        layers = MAX_LAYERS if settings is None else settings.max_coding_layers
-        values = self.fields.get_all("content-encoding")
-        return decoder_for(parse_codings(values, max_layers=layers))
-
-    async def _pieces(self) -> Any:
-        """The next decoded piece of at most 64 KiB, b"" at the end."""
-        source = self._source
-        if source is None:
-            return b""
-        try:
-            if self._is_encoded is None:
-                self._decoder = self._new_decoder()
-                self._is_encoded = self._decoder is not None
-            decoder = self._decoder
-            if decoder is None:
-                return await source.receive()
-            while True:
-                if decoder.pending:
-                    piece = decoder.decode(b"", PIECE)
-                else:
-                    data = await source.receive()
-                    if not data:
-                        decoder.finish()
-                        return b""
-                    piece = decoder.decode(data, PIECE)
-                if piece:
-                    return piece
-        except OSError as error:
-            source.abort()
-            error.response = self  # type: ignore[attr-defined]
-            error.request = self.request  # type: ignore[attr-defined]
             raise
 
     def _refuse_if_handed_out(self) -> None:
@@ -360,50 +305,53 @@ class Response:
             TypeError: `chunk_size` is not an int or None.
             StreamConsumedError: the content was handed out before.
         """
-        if chunk_size is not None and not isinstance(chunk_size, int):
-            raise TypeError(f"chunk_size must be an int, it is instead a {type(chunk_size)}.")
-        if chunk_size is not None and chunk_size < 1:
-            raise ValueError("chunk_size must be at least 1, or None")
+        _check_chunk_size(chunk_size)
+        self._refuse_if_handed_out()
+        return self._iterate(chunk_size, self._decoding(decode_unicode))
+
+    def _decoding(self, decode_unicode: bool | None) -> list[Step]:
+        """The step to text, if that is wanted and there is an encoding."""
         if decode_unicode is None:
             settings = getattr(self.request, "settings", None)
             decode_unicode = bool(settings is not None and settings.decode_unicode)
-        self._refuse_if_handed_out()
-        pieces = self._iterate(chunk_size)
         if not (decode_unicode and self.encoding):
-            return pieces
-        from gofer.messages.text import decode_pieces
+            return []
+        from gofer.messages.text import Decoded
 
-        return decode_pieces(pieces, self.encoding)
+        return [Decoded(self.encoding)]
 
-    def _iterate(self, chunk_size: int | None) -> Iterator[bytes]:
-        if self._content_consumed and self._content is not False:  # read before
-            yield from _sized(iter((self._content or b"",)), chunk_size, exact=True)
-            return
+    def _begin_reading(self, *, decode: bool = True) -> Reading | None:
+        """Take the content for one pass over it; None if only `raw` has it.
+
+        What happened to come with the head is handed out once all the same, so that what works
+        does not depend on what happened to come when.
+        """
+        content = self._content
+        if self._content_consumed and content is not False:  # read before
+            return Reading(self, Received(content or b""), decode=False)
         self._refuse_if_handed_out()
         self._content_consumed = True
-        # What happened to come with the head is handed out once all the same, so that what works
-        # does not depend on what happened to come when.
-        content: bytes | None = None
-        if self._content is not False:
-            content, self._content = self._content, False
-        elif self._received is not None:
+        if content is not False:
+            self._content = False
+            return Reading(self, Received(content or b""), decode=False)
+        if self._received is not None:
             received, self._received = self._received, None
-            content = self._decode_whole(received)
-        if content is not None:
-            yield from _sized(iter((content,)), chunk_size, exact=True)
-            return
-        if self._source is None:
-            yield from self._iterate_raw(chunk_size)
-            return
-        yield from _sized(self._stream(), chunk_size, exact=self._source.has_length)
+            return Reading(self, Received(received), decode=decode)
+        return None if self._source is None else Reading(self, self._source, decode=decode)
 
-    def _stream(self) -> Iterator[bytes]:
-        """Decoded pieces as they come, from synchronous code."""
-        source = self._source
-        assert source is not None
-        try:
-            while piece := source.run(self._pieces()):
+    def _iterate(self, chunk_size: int | None, steps: list[Step]) -> Iterator[Any]:
+        reading = self._begin_reading()
+        if reading is None:
+            yield from through(self._iterate_raw(chunk_size), *steps)
+            return
+        source = reading.source
+
+        def pieces() -> Iterator[bytes]:
+            while piece := source.run(reading.next()):
                 yield piece
+
+        try:
+            yield from through(pieces(), Sized(chunk_size, exact=source.has_length), *steps)
         except GeneratorExit:
             source.abort()
             raise
@@ -427,10 +375,7 @@ class Response:
         delimiter: Any = None,
     ) -> Iterator[Any]:
         """The content line by line, without line ends; a CRLF split over two reads is one end."""
-        from gofer.messages.text import lines, lines_by
-
-        pieces = self.iter_content(chunk_size, decode_unicode)
-        return lines_by(pieces, delimiter) if delimiter else lines(pieces)
+        return through(self.iter_content(chunk_size, decode_unicode), _splitting(delimiter))
 
     @property
     def text(self) -> str:
@@ -473,6 +418,59 @@ class Response:
             return json_library.loads(self.text, **kwargs)
         except json_library.JSONDecodeError as error:
             raise JSONDecodeError(error.msg, error.doc, error.pos, response=self) from error
+
+    # The content, where it has to be awaited -----------------------------------------------------
+
+    async def aread(self) -> Any:
+        """`content`, awaited: bytes, read once and then kept."""
+        await self._load()
+        return self.content
+
+    def aiter_content(
+        self, chunk_size: int | None = None, decode_unicode: bool | None = None
+    ) -> AsyncIterator[Any]:
+        """`iter_content`, for `async for`; pieces as they come unless a size is given."""
+        _check_chunk_size(chunk_size)
+        self._refuse_if_handed_out()
+        return self._aiterate(chunk_size, self._decoding(decode_unicode))
+
+    def aiter_lines(
+        self,
+        chunk_size: int | None = None,
+        decode_unicode: bool | None = None,
+        delimiter: Any = None,
+    ) -> AsyncIterator[Any]:
+        """`iter_lines`, for `async for`."""
+        return athrough(self.aiter_content(chunk_size, decode_unicode), _splitting(delimiter))
+
+    async def _aiterate(self, chunk_size: int | None, steps: list[Step]) -> AsyncIterator[Any]:
+        reading = self._begin_reading()
+        if reading is None:
+            return
+
+        async def pieces() -> AsyncIterator[bytes]:
+            while piece := await reading.next():
+                yield piece
+
+        source = reading.source
+        try:
+            sized = Sized(chunk_size, exact=source.has_length)
+            async for ready in athrough(pieces(), sized, *steps):
+                yield ready
+        except BaseException:
+            source.abort()
+            raise
+        self._source = None
+
+    async def aclose(self) -> None:
+        """`close`, which never waits, for those who await everything."""
+        self.close()
+
+    async def __aenter__(self) -> "Response":
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        self.close()
 
     # Its life -----------------------------------------------------------------------------------
 
@@ -548,26 +546,14 @@ class Response:
         self._raw = None
 
 
-def _sized(pieces: Iterator[bytes], size: int | None, *, exact: bool) -> Iterator[bytes]:
-    """`pieces` cut to at most `size` bytes, and joined up to it if `exact`."""
-    if size is None:
-        yield from filter(None, pieces)
-        return
-    waiting: list[bytes] = []
-    count = 0
-    for piece in pieces:
-        if waiting:
-            waiting.append(piece)
-            count += len(piece)
-            if count < size:
-                continue
-            piece = b"".join(waiting)
-            waiting = []
-        whole = len(piece) - len(piece) % size if exact else len(piece)
-        for start in range(0, whole, size):
-            yield piece[start : start + size]
-        if whole < len(piece):
-            waiting = [piece[whole:]]
-        count = len(piece) - whole
-    if waiting:
-        yield b"".join(waiting)
+def _check_chunk_size(chunk_size: int | None) -> None:
+    if chunk_size is not None and not isinstance(chunk_size, int):
+        raise TypeError(f"chunk_size must be an int, it is instead a {type(chunk_size)}.")
+    if chunk_size is not None and chunk_size < 1:
+        raise ValueError("chunk_size must be at least 1, or None")
+
+
+def _splitting(delimiter: Any) -> Step:
+    from gofer.messages.text import Lines, SplitBy
+
+    return SplitBy(delimiter) if delimiter else Lines()

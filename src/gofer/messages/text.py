@@ -6,12 +6,12 @@ however small the pieces.
 """
 
 import codecs
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 from gofer.messages.media import python_codec
 
-__all__ = ["decode", "decode_pieces", "lines", "lines_by"]
+__all__ = ["Decoded", "Lines", "SplitBy", "decode"]
 
 
 def decode(content: bytes, encoding: Any) -> str:
@@ -22,14 +22,19 @@ def decode(content: bytes, encoding: Any) -> str:
         return str(content, _codec_instead_of(encoding), errors="replace")
 
 
-def decode_pieces(pieces: Iterable[bytes], encoding: Any) -> Iterator[str]:
-    """`pieces` as text, none empty; a character cut by the end of a piece comes with the next."""
-    decoder = _incremental_decoder(encoding)
-    for piece in pieces:
-        if text := decoder.decode(piece):
+class Decoded:
+    """A step from bytes to text; a character cut by the end of a piece comes with the next."""
+
+    def __init__(self, encoding: Any) -> None:
+        self._decoder = _incremental_decoder(encoding)
+
+    def feed(self, piece: bytes) -> Iterator[str]:
+        if text := self._decoder.decode(piece):
             yield text
-    if text := decoder.decode(b"", final=True):
-        yield text
+
+    def end(self) -> Iterator[str]:
+        if text := self._decoder.decode(b"", final=True):
+            yield text
 
 
 def _incremental_decoder(encoding: Any) -> codecs.IncrementalDecoder:
@@ -47,50 +52,61 @@ def _codec_instead_of(encoding: Any) -> str:
     return (python_codec(encoding) if isinstance(encoding, str) else None) or "utf-8"
 
 
-def lines(pieces: Iterable[Any]) -> Iterator[Any]:
-    """The lines of the text or bytes that come in `pieces`, as `splitlines` would give them.
+class Lines:
+    """A step from text or bytes to their lines, as `splitlines` would give them.
 
     A line is handed on when its end is there. The two halves of a CRLF may be in two pieces.
     """
-    unfinished: list[Any] = []
-    after_cr = False
-    for piece in pieces:
-        if after_cr and piece[:1] in ("\n", b"\n"):
+
+    def __init__(self) -> None:
+        self._unfinished: list[Any] = []
+        self._after_cr = False
+
+    def feed(self, piece: Any) -> Iterator[Any]:
+        if self._after_cr and piece[:1] in ("\n", b"\n"):
             piece = piece[1:]
         if not piece:
-            after_cr = False
-            continue
-        after_cr = piece[-1:] in ("\r", b"\r")
+            self._after_cr = False
+            return
+        self._after_cr = piece[-1:] in ("\r", b"\r")
         found = piece.splitlines()
         rest = None if _is_line_end(piece[-1:]) else found.pop()
-        if found and unfinished:
-            found[0] = _joined([*unfinished, found[0]])
-            unfinished.clear()
+        if found and self._unfinished:
+            found[0] = _joined([*self._unfinished, found[0]])
+            self._unfinished.clear()
         yield from found
         if rest is not None:
-            unfinished.append(rest)
-    if unfinished:
-        yield _joined(unfinished)
+            self._unfinished.append(rest)
+
+    def end(self) -> Iterator[Any]:
+        if self._unfinished:
+            yield _joined(self._unfinished)
 
 
-def lines_by(pieces: Iterable[Any], delimiter: Any) -> Iterator[Any]:
-    """What stands between the delimiters, as `split` would give it; nothing for no content."""
-    unfinished: list[Any] = []
-    kept = len(delimiter) - 1  # may be the beginning of a delimiter
-    tail = delimiter[:0]
-    has_content = False
-    for piece in pieces:
-        has_content = True
-        *found, rest = (tail + piece).split(delimiter)
-        if found and unfinished:
-            found[0] = _joined([*unfinished, found[0]])
-            unfinished.clear()
+class SplitBy:
+    """A step to what stands between delimiters, as `split` would give it; nothing for nothing."""
+
+    def __init__(self, delimiter: Any) -> None:
+        self._delimiter = delimiter
+        self._kept = len(delimiter) - 1  # may be the beginning of a delimiter
+        self._tail = delimiter[:0]
+        self._unfinished: list[Any] = []
+        self._has_content = False
+
+    def feed(self, piece: Any) -> Iterator[Any]:
+        self._has_content = True
+        *found, rest = (self._tail + piece).split(self._delimiter)
+        if found and self._unfinished:
+            found[0] = _joined([*self._unfinished, found[0]])
+            self._unfinished.clear()
         yield from found
-        end = max(len(rest) - kept, 0)
-        unfinished.append(rest[:end])
-        tail = rest[end:]
-    if has_content:
-        yield _joined([*unfinished, tail])
+        end = max(len(rest) - self._kept, 0)
+        self._unfinished.append(rest[:end])
+        self._tail = rest[end:]
+
+    def end(self) -> Iterator[Any]:
+        if self._has_content:
+            yield _joined([*self._unfinished, self._tail])
 
 
 def _is_line_end(character: Any) -> bool:
