@@ -19,6 +19,7 @@ from servers.certificates import Certificates
 from servers.listener import Listener
 from servers.proxy import Proxy
 from servers.web import Web
+from worlds import warm_up
 
 ROOT = Path(__file__).resolve().parents[1]
 VECTORS = ROOT.parent / "shared" / "vectors"
@@ -56,6 +57,49 @@ def _empty_home(factory: pytest.TempPathFactory) -> str:
     if not _home:
         _home.append(str(factory.mktemp("home")))
     return _home[0]
+
+
+warm_up()
+
+# The worlds of a test --------------------------------------------------------------------------------
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Take tests out of the worlds that they are not about, and count the others."""
+    left_out = [item for item in items if not _exists_in_its_world(item)]
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in set(left_out)]
+    worlds: dict[str, int] = {}
+    for item in items:
+        name = _world_of(item)
+        if name is not None:
+            worlds[name] = worlds.get(name, 0) + 1
+    config.stash[_worlds] = worlds
+
+
+_worlds = pytest.StashKey[dict[str, int]]()
+
+
+def _world_of(item: pytest.Item) -> str | None:
+    callspec = getattr(item, "callspec", None)
+    return None if callspec is None else callspec.params.get("world")
+
+
+def _exists_in_its_world(item: pytest.Item) -> bool:
+    name, marker = _world_of(item), item.get_closest_marker("only_in")
+    return name is None or marker is None or name in marker.args
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    """Say how many tests ran in which world."""
+    worlds = config.stash.get(_worlds, {})
+    if worlds:
+        counts = ", ".join(f"{name} {count}" for name, count in worlds.items())
+        total = sum(worlds.values())
+        terminalreporter.write_line(
+            f"the same behaviour in {len(worlds)} worlds: {counts} = {total}"
+        )
 
 
 # Nothing left behind ------------------------------------------------------------------------------

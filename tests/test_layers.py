@@ -13,7 +13,13 @@ import pytest
 SOURCE = Path(__file__).resolve().parents[1] / "src" / "gofer"
 
 FACES = {"__init__", "__main__", "api", "sessions", "aio", "bulk", "async_", "cli", "dropin"}
-FACES |= {"client", "precedence", "progress", "state"}  # what Session and AsyncSession are made of
+FACES |= {
+    "client",
+    "precedence",
+    "progress",
+    "state",
+    "verbs",
+}  # what Session and AsyncSession are made of
 GROUND = {"exceptions", "config"}
 MIDDLE = {"protocols", "messages", "codings", "runtime"}
 

@@ -18,7 +18,9 @@ __license__ = "Apache-2.0"
 
 # Each public name and the module it lives in.
 _HOMES = {
+    "aio": ("AsyncSession",),
     "api": ("delete", "get", "head", "options", "patch", "post", "put", "request"),
+    "bulk": ("imap", "map"),
     "config": ("Timeouts",),
     "dropin.models": ("PreparedRequest", "Request", "Response"),
     "exceptions": (
@@ -41,16 +43,17 @@ _FACES = (
     "adapters", "auth", "cookies", "defaults", "hooks", "models", "status_codes", "structures",
     "utils",
 )  # fmt: skip
-_MODULES = (*_FACES, "api", "config", "exceptions", "sessions")
+_MODULES = (*_FACES, "aio", "api", "async_", "config", "exceptions", "sessions")
 
-__all__ = sorted([*_HOME_OF, "__version__", "exceptions"])
+# Without map: `from gofer import *` must not hide the builtin.
+__all__ = sorted({*_HOME_OF, "__version__", "exceptions"} - {"map"})
 
 
 def __getattr__(name: str) -> Any:
     home = _HOME_OF.get(name)
     if home is not None:
         value = getattr(import_module(f"gofer.{home}"), name)
-    elif name in _MODULES:
+    elif name in _MODULES or name == "async":  # a keyword, but for getattr
         value = import_module(f"gofer.{name}")
     else:
         raise AttributeError(f"module 'gofer' has no attribute {name!r}")

@@ -7,7 +7,7 @@ stages, folded once for each combination of features, and the network they end i
 
 from collections.abc import Coroutine, Mapping
 from time import monotonic
-from typing import Any, Generic, TypeVar
+from typing import Any
 
 from gofer.config import Settings, defaults
 from gofer.dropin.models import PreparedRequest, Request, Response
@@ -33,10 +33,9 @@ from gofer.stages.hooks import answer_hooks, dispatch, wire_hooks
 from gofer.stages.redirects import redirects
 from gofer.stages.retries import retries
 from gofer.state import SessionState
+from gofer.verbs import Answer, Verbs
 
 __all__ = ["Client", "failed_response"]
-
-Answer = TypeVar("Answer")  # what a call gives: a Response, or something to await for one
 
 # What a request may need that others do not; each combination has a chain of its own.
 HOOKS, VERBOSE, AUTH, ADAPTERS = 1, 2, 4, 8
@@ -52,7 +51,7 @@ class Road:
         self.chains: dict[int, Send] = {}
 
 
-class Client(SessionState, Generic[Answer]):
+class Client(SessionState, Verbs[Answer]):
     __doc__ = SessionState.__doc__
 
     _road: "Road | None" = None  # made for the first request
@@ -72,36 +71,7 @@ class Client(SessionState, Generic[Answer]):
         road = self._road = Road(Network(self._runtime, self._limits(), self._pool_limits()))
         return road
 
-    # The verbs ----------------------------------------------------------------------------------
-
-    def get(self, url: Any, **kwargs: Any) -> Answer:
-        """GET `url`; keywords as in `request`."""
-        return self.request("GET", url, **kwargs)
-
-    def options(self, url: Any, **kwargs: Any) -> Answer:
-        """OPTIONS `url`; keywords as in `request`."""
-        return self.request("OPTIONS", url, **kwargs)
-
-    def head(self, url: Any, **kwargs: Any) -> Answer:
-        """HEAD `url`, without following redirects unless asked to."""
-        kwargs.setdefault("allow_redirects", False)
-        return self.request("HEAD", url, **kwargs)
-
-    def post(self, url: Any, data: Any = None, json: Any = None, **kwargs: Any) -> Answer:
-        """POST to `url`; keywords as in `request`."""
-        return self.request("POST", url, data=data, json=json, **kwargs)
-
-    def put(self, url: Any, data: Any = None, **kwargs: Any) -> Answer:
-        """PUT to `url`; keywords as in `request`."""
-        return self.request("PUT", url, data=data, **kwargs)
-
-    def patch(self, url: Any, data: Any = None, **kwargs: Any) -> Answer:
-        """PATCH `url`; keywords as in `request`."""
-        return self.request("PATCH", url, data=data, **kwargs)
-
-    def delete(self, url: Any, **kwargs: Any) -> Answer:
-        """DELETE `url`; keywords as in `request`."""
-        return self.request("DELETE", url, **kwargs)
+    # Calls --------------------------------------------------------------------------------------
 
     def request(
         self,
@@ -445,7 +415,7 @@ class Client(SessionState, Generic[Answer]):
         return result
 
 
-def failed_response(error: RequestException, request: Any) -> Response:
+def failed_response(error: Exception, request: Any) -> Response:
     """The falsy response that stands for an error: status_code 0, `.error` the exception."""
     response = Response()
     response.status_code = 0

@@ -13,6 +13,7 @@ from gofer.dropin.models import PreparedRequest, Request, Response
 from gofer.exceptions import InvalidSchema
 from gofer.messages.url import parse
 from gofer.network.environment import read as read_environment
+from gofer.runtime.base import Runtime
 from gofer.runtime.blocking import runtime
 from gofer.stages.retries import retries
 from gofer.state import SessionState
@@ -23,10 +24,18 @@ __all__ = ["Session", "session"]
 class Session(Client[Response]):
     __doc__ = SessionState.__doc__
 
-    _runtime = runtime
+    _runtime: Runtime = runtime
     _drive = staticmethod(runtime.run)
 
     _adapters: Any = None
+
+    def _choose_runtime(self, name: str) -> None:
+        if name == "gevent":
+            from gofer.runtime.gevent import runtime as cooperative
+
+            self._runtime = cooperative
+        elif name != "blocking":
+            raise ValueError(f"runtime is {name!r}: expected 'gevent' or 'blocking'")
 
     def __enter__(self) -> "Session":
         return self

@@ -48,6 +48,7 @@ class SessionState:
         deadline: seconds for everything a call does, reading the content included.
         unix_socket: the path of a socket that every request is sent over.
         source_address: (address, port) of this machine to connect from; port 0 is any.
+        runtime: "gevent" waits in gevent's hub without patching anything (extra `gevent`).
         verify: True, False, a path to certificates, or an `ssl.SSLContext`.
         cert: client certificate: a path, (cert, key) or (cert, key, password).
 
@@ -90,6 +91,7 @@ class SessionState:
         deadline: float | None = None,
         unix_socket: str | None = None,
         source_address: tuple[str, int] | None = None,
+        runtime: str | None = None,
     ) -> None:
         self._settings: Settings | None = None
         self._settings_version = -1
@@ -101,6 +103,8 @@ class SessionState:
         self._verify = verify
         self._cert = cert
         self._unix_socket = unix_socket
+        if runtime is not None:
+            self._choose_runtime(runtime)
         self._source_address = source_address
         self._proxies: dict[str, Any] = dict(proxies) if proxies else {}
         self._cookie_store: Any = CookieStore()
@@ -122,6 +126,8 @@ class SessionState:
         if deadline is not None:
             self._config["deadline"] = deadline
         prefetch = prefetch_from(prefetch, stream)
+        if prefetch is None and "prefetch" not in self._config:
+            prefetch = self._prefetch_default
         if prefetch is not None:
             self._config["prefetch"] = prefetch
 
@@ -238,8 +244,13 @@ class SessionState:
     def trust_env(self, value: bool) -> None:
         self._config["trust_env"] = bool(value)
 
+    def _choose_runtime(self, name: str) -> None:
+        """Wait another way than usual."""
+        raise ValueError(f"runtime is {name!r}: this kind of session finds out by itself")
+
     # Settings ---------------------------------------------------------------------------------
 
+    _prefetch_default: bool | None = None  # the package's
     _runtime: Runtime  # how to wait: each face has its own
 
     def _forget_settings(self) -> None:

@@ -5,11 +5,13 @@ from typing import Any
 
 import pytest
 
-from gofer.runtime import blocking
+from worlds import world
+
+__all__ = ["names", "world"]
 
 
 @pytest.fixture
-def names(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+def names(monkeypatch: pytest.MonkeyPatch, world: Any) -> list[str]:
     """Every name has the address 127.0.0.1; the names that were looked up, in order."""
     asked: list[str] = []
 
@@ -17,5 +19,5 @@ def names(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         asked.append(host)
         return [(socket.AF_INET, ("127.0.0.1", port))]
 
-    monkeypatch.setattr(blocking.BlockingRuntime, "resolve", resolve)
+    monkeypatch.setattr(type(world), "resolve", resolve)
     return asked

@@ -22,7 +22,6 @@ from gofer.exceptions import (
     ReadTimeout,
     WriteTimeout,
 )
-from gofer.runtime import blocking
 from servers.raw import Peer, always, answers, black_hole, refused_port, response, serve
 
 CUT = [Peer.half_close, Peer.reset]
@@ -47,11 +46,13 @@ def test_row_01_connection_refused(session: gofer.Session):
         session.get(f"http://127.0.0.1:{port}/")
 
 
-def test_row_01_every_address_is_tried(session: gofer.Session, monkeypatch: pytest.MonkeyPatch):
+def test_row_01_every_address_is_tried(
+    session: gofer.Session, monkeypatch: pytest.MonkeyPatch, world: Any
+):
     """The address that answers is found behind those that refuse."""
     with serve(always(NEXT)) as server:
         resolve = addresses(refused_port(), refused_port(), server.port)
-        monkeypatch.setattr(blocking.BlockingRuntime, "resolve", resolve)
+        monkeypatch.setattr(type(world), "resolve", resolve)
 
         assert b"next" == session.get("http://name.test/").content
 
@@ -63,10 +64,12 @@ def test_row_02_a_black_hole():
             session.get(f"http://127.0.0.1:{port}/")
 
 
-def test_row_02_the_next_address_is_started_beside_a_black_hole(monkeypatch: pytest.MonkeyPatch):
+def test_row_02_the_next_address_is_started_beside_a_black_hole(
+    monkeypatch: pytest.MonkeyPatch, world: Any
+):
     """A dead first address does not eat the time of the second (RFC 8305)."""
     with black_hole() as port, serve(always(NEXT)) as server, session_for(timeout=5) as session:
-        monkeypatch.setattr(blocking.BlockingRuntime, "resolve", addresses(port, server.port))
+        monkeypatch.setattr(type(world), "resolve", addresses(port, server.port))
 
         assert b"next" == session.get("http://name.test/").content
 

@@ -6,6 +6,9 @@ import pytest
 
 from servers.listener import Gate
 from servers.web import Web
+from worlds import world
+
+__all__ = ["gate", "world"]
 
 
 @pytest.fixture

@@ -234,6 +234,7 @@ def test_b10_qop_and_algorithms(web: Web, qop: str, algorithm: str) -> None:
     assert 200 == answer.status_code
 
 
+@pytest.mark.only_in("blocking")
 def test_b11_one_digest_object_in_many_threads(web: Web) -> None:
     """Twenty threads share an auth object and a session; every request succeeds."""
     auth = HTTPDigestAuth("user", "pass")
@@ -527,6 +528,7 @@ def test_b29_session_is_an_argument_of_every_function(
     assert 1 == web.accepted
 
 
+@pytest.mark.only_in("blocking")
 def test_b30_one_session_in_many_threads(web: Web) -> None:
     """Cookies, hooks and connections survive eight threads on one session."""
     seen: list[int] = []

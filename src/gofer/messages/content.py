@@ -11,7 +11,7 @@ import os
 import stat
 import warnings
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from gofer.exceptions import (
@@ -299,7 +299,7 @@ def chunks(body: Any, size: int = PIECE, *, declared: int | None = None) -> Iter
 
 async def pieces(
     body: Any, size: int = PIECE, *, declared: int | None = None
-) -> AsyncIterator[bytes]:
+) -> AsyncGenerator[bytes, None]:
     """As `chunks`; what is iterated over by `async for` too, where something can be awaited."""
     if not is_async_stream(body):
         for data in chunks(body, size, declared=declared):

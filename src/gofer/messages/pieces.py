@@ -4,10 +4,10 @@ A step is fed what comes and gives what is ready, then what is left at the end. 
 who feeds it, so the same steps serve code that blocks and code that awaits.
 """
 
-from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from typing import Any, Protocol
 
-__all__ = ["Sized", "Step", "athrough", "through"]
+__all__ = ["AwaitedThrough", "Sized", "Step", "through"]
 
 
 class Step(Protocol):
@@ -27,13 +27,33 @@ def through(pieces: Iterable[Any], *steps: Step) -> Iterator[Any]:
     yield from _ended(steps)
 
 
-async def athrough(pieces: AsyncIterable[Any], *steps: Step) -> AsyncIterator[Any]:
-    """`through`, for pieces that have to be awaited."""
-    async for piece in pieces:
-        for ready in _fed(steps, piece):
-            yield ready
-    for ready in _ended(steps):
-        yield ready
+class AwaitedThrough:
+    """`through`, for pieces that have to be awaited: an asynchronous iterator.
+
+    Not a generator, which would have to be closed by whoever leaves a loop over it early.
+
+    Args:
+        next_piece: awaited for each piece; an empty one is the end.
+    """
+
+    def __init__(self, next_piece: Callable[[], Awaitable[Any]], *steps: Step) -> None:
+        self._next_piece = next_piece
+        self._steps = steps
+        self._ready: Iterator[Any] = iter(())
+        self._is_over = False
+
+    def __aiter__(self) -> "AwaitedThrough":
+        return self
+
+    async def __anext__(self) -> Any:
+        while True:
+            for ready in self._ready:
+                return ready
+            if self._is_over:
+                raise StopAsyncIteration
+            piece = await self._next_piece()
+            self._is_over = not piece
+            self._ready = _fed(self._steps, piece) if piece else _ended(self._steps)
 
 
 def _fed(steps: Sequence[Step], piece: Any) -> Iterator[Any]:

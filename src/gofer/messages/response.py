@@ -17,7 +17,7 @@ from gofer.exceptions import (
     StreamConsumedError,
 )
 from gofer.messages.fields import FieldSection, Headers
-from gofer.messages.pieces import Sized, Step, athrough, through
+from gofer.messages.pieces import AwaitedThrough, Sized, Step, through
 from gofer.messages.reading import Reading, Received, Source, new_decoder
 from gofer.messages.status_codes import reason_phrase
 
@@ -432,7 +432,7 @@ class Response:
         """`iter_content`, for `async for`; pieces as they come unless a size is given."""
         _check_chunk_size(chunk_size)
         self._refuse_if_handed_out()
-        return self._aiterate(chunk_size, self._decoding(decode_unicode))
+        return self._aiterate(chunk_size, *self._decoding(decode_unicode))
 
     def aiter_lines(
         self,
@@ -441,26 +441,17 @@ class Response:
         delimiter: Any = None,
     ) -> AsyncIterator[Any]:
         """`iter_lines`, for `async for`."""
-        return athrough(self.aiter_content(chunk_size, decode_unicode), _splitting(delimiter))
+        _check_chunk_size(chunk_size)
+        self._refuse_if_handed_out()
+        steps = [*self._decoding(decode_unicode), _splitting(delimiter)]
+        return self._aiterate(chunk_size, *steps)
 
-    async def _aiterate(self, chunk_size: int | None, steps: list[Step]) -> AsyncIterator[Any]:
+    def _aiterate(self, chunk_size: int | None, *steps: Step) -> AsyncIterator[Any]:
         reading = self._begin_reading()
         if reading is None:
-            return
-
-        async def pieces() -> AsyncIterator[bytes]:
-            while piece := await reading.next():
-                yield piece
-
-        source = reading.source
-        try:
-            sized = Sized(chunk_size, exact=source.has_length)
-            async for ready in athrough(pieces(), sized, *steps):
-                yield ready
-        except BaseException:
-            source.abort()
-            raise
-        self._source = None
+            raise TypeError("the content of a response that an adapter made cannot be awaited")
+        sized = Sized(chunk_size, exact=reading.source.has_length)
+        return AwaitedThrough(reading.next, sized, *steps)
 
     async def aclose(self) -> None:
         """`close`, which never waits, for those who await everything."""

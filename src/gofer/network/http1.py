@@ -42,6 +42,8 @@ __all__ = ["Http1Connection", "Http1Content", "earlier", "encode_head"]
 RECEIVE = 64 * 1024  # bytes; a small answer, head and content, comes in one piece
 RECEIVE_LARGE = 1024 * 1024
 SEND_TOGETHER = 64 * 1024  # content up to this size goes out with the head
+LAST_WORD = 1.0  # seconds for the answer of a peer that no longer takes what we send
+GLANCE = 0.02  # seconds for what has come to turn out to be an answer, or TLS's own talk
 SEND_PIECE = 256 * 1024  # between two pieces an early answer is noticed
 
 # Why a connection is not kept: values for the log and for whoever debugs.
@@ -203,9 +205,9 @@ class Http1Connection:
         else:
             self.reader.eof()
 
-    async def _receive_head(self, request: PreparedRequest) -> None:
+    async def _receive_head(self, request: PreparedRequest, seconds: float) -> None:
         """Read until the final head is whole."""
-        deadline = self._deadline(request, request.settings.timeouts.read)
+        deadline = self._deadline(request, seconds)
         while not self.reader.status:
             self._feed(await self.stream.receive(RECEIVE, deadline))
 
@@ -238,13 +240,15 @@ class Http1Connection:
                 raise
             self.closing = EARLY_ANSWER
             try:
-                await self._receive_head(request)
+                await self._receive_head(request, LAST_WORD)
             except (OSError, TimedOut):
                 raise error from None
 
     async def _send_pieces(
         self, request: PreparedRequest, head: bytes, body: Any, chunked: bool
     ) -> None:
+        from contextlib import aclosing
+
         from gofer.messages.content import pieces
 
         stream = self.stream
@@ -255,12 +259,7 @@ class Http1Connection:
         if type(body) is bytes:
             if head:
                 await stream.send(head, self._deadline(request, seconds))
-            view = memoryview(body)
-            while view:
-                if stream.is_readable() and await self._early_answer(request):
-                    return
-                count = await stream.send_some(view[:SEND_PIECE], self._deadline(request, seconds))
-                view = view[count:]
+            await self._send_watchfully(request, body)
             return
         send_file = getattr(stream, "send_file", None)
         if declared and send_file is not None and _is_plain_file(body):
@@ -268,15 +267,29 @@ class Http1Connection:
             await self._send_file(request, body, declared)
             return
         waiting = head  # the head goes out with the first piece
-        async for piece in pieces(body, SEND_PIECE, declared=declared):
-            if waiting is not head and stream.is_readable() and await self._early_answer(request):
-                return
-            data = chunk(piece) if chunked else piece
-            await stream.send(waiting + data if waiting else data, self._deadline(request, seconds))
-            waiting = b""
+        async with aclosing(pieces(body, SEND_PIECE, declared=declared)) as content:
+            async for piece in content:
+                data = chunk(piece) if chunked else piece
+                if waiting:
+                    await stream.send(waiting + data, self._deadline(request, seconds))
+                    waiting = b""
+                elif not await self._send_watchfully(request, data):
+                    return
         tail = waiting + LAST_CHUNK if chunked else waiting
         if tail:
             await stream.send(tail, self._deadline(request, seconds))
+
+    async def _send_watchfully(self, request: PreparedRequest, data: bytes) -> bool:
+        """Send `data`, with an eye on the peer: False if it has answered before the end."""
+        stream = self.stream
+        seconds = request.settings.timeouts.write
+        rest = memoryview(data)
+        while rest:
+            if stream.is_readable() and await self._early_answer(request):
+                return False
+            count = await stream.send_some(rest[:SEND_PIECE], self._deadline(request, seconds))
+            rest = rest[count:]
+        return True
 
     async def _send_file(self, request: PreparedRequest, file: Any, count: int) -> None:
         """Content straight from the file to the socket, by the operating system."""
@@ -304,7 +317,7 @@ class Http1Connection:
         """Something came while we send: True if it is the answer, so that sending is over."""
         reader = self.reader
         try:
-            data = await self.stream.receive(RECEIVE, self._deadline(request, 0.001))
+            data = await self.stream.receive(RECEIVE, self._deadline(request, GLANCE))
         except TimedOut:
             return False  # it was TLS's own talk, a session ticket for instance
         self._feed(data)

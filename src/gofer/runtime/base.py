@@ -23,6 +23,12 @@ from typing import Any, Protocol, TypeVar
 T = TypeVar("T")
 
 
+CANNOT_WAIT = (
+    "the content has not come yet and a property cannot await it: use `await response.aread()`,"
+    " `async for ... in response.aiter_content()`, or leave out stream=True"
+)
+
+
 class TimedOut(Exception):
     """A leaf passed its deadline. Never seen by users."""
 

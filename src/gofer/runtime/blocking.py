@@ -12,9 +12,7 @@ State: none but the open sockets. Gevent and its kin patch `socket`, `select`, `
 
 import _thread
 import contextlib
-import errno
 import os
-import select
 import socket
 import struct
 import time
@@ -24,36 +22,29 @@ from typing import IO, Any, TypeVar
 
 from gofer.runtime import names
 from gofer.runtime.base import Event, TimedOut
-from gofer.runtime.connecting import connect_first
+from gofer.runtime.connecting import connect_first, connect_unix
 from gofer.runtime.names import Address
+from gofer.runtime.sockets import READABLE, WRITABLE, SocketStream, closed, poll
 
 __all__ = ["BlockingRuntime", "BlockingStream", "runtime"]
 
 T = TypeVar("T")
 FIRST_WAIT = 0.02  # seconds; shorter costs slow answers a poll, longer starves under timer signals
-LONGEST_POLL = 3600.0  # seconds; poll takes milliseconds in a C int
-LONGEST_SEND_FILE = 1024 * 1024  # bytes; each pipe-full of sendfile waits anew, so keep turns short
-
-READABLE = getattr(select, "POLLIN", 1)
-WRITABLE = getattr(select, "POLLOUT", 4)
 # Windows is left out: a socket whose SO_RCVTIMEO fired there is in an undefined state.
 _KERNEL_CAN_LIMIT = hasattr(os, "get_blocking") and os.name == "posix"
 _FIRST_WAIT_TIMEVAL = struct.pack("ll", 0, int(FIRST_WAIT * 1_000_000))
-# What os.sendfile says to a file or a socket that it cannot serve; nothing was sent then.
-_NO_SEND_FILE = {errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSOCK}
 
 
-class BlockingStream:
+class BlockingStream(SocketStream):
     """A connected socket as a `Stream`.
 
     One thread may send while another receives. `abort()` wakes both.
     """
 
-    __slots__ = ("_probe", "_socket")
+    __slots__ = ()
 
     def __init__(self, sock: socket.socket) -> None:
-        self._socket = sock
-        self._probe: Any = None
+        super().__init__(sock)
         _limit_waits(sock)
 
     async def receive(self, max_bytes: int, deadline: float | None) -> bytes:
@@ -63,12 +54,7 @@ class BlockingStream:
                 return self._socket.recv(max_bytes)
             except BlockingIOError:
                 pass
-        while True:
-            self._wait(READABLE, deadline)
-            try:
-                return self._socket.recv(max_bytes)
-            except BlockingIOError:
-                continue
+        return await super().receive(max_bytes, deadline)
 
     async def receive_into(self, buffer: memoryview, deadline: float | None) -> int:
         """Like `receive`, into `buffer`: the number of bytes, 0 at the end of the stream."""
@@ -77,14 +63,9 @@ class BlockingStream:
                 return self._socket.recv_into(buffer)
             except BlockingIOError:
                 pass
-        while True:
-            self._wait(READABLE, deadline)
-            try:
-                return self._socket.recv_into(buffer)
-            except BlockingIOError:
-                continue
+        return await super().receive_into(buffer, deadline)
 
-    async def send(self, data: bytes, deadline: float | None) -> None:
+    async def send(self, data: bytes | memoryview, deadline: float | None) -> None:
         """Send all of `data`."""
         if deadline is None or deadline - monotonic() > FIRST_WAIT:
             try:
@@ -93,110 +74,35 @@ class BlockingStream:
                 sent = 0
             if sent == len(data):
                 return
+            data = memoryview(data)[sent:]
         else:
-            sent = 0
-        rest = memoryview(data)[sent:]
-        while rest:
-            self._wait(WRITABLE, deadline)
-            try:
-                rest = rest[self._socket.send(rest) :]
-            except BlockingIOError:
-                continue
+            await self._wait(WRITABLE, deadline)
+        await super().send(data, deadline)
 
     async def send_some(self, data: memoryview, deadline: float | None) -> int:
-        """Send what fits now and say how much it was.
-
-        0 means that nothing fits while the peer has something to say: an early answer, or the
-        end. Without that a peer that answers and stops reading would hold us to the deadline.
-        """
-        if deadline is None or deadline - monotonic() > FIRST_WAIT:
-            try:
-                return self._socket.send(data)
-            except BlockingIOError:
-                pass
-        while self._wait(READABLE | WRITABLE, deadline) & WRITABLE:
-            try:
-                return self._socket.send(data)
-            except BlockingIOError:
-                continue
-        return 0
+        """Send what fits now and say how much it was; see `SocketStream.send_some`."""
+        if deadline is not None and deadline - monotonic() <= FIRST_WAIT:
+            await self._wait(READABLE | WRITABLE, deadline)
+        return await super().send_some(data, deadline)
 
     async def send_file(
         self, file: IO[bytes], offset: int, count: int, deadline: float | None
     ) -> int:
-        """Send up to `count` bytes of `file` from `offset` on: the number sent, 0 at its end.
+        """Send up to `count` bytes of `file` from `offset` on; see `SocketStream.send_file`."""
+        if deadline is not None and deadline - monotonic() <= FIRST_WAIT:
+            await self._wait(WRITABLE, deadline)
+        return await super().send_file(file, offset, count, deadline)
 
-        The system moves them without a copy through Python, where it can (`os.sendfile`). The
-        file's own position may or may not move.
-        """
-        count = min(count, LONGEST_SEND_FILE)
-        if not hasattr(os, "sendfile"):
-            return await self._send_copy(file, offset, count, deadline)
-        if deadline is not None and deadline - monotonic() < FIRST_WAIT:
-            self._wait(WRITABLE, deadline)
-        while True:
-            try:
-                return os.sendfile(self._socket.fileno(), file.fileno(), offset, count)
-            except BlockingIOError:
-                self._wait(WRITABLE, deadline)
-            except OSError as error:
-                if error.errno not in _NO_SEND_FILE:
-                    raise
-                return await self._send_copy(file, offset, count, deadline)
-
-    async def _send_copy(
-        self, file: IO[bytes], offset: int, count: int, deadline: float | None
-    ) -> int:
-        file.seek(offset)
-        data = file.read(count)
-        await self.send(data, deadline)
-        return len(data)
-
-    def is_readable(self) -> bool:
-        """True if bytes, the end or an error are waiting: an idle connection then is not clean."""
-        # A kept poll object asks in 0.4 us; MSG_PEEK and its exception take 1.8, select 0.8.
-        if self._probe is None:
-            if self._socket.fileno() == -1:
-                return True
-            self._probe = _probe(self._socket.fileno())
-        return bool(self._probe.poll(0))
-
-    def abort(self) -> None:
-        """Close at once and without waiting. A thread inside `receive` or `send` wakes up."""
-        if self._socket.fileno() == -1:
-            return
-        self._probe = None
-        # Close alone would not wake another thread. An error: the peer was faster.
-        with contextlib.suppress(OSError):
-            self._socket.shutdown(socket.SHUT_RDWR)
-        self._socket.close()
-
-    def fileno(self) -> int:
-        """The socket's file descriptor, -1 after `abort`."""
-        return self._socket.fileno()
-
-    def peer_address(self) -> Any:
-        """The address that is connected to, in the form `resolve` gives."""
-        return self._socket.getpeername()
-
-    def _wait(self, events: int, deadline: float | None) -> int:
-        """Block until one of `events` or an error is there; say which.
-
-        Raises:
-            TimedOut: `deadline` has passed. One that had passed before costs no system call.
-        """
+    async def _wait(self, events: int, deadline: float | None) -> int:
+        # A deadline that had passed before costs no system call.
         descriptor = self._socket.fileno()
         if descriptor == -1:
-            raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+            raise closed()
         while True:
-            seconds = _seconds_until(deadline)
-            ready = _poll([descriptor], events, seconds)
+            ready = poll([descriptor], events, _seconds_until(deadline))
             if ready:
                 # An error or hang-up shows in every operation: let the caller's run into it.
                 return ready[0][1] & events or events
-
-    def __repr__(self) -> str:
-        return f"<BlockingStream fd={self._socket.fileno()}>"
 
 
 class BlockingRuntime:
@@ -252,29 +158,8 @@ class BlockingRuntime:
         return _stream_of(await connect_first(addresses, deadline, _wait_writable, **options))
 
     async def connect_unix(self, path: str, deadline: float | None) -> BlockingStream:
-        """A stream to the unix socket at `path`.
-
-        Raises:
-            OSError: nobody listens there, or the platform has no unix sockets.
-            TimedOut: the listener's backlog stayed full.
-        """
-        if not hasattr(socket, "AF_UNIX"):
-            raise OSError(errno.EAFNOSUPPORT, "this platform has no unix sockets")
-        _seconds_until(deadline)
-        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        try:
-            sock.setblocking(False)
-            while True:
-                try:
-                    sock.connect(path)
-                    break
-                except BlockingIOError:  # a full backlog: nothing to poll for, so ask again
-                    seconds = _seconds_until(deadline)
-                    time.sleep(FIRST_WAIT if seconds is None else min(FIRST_WAIT, seconds))
-        except BaseException:
-            sock.close()
-            raise
-        return _stream_of(sock)
+        """A stream to the unix socket at `path`; see `connecting.connect_unix`."""
+        return _stream_of(await connect_unix(path, deadline, self.sleep))
 
 
 runtime = BlockingRuntime()
@@ -323,51 +208,7 @@ def _acquire_until(lock: Any, deadline: float | None) -> bool:
 async def _wait_writable(descriptors: list[int], until: float | None) -> list[int]:
     """Those of `descriptors` that are writable or broken; none if `until` came first."""
     seconds = None if until is None else max(0.0, until - monotonic())
-    return [descriptor for descriptor, _ in _poll(descriptors, WRITABLE, seconds)]
-
-
-def _poll(descriptors: list[int], events: int, seconds: float | None) -> list[tuple[int, int]]:
-    """The (descriptor, events) that are ready within `seconds`; may end early with none."""
-    seconds = LONGEST_POLL if seconds is None else min(seconds, LONGEST_POLL)
-    if hasattr(select, "poll"):
-        poll = select.poll()
-        for descriptor in descriptors:
-            poll.register(descriptor, events)
-        return poll.poll(seconds * 1000)
-    # Windows, and eventlet, which takes poll away. A failed connect is an "exceptional" event.
-    readable, writable, broken = select.select(
-        descriptors if events & READABLE else [],
-        descriptors if events & WRITABLE else [],
-        descriptors,
-        seconds,
-    )
-    ready = dict.fromkeys(broken, 0)
-    for descriptor in readable:
-        ready[descriptor] = READABLE
-    for descriptor in writable:
-        ready[descriptor] = ready.get(descriptor, 0) | WRITABLE
-    return list(ready.items())
-
-
-def _probe(descriptor: int) -> Any:
-    """An object whose `poll(0)` is true when `descriptor` is readable or broken."""
-    if hasattr(select, "poll"):
-        poll = select.poll()
-        poll.register(descriptor, READABLE)
-        return poll
-    return _SelectProbe(descriptor)
-
-
-class _SelectProbe:
-    """The part of a poll object that `is_readable` needs, where there is only select."""
-
-    __slots__ = ("_descriptor",)
-
-    def __init__(self, descriptor: int) -> None:
-        self._descriptor = descriptor
-
-    def poll(self, milliseconds: int) -> list[tuple[int, int]]:
-        return _poll([self._descriptor], READABLE, milliseconds / 1000)
+    return [descriptor for descriptor, _ in poll(descriptors, WRITABLE, seconds)]
 
 
 def _limit_waits(sock: socket.socket) -> None:

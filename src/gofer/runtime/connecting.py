@@ -15,11 +15,12 @@ from typing import Any
 from gofer.runtime.base import TimedOut
 from gofer.runtime.names import Address
 
-__all__ = ["WaitWritable", "connect_first"]
+__all__ = ["WaitWritable", "connect_first", "connect_unix"]
 
 # descriptors, a monotonic time or None -> those that are writable or broken; none if time came
 WaitWritable = Callable[[list[int], float | None], Awaitable[list[int]]]
 
+BACKLOG_DELAY = 0.02  # seconds before a unix socket whose backlog is full is asked again
 ATTEMPT_DELAY = 0.25  # seconds before the next address is tried beside the last (RFC 8305, 5)
 
 # What a connect that goes on says. EWOULDBLOCK means that on Windows alone: elsewhere it failed.
@@ -51,6 +52,34 @@ async def connect_first(
         options.append((socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1))
     options.extend(socket_options)
     return await _Race(addresses, deadline, wait_writable, source_address, options).run()
+
+
+async def connect_unix(
+    path: str, deadline: float | None, sleep: Callable[[float], Awaitable[None]]
+) -> socket.socket:
+    """A non-blocking socket connected to the unix socket at `path`.
+
+    Raises:
+        OSError: nobody listens there, or the platform has no unix sockets.
+        TimedOut: the listener's backlog stayed full.
+    """
+    if not hasattr(socket, "AF_UNIX"):
+        raise OSError(errno.EAFNOSUPPORT, "this platform has no unix sockets")
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        sock.setblocking(False)
+        while True:
+            if deadline is not None and monotonic() >= deadline:
+                raise TimedOut
+            try:
+                sock.connect(path)
+                return sock
+            except BlockingIOError:  # a full backlog: nothing to poll for, so ask again
+                left = BACKLOG_DELAY if deadline is None else deadline - monotonic()
+                await sleep(min(BACKLOG_DELAY, left))
+    except BaseException:
+        sock.close()
+        raise
 
 
 class _Race:

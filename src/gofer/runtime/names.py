@@ -39,7 +39,7 @@ async def resolve(
 
     def work() -> None:
         try:
-            found.extend(_addresses(name, port))
+            found.extend(_addresses(name, port, socket.getaddrinfo))
         except BaseException as error:  # it belongs to whoever waits
             errors.append(error)
         finally:
@@ -53,10 +53,16 @@ async def resolve(
     return found
 
 
-def look_up(host: str, port: int) -> list[Address]:
-    """As `resolve`, in this thread and for as long as it takes."""
+def look_up(host: str, port: int, getaddrinfo: Any = None) -> list[Address]:
+    """As `resolve`, in this thread and for as long as it takes.
+
+    Args:
+        getaddrinfo: one that waits in another way than `socket.getaddrinfo`.
+    """
     address = literal(host, port)
-    return [address] if address is not None else _addresses(_name_bytes(host), port)
+    if address is not None:
+        return [address]
+    return _addresses(_name_bytes(host), port, getaddrinfo or socket.getaddrinfo)
 
 
 def literal(host: str, port: int) -> Address | None:
@@ -80,8 +86,8 @@ def _name_bytes(host: str) -> bytes:
     return host.encode("ascii")
 
 
-def _addresses(name: bytes, port: int) -> list[Address]:
+def _addresses(name: bytes, port: int, getaddrinfo: Any) -> list[Address]:
     # Only TCP, or each address would come once per socket type.
-    found = socket.getaddrinfo(name, port, type=socket.SOCK_STREAM)
+    found = getaddrinfo(name, port, type=socket.SOCK_STREAM)
     addresses = [(family, sockaddr) for family, _, _, _, sockaddr in found]
     return list(dict.fromkeys(addresses))  # /etc/hosts may name one twice

@@ -1,0 +1,151 @@
+"""The seed's `async` module: requests that are not sent yet, and `map` to send them together.
+
+    rs = [async_.get(url) for url in urls]
+    async_.map(rs, size=5)
+
+`async` is a keyword since Python 3.7, so the module is `gofer.async_`; `getattr(gofer, "async")`
+and `importlib.import_module("gofer.async")` give the same object. It needs no gevent and patches
+nothing. The functions take what those of `gofer` take and return a `Request`.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future
+from typing import Any
+
+from gofer import api, bulk
+from gofer.dropin.models import Request, Response
+from gofer.precedence import prefetch_from
+
+__all__ = [
+    "delete", "get", "head", "imap", "map", "options", "patch", "post", "put", "request", "send",
+]  # fmt: skip
+
+
+def request(method: Any, url: Any, **kwargs: Any) -> Request:
+    """A `Request` that nobody has sent; its `args` hooks have run.
+
+    Args:
+        kwargs: as for `gofer.request`; `session` is the one it will be sent on.
+    """
+    unsent: Any = api.request(method, url, **{**kwargs, "return_response": False})
+    unsent.session = kwargs.get("session")
+    unsent.response = Response()
+    return unsent  # type: ignore[no-any-return]
+
+
+def get(url: Any, params: Any = None, **kwargs: Any) -> Request:
+    """A GET of `url`, not sent."""
+    return request("GET", url, params=params, **kwargs)
+
+
+def options(url: Any, **kwargs: Any) -> Request:
+    """An OPTIONS of `url`, not sent."""
+    return request("OPTIONS", url, **kwargs)
+
+
+def head(url: Any, **kwargs: Any) -> Request:
+    """A HEAD of `url`, not sent; it will follow no redirects unless asked to."""
+    kwargs.setdefault("allow_redirects", False)
+    return request("HEAD", url, **kwargs)
+
+
+def post(url: Any, data: Any = None, json: Any = None, **kwargs: Any) -> Request:
+    """A POST to `url`, not sent."""
+    return request("POST", url, data=data, json=json, **kwargs)
+
+
+def put(url: Any, data: Any = None, **kwargs: Any) -> Request:
+    """A PUT to `url`, not sent."""
+    return request("PUT", url, data=data, **kwargs)
+
+
+def patch(url: Any, data: Any = None, **kwargs: Any) -> Request:
+    """A PATCH to `url`, not sent."""
+    return request("PATCH", url, data=data, **kwargs)
+
+
+def delete(url: Any, **kwargs: Any) -> Request:
+    """A DELETE of `url`, not sent."""
+    return request("DELETE", url, **kwargs)
+
+
+def map(  # noqa: A001  (the seed's name)
+    requests: Iterable[Any],
+    prefetch: bool | None = None,
+    size: int | None = None,
+    *,
+    stream: bool | None = None,
+    exception_handler: Callable[[Any, Exception], Any] | None = None,
+    gtimeout: float | None = None,
+) -> list[Any]:
+    """Send all of `requests` at the same time; their responses in the order of the requests.
+
+    Args:
+        prefetch, stream: whether contents are read; they are, unless told otherwise.
+        size: how many are open at a time, content included; None: 512.
+        exception_handler: called with a request that failed and its exception; what it returns, if
+            it is not None, takes the place of the falsy response that stands for the failure.
+        gtimeout: seconds for all of them together; what is not done then has failed.
+    """
+    return bulk.map(
+        requests,
+        size,
+        prefetch=prefetch_from(prefetch, stream),
+        exception_handler=exception_handler,
+        deadline=gtimeout,
+    )
+
+
+def imap(
+    requests: Iterable[Any],
+    prefetch: bool | None = None,
+    size: int = 2,
+    *,
+    stream: bool | None = None,
+    exception_handler: Callable[[Any, Exception], Any] | None = None,
+) -> Iterator[Any]:
+    """Send `requests`, `size` at a time, and yield the responses as they complete."""
+    return bulk.imap(
+        requests,
+        size,
+        prefetch=prefetch_from(prefetch, stream),
+        exception_handler=exception_handler,
+    )
+
+
+class Sending(Future[Response]):
+    """A response to come: `get()` and `result()` wait for it and raise what went wrong."""
+
+    def get(self, timeout: float | None = None) -> Response:
+        """The response; at most `timeout` seconds are waited for it."""
+        return self.result(timeout)
+
+
+def send(r: Request, pool: Any = None, prefetch: bool = False) -> Any:
+    """Send one request in the background.
+
+    Args:
+        pool: something with `spawn`, such as a gevent pool, to send it in; a thread otherwise.
+
+    Returns:
+        A `Sending`, or what `pool.spawn` returns.
+    """
+    if pool is not None:
+        return pool.spawn(_sent, r, prefetch)
+    sending = Sending()
+
+    def work() -> None:
+        try:
+            sending.set_result(_sent(r, prefetch))
+        except BaseException as error:
+            sending.set_exception(error)
+
+    from threading import Thread
+
+    Thread(target=work, name="gofer.async_.send", daemon=True).start()
+    return sending
+
+
+def _sent(r: Request, prefetch: bool) -> Response:
+    r.send(prefetch=prefetch)
+    return r.response  # type: ignore[no-any-return]

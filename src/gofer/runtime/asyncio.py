@@ -1,0 +1,413 @@
+"""The asyncio runtime, on its own event loop and on uvloop's.
+
+A stream is an `asyncio.Protocol` with one buffer, one waiter for each direction and one timer,
+which is armed anew only when it fires too early: a deadline that is not reached costs a
+comparison. The runtime itself has no state; its leaves use the loop that is running.
+"""
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import Coroutine
+from time import monotonic
+from typing import Any, TypeVar
+
+from gofer.runtime import names
+from gofer.runtime.base import CANNOT_WAIT, Event, TimedOut
+from gofer.runtime.connecting import connect_first, connect_unix
+from gofer.runtime.names import Address
+from gofer.runtime.sockets import closed, probe
+
+__all__ = ["AsyncioRuntime", "AsyncioStream", "runtime"]
+
+T = TypeVar("T")
+
+MOST_UNREAD = 1024 * 1024  # bytes kept for somebody to read, before the peer has to wait
+MOST_UNSENT = 256 * 1024  # bytes in the transport's buffer, before whoever sends has to wait
+
+
+class AsyncioRuntime:
+    """Leaves that suspend in the event loop that is running."""
+
+    name = "asyncio"
+    now = staticmethod(monotonic)
+
+    def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        """Nothing that waits can be driven from synchronous code inside a loop: say so.
+
+        Raises:
+            RuntimeError: always; `coroutine` has not begun, so nothing is lost.
+        """
+        coroutine.close()
+        raise RuntimeError(CANNOT_WAIT)
+
+    def loop(self) -> asyncio.AbstractEventLoop:
+        """What connections belong to: the loop that is running."""
+        return asyncio.get_running_loop()
+
+    def is_over(self, loop: Any) -> bool:
+        """True if `loop`, of this library, will never run again."""
+        return isinstance(loop, asyncio.AbstractEventLoop) and loop.is_closed()
+
+    async def sleep(self, seconds: float) -> None:
+        """Sleep; not at all if `seconds` is not positive."""
+        if seconds > 0:
+            await asyncio.sleep(seconds)
+
+    def event(self) -> Event:
+        """Something that one task waits for and another, or another thread, sets."""
+        return _Event()
+
+    async def resolve(self, host: str, port: int, deadline: float | None) -> list[Address]:
+        """The (family, sockaddr) pairs of `host`; see `names.resolve`."""
+        return await names.resolve(host, port, deadline, _Event)
+
+    async def connect(
+        self, addresses: list[Address], deadline: float | None, **options: Any
+    ) -> "AsyncioStream":
+        """A TCP stream to the first of `addresses` that answers; see `connect_first`."""
+        return await _stream_of(await connect_first(addresses, deadline, _wait_writable, **options))
+
+    async def connect_unix(self, path: str, deadline: float | None) -> "AsyncioStream":
+        """A stream to the unix socket at `path`; see `connecting.connect_unix`."""
+        return await _stream_of(await connect_unix(path, deadline, self.sleep))
+
+
+runtime = AsyncioRuntime()
+
+
+class _Event:
+    """Set once, by anybody, from any thread."""
+
+    __slots__ = ("_is_set", "_loop", "_waiters")
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._is_set = False
+        self._waiters: list[asyncio.Future[None]] = []
+
+    def set(self) -> None:
+        self._is_set = True
+        with contextlib.suppress(RuntimeError):  # the loop is closed, so nobody waits
+            self._loop.call_soon_threadsafe(self._wake)
+
+    def _wake(self) -> None:
+        waiters, self._waiters = self._waiters, []
+        for waiter in waiters:
+            if not waiter.done():
+                waiter.set_result(None)
+
+    async def wait(self, deadline: float | None) -> None:
+        """Return when set. Raises `TimedOut`."""
+        if self._is_set:
+            return
+        waiter: asyncio.Future[None] = self._loop.create_future()
+        self._waiters.append(waiter)
+        # Set by another thread just now? Then `_wake` is on its way and finds the waiter.
+        await _until(waiter, deadline)
+
+
+async def _until(waiter: "asyncio.Future[Any]", deadline: float | None) -> Any:
+    """What `waiter` is set to. Raises `TimedOut`."""
+    if deadline is None:
+        return await waiter
+    timer = waiter.get_loop().call_later(max(0.0, deadline - monotonic()), _time_out, waiter)
+    try:
+        return await waiter
+    finally:
+        timer.cancel()
+
+
+def _time_out(waiter: "asyncio.Future[Any]") -> None:
+    if not waiter.done():
+        waiter.set_exception(TimedOut())
+
+
+async def _wait_writable(descriptors: list[int], until: float | None) -> list[int]:
+    """Those of `descriptors` that are writable or broken; none if `until` came first."""
+    loop = asyncio.get_running_loop()
+    waiter: asyncio.Future[int] = loop.create_future()
+
+    def ready(descriptor: int) -> None:
+        if not waiter.done():
+            waiter.set_result(descriptor)
+
+    for descriptor in descriptors:
+        loop.add_writer(descriptor, ready, descriptor)
+    try:
+        return [await _until(waiter, until)]
+    except TimedOut:
+        return []
+    finally:
+        for descriptor in descriptors:
+            loop.remove_writer(descriptor)
+
+
+async def _stream_of(sock: socket.socket) -> "AsyncioStream":
+    """`sock`, connected and non-blocking, as a stream; closed if that fails."""
+    loop = asyncio.get_running_loop()
+    try:
+        _, stream = await loop.create_connection(AsyncioStream, sock=sock)
+    except BaseException:
+        sock.close()
+        raise
+    return stream
+
+
+class AsyncioStream(asyncio.Protocol):
+    """A connection of an event loop. One task may send while another receives."""
+
+    def __init__(self) -> None:
+        self._transport: Any = None
+        self._loop = asyncio.get_running_loop()
+        self._received: list[bytes] = []
+        self._count = 0  # bytes received that nobody has taken
+        self._is_reading = True
+        self._is_over = False  # nothing more will come
+        self._is_aborted = False
+        self._error: BaseException | None = None
+        self._reader: asyncio.Future[None] | None = None
+        self._writer: asyncio.Future[None] | None = None
+        self._read_deadline: float | None = None
+        self._write_deadline: float | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._armed = 0.0  # when the timer fires
+        self._descriptor = -1
+        self._probe: Any = None
+
+    # What the loop tells --------------------------------------------------------------------------
+
+    def connection_made(self, transport: Any) -> None:
+        self._transport = transport
+        transport.set_write_buffer_limits(high=0)  # say when all is out, not before
+        self._descriptor = transport.get_extra_info("socket").fileno()
+
+    def data_received(self, data: bytes) -> None:
+        self._received.append(data)
+        self._count += len(data)
+        reader = self._reader
+        if reader is not None:
+            self._wake_reader(reader)
+        elif self._count > MOST_UNREAD and self._is_reading:
+            self._is_reading = False
+            self._transport.pause_reading()
+        self._wake_writer_for_news()
+
+    def eof_received(self) -> bool:
+        self._is_over = True
+        if self._reader is not None:
+            self._wake_reader(self._reader)
+        self._wake_writer_for_news()
+        return True  # it may still take what we send
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._is_over = True
+        self._descriptor = -1
+        if not self._is_aborted:
+            self._error = error
+        self._stop_timer()
+        if self._reader is not None:
+            self._wake_reader(self._reader)
+        if self._writer is not None:
+            writer, self._writer = self._writer, None
+            if not writer.done():
+                writer.set_result(None)
+
+    def pause_writing(self) -> None:
+        pass  # `_is_drained` asks the transport itself
+
+    def resume_writing(self) -> None:
+        writer = self._writer
+        if writer is not None and not writer.done():
+            writer.set_result(None)
+
+    def _wake_reader(self, reader: "asyncio.Future[None]") -> None:
+        self._reader = None
+        if not reader.done():
+            reader.set_result(None)
+
+    def _wake_writer_for_news(self) -> None:
+        writer = self._writer
+        if writer is not None and not writer.done():
+            writer.set_result(None)
+
+    # Receiving ------------------------------------------------------------------------------------
+
+    async def receive(self, max_bytes: int, deadline: float | None) -> bytes:
+        """What has come, at most `max_bytes`, at least one byte; b"" at the end of the stream."""
+        received = self._received
+        if not received and not await self._has_more(deadline):
+            return b""
+        data = received[0]
+        if len(data) <= max_bytes:
+            if len(received) == 1:
+                received.clear()
+            else:
+                del received[0]
+        else:
+            received[0] = data[max_bytes:]
+            data = data[:max_bytes]
+        self._took(len(data))
+        return data
+
+    async def receive_into(self, buffer: memoryview, deadline: float | None) -> int:
+        """Like `receive`, into `buffer`: the number of bytes, 0 at the end of the stream."""
+        data = await self.receive(len(buffer), deadline)
+        count = len(data)
+        buffer[:count] = data
+        return count
+
+    async def _has_more(self, deadline: float | None) -> bool:
+        """Wait until something has come; False if that is the end."""
+        while not self._received:
+            if self._error is not None:
+                raise self._error
+            if self._is_aborted:
+                raise closed()
+            if self._is_over:
+                return False
+            reader = self._reader = self._loop.create_future()
+            if deadline is not None:
+                self._read_deadline = deadline
+                self._arm(deadline)
+            try:
+                await reader
+            finally:
+                self._reader = None
+                self._read_deadline = None
+        return True
+
+    def _took(self, count: int) -> None:
+        self._count -= count
+        if not self._is_reading and self._count <= MOST_UNREAD // 2 and not self._is_over:
+            self._is_reading = True
+            self._transport.resume_reading()
+
+    # Sending --------------------------------------------------------------------------------------
+
+    async def send(self, data: bytes, deadline: float | None) -> None:
+        """Send all of `data`; what the transport still has of little is its own affair."""
+        self._write(data, deadline)
+        if self._transport.get_write_buffer_size() > MOST_UNSENT:
+            while not await self._is_drained(deadline):
+                pass
+
+    async def send_some(self, data: memoryview, deadline: float | None) -> int:
+        """Send a part of `data` and say how much it was.
+
+        0 means that nothing fits while the peer has something to say: an early answer, or the end.
+        """
+        self._check()
+        if not await self._is_drained(deadline):
+            return 0
+        self._write(data[:MOST_UNSENT], deadline)
+        return min(len(data), MOST_UNSENT)
+
+    def _write(self, data: Any, deadline: float | None) -> None:
+        self._check()
+        if deadline is not None and deadline <= monotonic():
+            raise TimedOut
+        self._transport.write(data)
+
+    def _check(self) -> None:
+        """Raise what ended the connection, if something has."""
+        if self._is_aborted or self._transport.is_closing():
+            raise self._error or closed()
+
+    async def _is_drained(self, deadline: float | None) -> bool:
+        """Wait until everything has gone out; False if the peer speaks before that."""
+        while self._transport.get_write_buffer_size() > 0:
+            if self._received or self._is_over:
+                return False
+            writer = self._writer = self._loop.create_future()
+            if deadline is not None:
+                self._write_deadline = deadline
+                self._arm(deadline)
+            try:
+                await writer
+            finally:
+                self._writer = None
+                self._write_deadline = None
+            self._check()
+        return True
+
+    # Time -----------------------------------------------------------------------------------------
+
+    def _arm(self, deadline: float) -> None:
+        """See to it that a timer looks at us at `deadline` or before."""
+        if self._timer is not None:
+            if self._armed <= deadline:
+                return
+            self._timer.cancel()
+        self._armed = deadline
+        delay = max(0.0, deadline - monotonic())
+        self._timer = self._loop.call_later(delay, self._on_time)
+
+    def _on_time(self) -> None:
+        self._timer = None
+        now = monotonic()
+        for waiter, deadline in (
+            (self._reader, self._read_deadline),
+            (self._writer, self._write_deadline),
+        ):
+            if waiter is None or deadline is None or waiter.done():
+                continue
+            if deadline <= now:
+                waiter.set_exception(TimedOut())
+            else:
+                self._arm(deadline)
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    # Its life -------------------------------------------------------------------------------------
+
+    def is_readable(self) -> bool:
+        """True if bytes, the end or an error are waiting: an idle connection then is not clean."""
+        if self._received or self._is_over or self._is_aborted:
+            return True
+        if self._probe is None:
+            self._probe = probe(self._descriptor)
+        return bool(self._probe.poll(0))  # the loop may not have read it yet
+
+    def abort(self) -> None:
+        """Close at once and without waiting, also when the loop is closed."""
+        if self._is_aborted:
+            return
+        self._is_aborted = True
+        self._is_over = True
+        self._stop_timer()
+        transport = self._transport
+        if transport is None:
+            return
+        if self._loop.is_closed():
+            sock = transport.get_extra_info("socket")
+            _close_quietly(transport, sock)
+            return
+        transport.abort()
+
+    def fileno(self) -> int:
+        """The socket's file descriptor, -1 after `abort`."""
+        return -1 if self._is_aborted else self._descriptor
+
+    def peer_address(self) -> Any:
+        """The address that is connected to, in the form `resolve` gives."""
+        return self._transport.get_extra_info("peername")
+
+    def __repr__(self) -> str:
+        return f"<AsyncioStream fd={self.fileno()}>"
+
+
+def _close_quietly(transport: Any, sock: Any) -> None:
+    """Close the socket of a transport whose loop is gone, and keep it from complaining."""
+    with contextlib.suppress(Exception):
+        transport.abort()  # uvloop's closes by itself; asyncio's needs its loop and fails
+    with contextlib.suppress(Exception):
+        own = getattr(transport, "_sock", None)
+        if own is not None:
+            own.close()
+            transport._sock = None
+        elif sock is not None:
+            socket.socket(fileno=sock.fileno()).close()

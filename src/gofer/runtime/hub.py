@@ -1,0 +1,494 @@
+"""The hub: gofer's own bulk engine. One thread, one poll, coroutines resumed from readiness.
+
+Two things make it fast. The read interest of a kept connection stays registered, so a request
+costs no system call but its own send and receive; and what one turn has to send is sent together
+at its end, so that a batch of answers is handled first and the peer is woken once.
+
+A task is resumed by whatever it waits for: a stream (`hub_stream.py`), an event, a time. State: the
+tasks, what is ready to go on, what has bytes to send, and the timers. A hub belongs to the thread
+that turns it; events may be set from any.
+"""
+
+import contextlib
+import select
+import selectors
+import socket
+import threading
+from collections import deque
+from collections.abc import Callable, Coroutine
+from heapq import heapify, heappop, heappush
+from time import monotonic
+from typing import Any, Protocol, TypeVar
+
+from gofer.runtime import names
+from gofer.runtime.base import Event, TimedOut
+from gofer.runtime.connecting import connect_first, connect_unix
+from gofer.runtime.names import Address
+from gofer.runtime.sockets import LONGEST_POLL, READABLE, WRITABLE
+
+__all__ = ["PAUSE", "Hub", "Task"]
+
+T = TypeVar("T")
+
+SPARE_TIMERS = 1000  # of streams that are gone, before the heap is tidied
+
+
+class _Pause:
+    """What a leaf awaits when it has arranged for its task to be resumed."""
+
+    __slots__ = ()
+
+    def __await__(self) -> Any:
+        yield
+
+
+PAUSE = _Pause()
+
+
+class Task:
+    """A coroutine on a hub.
+
+    Attributes:
+        done: it has ended; `value` is what it returned, or `error` what it raised.
+    """
+
+    __slots__ = ("coroutine", "done", "error", "hub", "value")
+
+    def __init__(self, hub: "Hub", coroutine: Coroutine[Any, Any, Any]) -> None:
+        self.hub = hub
+        self.coroutine = coroutine
+        self.done = False
+        self.value: Any = None
+        self.error: BaseException | None = None
+
+    def cancel(self) -> None:
+        """End it where it waits: its `finally` blocks run now."""
+        if not self.done:
+            self.done = True
+            self.hub._tasks.discard(self)
+            self.coroutine.close()
+
+    def __repr__(self) -> str:
+        return f"<Task {self.coroutine!r}, {'done' if self.done else 'under way'}>"
+
+
+class Timed(Protocol):
+    """What a timer tells that its time has come."""
+
+    def on_time(self, now: float, /) -> None: ...
+
+
+class Waiter:
+    """A task that waits for the first of several things to resume it."""
+
+    __slots__ = ("is_over", "task", "why")
+
+    def __init__(self, task: Task) -> None:
+        self.task: Task | None = task
+        self.is_over = False
+        self.why: Any = None
+
+    def wake(self, why: Any = None, error: BaseException | None = None) -> None:
+        if not self.is_over and self.task is not None:
+            self.is_over = True
+            self.why = why
+            self.task.hub._ready.append((self.task, error))
+
+    def on_time(self, _now: float) -> None:
+        self.wake(error=TimedOut())
+
+
+class Hub:
+    """A runtime of many tasks in one thread; see `runtime.base`."""
+
+    name = "hub"
+    now = staticmethod(monotonic)
+
+    def __init__(self) -> None:
+        self._poll: Any = None
+        self._targets: dict[int, Callable[[int], None]] = {}  # by descriptor: who hears of it
+        self._tasks: set[Task] = set()
+        self._ready: deque[tuple[Task, BaseException | None]] = deque()
+        self._unsent: list[Any] = []  # streams with bytes to send at the end of the turn
+        self._timers: list[tuple[float, int, Timed]] = []  # a heap
+        self._serial = 0
+        self._current: Task | None = None
+        self._only: Task | None = None  # while `run` waits inside a task, nobody else goes on
+        self._is_turning = False
+        self._wake_up: _WakeUp | None = None
+
+    # Tasks ----------------------------------------------------------------------------------------
+
+    def start(self, coroutine: Coroutine[Any, Any, Any]) -> Task:
+        """Run `coroutine` from the next turn on, or from this one if it is not over."""
+        task = Task(self, coroutine)
+        self._tasks.add(task)
+        self._ready.append((task, None))
+        return task
+
+    def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        """Drive one coroutine to its end, and the other tasks beside it.
+
+        Inside a task (a hook that looks at a response's content) only this coroutine goes on
+        meanwhile.
+        """
+        task = Task(self, coroutine)
+        self._tasks.add(task)
+        outer = self._only
+        is_inside = self._current is not None
+        if is_inside:
+            self._only = task
+        try:
+            self._step(task, None)
+            while not task.done:
+                if is_inside:
+                    self._turn(None)
+                else:
+                    self.turn()
+        except BaseException:
+            task.cancel()
+            raise
+        finally:
+            self._only = outer
+        if task.error is not None:
+            raise task.error
+        return task.value  # type: ignore[no-any-return]
+
+    def turn(self, until: float | None = None) -> None:
+        """Let everybody who can go on go on; wait for somebody if there is nobody.
+
+        Args:
+            until: monotonic seconds; the wait ends then at the latest.
+        """
+        if self._is_turning:
+            raise RuntimeError("the hub is turning already; a task cannot turn it")
+        self._is_turning = True
+        try:
+            self._turn(until)
+        finally:
+            self._is_turning = False
+
+    def close(self) -> None:
+        """End all tasks where they are. Streams that are open stay usable for `run`."""
+        for task in list(self._tasks):
+            task.cancel()
+        self._ready.clear()
+        self._timers.clear()
+        for target in list(self._targets.values()):
+            target(0)  # no longer registered
+        self._targets.clear()
+        if self._poll is not None:
+            self._poll.close()
+            self._poll = None
+        if self._wake_up is not None:
+            self._wake_up.close()
+            self._wake_up = None
+
+    def __del__(self) -> None:
+        if self._wake_up is not None:
+            self._wake_up.close()
+
+    # One turn -------------------------------------------------------------------------------------
+
+    def _turn(self, until: float | None) -> None:
+        self._go_on()
+        self._flush()
+        for descriptor, events in self._wait(until):
+            target = self._targets.get(descriptor)
+            if target is not None:
+                target(events)
+        # Time is up only for what has not happened: what has come is looked at first.
+        if self._timers:
+            self._ring()
+        self._go_on()
+        self._flush()
+
+    def _go_on(self) -> None:
+        ready = self._ready
+        if self._only is not None:  # the others keep their place in line
+            for entry in [entry for entry in ready if entry[0] is self._only]:
+                ready.remove(entry)
+                self._step(*entry)
+            return
+        while ready:
+            task, error = ready.popleft()
+            self._step(task, error)
+
+    def resume(self, task: Task) -> None:
+        """Let `task`, which waits, go on at once."""
+        if self._only is None or self._only is task:
+            self._step(task, None)
+        else:
+            self._ready.append((task, None))
+
+    def _step(self, task: Task, error: BaseException | None) -> None:
+        if task.done:
+            return
+        outer = self._current  # not None if `run` waits inside a task
+        self._current = task
+        try:
+            if error is None:
+                task.coroutine.send(None)
+            else:
+                task.coroutine.throw(error)
+        except StopIteration as stop:
+            task.value = stop.value
+        except BaseException as failure:
+            task.error = failure
+            if not isinstance(failure, Exception):  # Ctrl-C is not the task's own affair
+                task.done = True
+                self._tasks.discard(task)
+                raise
+        else:
+            return
+        finally:
+            self._current = outer
+        task.done = True
+        self._tasks.discard(task)
+
+    def _flush(self) -> None:
+        unsent = self._unsent
+        if unsent:
+            self._unsent = []
+            for stream in unsent:
+                stream.flush()
+
+    def _wait(self, until: float | None) -> list[tuple[int, int]]:
+        """The descriptors that are ready; none if `until` or a timer came first."""
+        if self._timers and (until is None or self._timers[0][0] < until):
+            until = self._timers[0][0]
+        seconds = LONGEST_POLL
+        if self._ready and self._only is None:
+            seconds = 0.0
+        elif until is not None:
+            seconds = min(max(0.0, until - monotonic()), LONGEST_POLL)
+        poll = self._poll or self._open_poll()
+        return poll.poll(seconds)  # type: ignore[no-any-return]
+
+    # Descriptors ----------------------------------------------------------------------------------
+
+    def _open_poll(self) -> Any:
+        self._poll = select.epoll() if hasattr(select, "epoll") else _Selector()
+        return self._poll
+
+    def register(self, descriptor: int, events: int, target: Callable[[int], None]) -> None:
+        """Tell `target` of `events` on `descriptor`, and of errors; of 0 when the hub closes."""
+        (self._poll or self._open_poll()).register(descriptor, events)
+        self._targets[descriptor] = target
+
+    def modify(self, descriptor: int, events: int) -> None:
+        self._poll.modify(descriptor, events)
+
+    def unregister(self, descriptor: int) -> None:
+        if self._targets.pop(descriptor, None) is not None:
+            self._poll.unregister(descriptor)
+
+    # Time -----------------------------------------------------------------------------------------
+
+    def at(self, when: float, timed: Timed) -> None:
+        """Tell `timed` when the time has come. Timers are not taken back: it may not care then."""
+        timers = self._timers
+        if len(timers) > SPARE_TIMERS + 4 * len(self._targets):
+            self._timers = timers = [t for t in timers if not getattr(t[2], "is_over", False)]
+            heapify(timers)
+        self._serial += 1
+        heappush(timers, (when, self._serial, timed))
+
+    def _ring(self) -> None:
+        timers = self._timers
+        now = monotonic()
+        while timers and timers[0][0] <= now:
+            heappop(timers)[2].on_time(now)
+
+    # The leaves -----------------------------------------------------------------------------------
+
+    async def sleep(self, seconds: float) -> None:
+        """Sleep; not at all if `seconds` is not positive."""
+        if seconds > 0:
+            waiter = Waiter(self._task())
+            self.at(monotonic() + seconds, _Alarm(waiter))
+            await self._paused(waiter)
+
+    def event(self) -> Event:
+        """Something that one task waits for and another, or another thread, sets."""
+        return _Event(self)
+
+    async def resolve(self, host: str, port: int, deadline: float | None) -> list[Address]:
+        """The (family, sockaddr) pairs of `host`; see `names.resolve`."""
+        return await names.resolve(host, port, deadline, self.event)
+
+    async def connect(
+        self, addresses: list[Address], deadline: float | None, **options: Any
+    ) -> Any:
+        """A TCP stream to the first of `addresses` that answers; see `connect_first`."""
+        from gofer.runtime.hub_stream import HubStream
+
+        return HubStream(
+            await connect_first(addresses, deadline, self._wait_writable, **options), self
+        )
+
+    async def connect_unix(self, path: str, deadline: float | None) -> Any:
+        """A stream to the unix socket at `path`; see `connecting.connect_unix`."""
+        from gofer.runtime.hub_stream import HubStream
+
+        return HubStream(await connect_unix(path, deadline, self.sleep), self)
+
+    async def _wait_writable(self, descriptors: list[int], until: float | None) -> list[int]:
+        waiter = Waiter(self._task())
+        for descriptor in descriptors:
+            self.register(descriptor, WRITABLE, _Telling(waiter, descriptor))
+        if until is not None:
+            self.at(until, _Alarm(waiter))
+        try:
+            await self._paused(waiter)
+        finally:
+            for descriptor in descriptors:
+                self.unregister(descriptor)
+        return [] if waiter.why is None else [waiter.why]
+
+    async def _paused(self, waiter: Waiter) -> None:
+        """Return when `waiter` is woken; it is over however this ends."""
+        try:
+            await PAUSE
+        finally:
+            waiter.is_over = True
+            waiter.task = None  # timers keep waiters, and must not keep what came of their tasks
+
+    def _task(self) -> Task:
+        if self._current is None:
+            raise RuntimeError("a leaf of the hub was awaited outside the hub")
+        return self._current
+
+    def wake_from_anywhere(self) -> None:
+        """End the wait of the thread that turns; something is ready."""
+        if self._wake_up is not None:
+            self._wake_up.ring()
+
+    def can_be_woken(self) -> None:
+        """From now on other threads may end a wait."""
+        if self._wake_up is None:
+            self._wake_up = _WakeUp()
+            self.register(self._wake_up.descriptor, READABLE, self._wake_up.on_events)
+
+    def __repr__(self) -> str:
+        return f"<Hub {len(self._tasks)} tasks, {len(self._targets)} descriptors>"
+
+
+class _Alarm:
+    """Wakes a waiter when its time has come, without an error."""
+
+    __slots__ = ("_waiter",)
+
+    def __init__(self, waiter: Waiter) -> None:
+        self._waiter = waiter
+
+    @property
+    def is_over(self) -> bool:
+        return self._waiter.is_over
+
+    def on_time(self, _now: float) -> None:
+        self._waiter.wake()
+
+
+class _Telling:
+    """Wakes a waiter with the descriptor that something happened to."""
+
+    __slots__ = ("_descriptor", "_waiter")
+
+    def __init__(self, waiter: Waiter, descriptor: int) -> None:
+        self._waiter = waiter
+        self._descriptor = descriptor
+
+    def __call__(self, events: int) -> None:
+        if events:
+            self._waiter.wake(self._descriptor)
+
+
+class _Event:
+    """Set once, by anybody, from any thread."""
+
+    __slots__ = ("_hub", "_is_set", "_lock", "_waiters")
+
+    def __init__(self, hub: Hub) -> None:
+        self._hub = hub
+        self._is_set = False
+        self._lock = threading.Lock()
+        self._waiters: list[Waiter] = []
+
+    def set(self) -> None:
+        with self._lock:
+            self._is_set = True
+            waiters, self._waiters = self._waiters, []
+        for waiter in waiters:
+            waiter.wake()
+        if waiters:
+            self._hub.wake_from_anywhere()
+
+    async def wait(self, deadline: float | None) -> None:
+        """Return when set. Raises `TimedOut`."""
+        hub = self._hub
+        hub.can_be_woken()
+        with self._lock:
+            if self._is_set:
+                return
+            if deadline is not None and monotonic() >= deadline:
+                raise TimedOut
+            waiter = Waiter(hub._task())
+            self._waiters.append(waiter)
+        if deadline is not None:
+            hub.at(deadline, waiter)
+        await hub._paused(waiter)
+
+
+class _WakeUp:
+    """A pair of sockets: a byte on one ends a wait on the other."""
+
+    def __init__(self) -> None:
+        self._here, self._there = socket.socketpair()
+        self._here.setblocking(False)
+        self._there.setblocking(False)
+        self.descriptor = self._here.fileno()
+
+    def ring(self) -> None:
+        # Full of rings that nobody has heard yet, or closed with its hub: either way it is enough.
+        with contextlib.suppress(OSError):
+            self._there.send(b"!")
+
+    def on_events(self, _events: int) -> None:
+        with contextlib.suppress(OSError):  # that was all
+            while self._here.recv(1024):
+                pass
+
+    def close(self) -> None:
+        self._here.close()
+        self._there.close()
+
+
+class _Selector:
+    """What a hub needs of `select.epoll`, where there is none."""
+
+    def __init__(self) -> None:
+        self._selector = selectors.DefaultSelector()
+
+    def register(self, descriptor: int, events: int) -> None:
+        self._selector.register(descriptor, self._translate(events))
+
+    def modify(self, descriptor: int, events: int) -> None:
+        self._selector.modify(descriptor, self._translate(events))
+
+    def unregister(self, descriptor: int) -> None:
+        self._selector.unregister(descriptor)
+
+    def poll(self, seconds: float) -> list[tuple[int, int]]:
+        return [
+            (key.fd, events & READABLE | (WRITABLE if events & selectors.EVENT_WRITE else 0))
+            for key, events in self._selector.select(seconds)
+        ]
+
+    def close(self) -> None:
+        self._selector.close()
+
+    @staticmethod
+    def _translate(events: int) -> int:
+        wanted = selectors.EVENT_READ if events & READABLE else 0
+        return wanted | (selectors.EVENT_WRITE if events & WRITABLE else 0)

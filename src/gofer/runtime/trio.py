@@ -1,0 +1,163 @@
+"""The trio runtime: non-blocking sockets, and trio to wait for them.
+
+The runtime itself has no state; its leaves use the run that is going on. Deadlines come in
+`time.monotonic` seconds and are handed to trio as what is left of them.
+"""
+
+import contextlib
+import socket
+from collections.abc import Awaitable, Coroutine
+from time import monotonic
+from typing import Any, TypeVar
+
+import trio
+
+from gofer.runtime import names
+from gofer.runtime.base import CANNOT_WAIT, Event, TimedOut
+from gofer.runtime.connecting import connect_first, connect_unix
+from gofer.runtime.names import Address
+from gofer.runtime.sockets import READABLE, WRITABLE, SocketStream, closed, poll
+
+__all__ = ["TrioRuntime", "TrioStream", "runtime"]
+
+T = TypeVar("T")
+
+
+class TrioRuntime:
+    """Leaves that suspend in the trio run that is going on."""
+
+    name = "trio"
+    now = staticmethod(monotonic)
+
+    def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        """Nothing that waits can be driven from synchronous code inside a loop: say so.
+
+        Raises:
+            RuntimeError: always; `coroutine` has not begun, so nothing is lost.
+        """
+        coroutine.close()
+        raise RuntimeError(CANNOT_WAIT)
+
+    def loop(self) -> trio.lowlevel.TrioToken:
+        """What connections belong to: the run that is going on."""
+        return trio.lowlevel.current_trio_token()
+
+    def is_over(self, loop: Any) -> bool:
+        """True if `loop`, of this library, will never run again."""
+        return isinstance(loop, trio.lowlevel.TrioToken) and loop is not self.loop()
+
+    async def sleep(self, seconds: float) -> None:
+        """Sleep; not at all if `seconds` is not positive."""
+        if seconds > 0:
+            await trio.sleep(seconds)
+
+    def event(self) -> Event:
+        """Something that one task waits for and another, or another thread, sets."""
+        return _Event()
+
+    async def resolve(self, host: str, port: int, deadline: float | None) -> list[Address]:
+        """The (family, sockaddr) pairs of `host`; see `names.resolve`."""
+        return await names.resolve(host, port, deadline, _Event)
+
+    async def connect(
+        self, addresses: list[Address], deadline: float | None, **options: Any
+    ) -> "TrioStream":
+        """A TCP stream to the first of `addresses` that answers; see `connect_first`."""
+        return TrioStream(await connect_first(addresses, deadline, _wait_writable, **options))
+
+    async def connect_unix(self, path: str, deadline: float | None) -> "TrioStream":
+        """A stream to the unix socket at `path`; see `connecting.connect_unix`."""
+        return TrioStream(await connect_unix(path, deadline, self.sleep))
+
+
+runtime = TrioRuntime()
+
+
+async def _until(waiting: Awaitable[Any], deadline: float | None) -> None:
+    """Await `waiting`. Raises `TimedOut` when the deadline passes first."""
+    if deadline is None:
+        await waiting
+        return
+    with trio.move_on_after(max(0.0, deadline - monotonic())) as scope:
+        await waiting
+    if scope.cancelled_caught:
+        raise TimedOut
+
+
+class _Event:
+    """Set once, by anybody, from any thread."""
+
+    __slots__ = ("_event", "_token")
+
+    def __init__(self) -> None:
+        self._event = trio.Event()
+        self._token = trio.lowlevel.current_trio_token()
+
+    def set(self) -> None:
+        with contextlib.suppress(trio.RunFinishedError):  # so nobody waits
+            self._token.run_sync_soon(self._event.set, idempotent=True)
+
+    async def wait(self, deadline: float | None) -> None:
+        """Return when set. Raises `TimedOut`."""
+        await _until(self._event.wait(), deadline)
+
+
+async def _wait_writable(descriptors: list[int], until: float | None) -> list[int]:
+    """Those of `descriptors` that are writable or broken; none if `until` came first."""
+    ready: list[int] = []
+
+    async def wait(descriptor: int, scope: trio.CancelScope) -> None:
+        await trio.lowlevel.wait_writable(descriptor)
+        ready.append(descriptor)
+        scope.cancel()
+
+    async with trio.open_nursery() as nursery:
+        if until is not None:
+            nursery.cancel_scope.deadline = trio.current_time() + until - monotonic()
+        for descriptor in descriptors:
+            nursery.start_soon(wait, descriptor, nursery.cancel_scope)
+    return ready
+
+
+class TrioStream(SocketStream):
+    """A connected socket. One task may send while another receives."""
+
+    __slots__ = ()
+
+    async def _wait(self, events: int, deadline: float | None) -> int:
+        if self._socket.fileno() == -1:
+            raise closed()
+        wait = _WAITS.get(events, _either)
+        try:
+            await _until(wait(self._socket), deadline)
+        except trio.ClosedResourceError:
+            raise closed() from None
+        if wait is not _either:
+            return events
+        ready = poll([self._socket.fileno()], events, 0.0)
+        return ready[0][1] & events if ready else 0
+
+    def abort(self) -> None:
+        """Close at once and without waiting. A task inside `receive` or `send` goes on."""
+        if self._socket.fileno() != -1:
+            with contextlib.suppress(RuntimeError):  # outside trio nobody waits
+                trio.lowlevel.notify_closing(self._socket)
+        super().abort()
+
+
+async def _either(sock: socket.socket) -> None:
+    """Return when `sock` is readable or writable."""
+    async with trio.open_nursery() as nursery:
+
+        async def one(wait: Any) -> None:
+            await wait(sock)
+            nursery.cancel_scope.cancel()
+
+        for wait in _WAITS.values():
+            nursery.start_soon(one, wait)
+
+
+_WAITS: dict[int, Any] = {
+    READABLE: trio.lowlevel.wait_readable,
+    WRITABLE: trio.lowlevel.wait_writable,
+}

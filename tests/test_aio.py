@@ -1,0 +1,345 @@
+"""`AsyncSession`: the face for asyncio (and uvloop) and trio."""
+
+import asyncio
+import contextlib
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import pytest
+import trio
+import uvloop
+
+import gofer
+from gofer import aio
+from servers.certificates import Certificates
+from servers.raw import Peer, response, serve
+from servers.web import Web
+
+Run = Callable[[Callable[[], Awaitable[Any]]], Any]
+
+
+def on_asyncio(main: Callable[[], Awaitable[Any]]) -> Any:
+    return asyncio.run(main())  # type: ignore[arg-type]
+
+
+def on_uvloop(main: Callable[[], Awaitable[Any]]) -> Any:
+    return uvloop.run(main())  # type: ignore[arg-type]
+
+
+RUNNERS: dict[str, Any] = {"asyncio": on_asyncio, "uvloop": on_uvloop, "trio": trio.run}
+
+
+@pytest.fixture(params=RUNNERS)
+def run(request: pytest.FixtureRequest) -> Run:
+    """Runs an async function to its end in an event loop of its own."""
+    return RUNNERS[request.param]  # type: ignore[no-any-return]
+
+
+async def together(*functions: Callable[[], Awaitable[Any]]) -> list[Any]:
+    """Their results, run at the same time by whatever library is running."""
+    results: list[Any] = [None] * len(functions)
+
+    async def one(index: int) -> None:
+        results[index] = await functions[index]()
+
+    if trio.lowlevel.in_trio_run():
+        async with trio.open_nursery() as nursery:
+            for index in range(len(functions)):
+                nursery.start_soon(one, index)
+    else:
+        await asyncio.gather(*[one(index) for index in range(len(functions))])
+    return results
+
+
+@pytest.mark.parametrize("verb", ["get", "options", "head", "post", "put", "patch", "delete"])
+def test_verbs(run: Run, web: Web, verb: str) -> None:
+    """Every verb is a coroutine, on a session and as a function; content is there at once."""
+
+    async def main() -> None:
+        async with gofer.AsyncSession() as session:
+            answers = [
+                await getattr(session, verb)(web.url + "/anything"),
+                await getattr(aio, verb)(web.url + "/anything"),
+                await session.request(verb, web.url + "/anything"),
+                await aio.request(verb, web.url + "/anything", session=session),
+            ]
+        for answer in answers:
+            assert 200 == answer.status_code
+            assert (verb == "head") == (answer.content == b"")
+
+    run(main)
+    assert {verb.upper()} == {request.method for request in web.requests}
+
+
+def test_many_at_once(run: Run, web: Web) -> None:
+    """Twenty requests are under way in one loop, on one session."""
+    gate = web.gates["late"]
+
+    async def main() -> None:
+        async with gofer.AsyncSession() as session:
+
+            async def opener() -> None:
+                while web.in_flight < 20:
+                    await (trio.sleep if trio.lowlevel.in_trio_run() else asyncio.sleep)(0.001)
+                gate.set()
+
+            async def fetch() -> int:
+                return (await session.get(web.url + "/gate/late")).status_code  # type: ignore[no-any-return]
+
+            assert [200] * 20 == (await together(opener, *[fetch] * 20))[1:]
+
+    run(main)
+
+
+def test_streams(run: Run, web: Web) -> None:
+    """`stream=True` leaves the content to aread, aiter_content and aiter_lines."""
+
+    async def main() -> None:
+        async with gofer.AsyncSession() as session:
+            url = web.url + "/drip/5000"
+            assert b"*" * 5000 == await (await session.get(url, stream=True)).aread()
+            async with await session.get(url, stream=True) as answer:
+                sizes = [len(piece) async for piece in answer.aiter_content(1000)]
+                assert 5000 == sum(sizes)
+                assert 1000 >= max(sizes)
+            answer = await session.get(web.url + "/stream/5", stream=True)
+            lines = [line async for line in answer.aiter_lines()]
+            assert 5 == len(lines)
+            answer = await session.get(url, stream=True)
+            await answer.aclose()
+
+    run(main)
+
+
+def test_content_that_has_not_come(run: Run, web: Web) -> None:
+    """A property cannot await: it says what to do, and the content can still be read."""
+    gate = web.gates["late"]
+
+    async def main() -> None:
+        async with gofer.AsyncSession() as session:
+            answer = await session.get(web.url + "/gate/late/content", stream=True)
+            with pytest.raises(RuntimeError, match="aread"):
+                answer.content  # noqa: B018
+            gate.set()
+            assert b"open" == await answer.aread()
+
+    run(main)
+
+
+def test_what_may_be_awaited(run: Run, web: Web) -> None:
+    """Hooks, auth callables, auth flows and content may be `async def`."""
+    log: list[str] = []
+
+    async def pieces() -> AsyncIterator[bytes]:
+        for piece in (b"one ", b"two ", b"three"):
+            yield piece
+
+    async def seen(answer: Any, **kwargs: Any) -> None:
+        log.append(answer.text)
+
+    async def token(request: Any) -> Any:
+        request.headers["X-Token"] = "t"
+        return request
+
+    class Flow(gofer.auth.AuthBase):
+        async def flow(self, request: Any) -> Any:
+            answer = yield request
+            assert 401 == answer.status_code
+            request.headers["Authorization"] = "Bearer key"
+            yield request
+
+    async def main() -> None:
+        async with gofer.AsyncSession() as session:
+            answer = await session.post(
+                web.url + "/post", data=pieces(), auth=token, hooks={"response": seen}
+            )
+            assert "one two three" == answer.json()["data"]
+            assert "t" == answer.json()["headers"]["X-Token"]
+            assert [answer.text] == log
+            assert 200 == (await session.get(web.url + "/bearer", auth=Flow())).status_code
+
+    run(main)
+
+
+def test_async_content_needs_an_async_session() -> None:
+    """A blocking session refuses what it cannot iterate over, before anything is sent."""
+
+    async def pieces() -> AsyncIterator[bytes]:
+        yield b""
+
+    with pytest.raises(TypeError, match="AsyncSession"):
+        gofer.post("http://127.0.0.1:9/", data=pieces())
+
+
+def test_one_session_in_several_loops(run: Run, web: Web) -> None:
+    """A session survives the loop it was used in; connections do not go from one to another."""
+    session = gofer.AsyncSession()
+
+    async def main() -> str:
+        await session.get(web.url + "/cookies/set/flavour/mint")
+        return (await session.get(web.url + "/cookies")).json()["cookies"]["flavour"]  # type: ignore[no-any-return]
+
+    assert ["mint"] * 3 == [run(main) for _ in range(3)]
+
+    async def close() -> None:
+        session.close()
+
+    run(close)
+    web.wait_for(lambda: web.open == 0)
+
+
+def test_outside_an_event_loop(web: Web) -> None:
+    """Without a loop the error says what to use."""
+    with pytest.raises(RuntimeError, match="inside asyncio or trio"):
+        gofer.AsyncSession().get(web.url).send(None)
+
+
+def test_nothing_happens_before_it_is_awaited(web: Web) -> None:
+    """A call that nobody awaits sends nothing, and complains of nothing but that."""
+    unsent = gofer.AsyncSession().get("nothing://x")
+    unsent.close()
+
+    assert [] == web.requests
+
+
+def test_errors_come_with_the_await(run: Run) -> None:
+    """A bad URL is an error of the await, so that gather can collect it."""
+
+    async def main() -> None:
+        async with gofer.AsyncSession() as session:
+            call = session.get("nothing://x")
+            with pytest.raises(gofer.exceptions.InvalidSchema):
+                await call
+
+    run(main)
+
+
+def test_tls(run: Run, web_tls: Web, certificates: Certificates) -> None:
+    """The same over TLS, and a bad certificate is refused."""
+
+    async def main() -> None:
+        async with gofer.AsyncSession(verify=certificates.ca_file) as session:
+            assert b"x" * 0 == (await session.get(web_tls.url + "/bytes/0")).content
+            assert 50_000 == len((await session.get(web_tls.url + "/bytes/50000")).content)
+        async with gofer.AsyncSession() as session:
+            with pytest.raises(gofer.exceptions.CertificateError):
+                await session.get(web_tls.url + "/get")
+
+    run(main)
+
+
+@pytest.mark.parametrize("steps", range(1, 12))
+def test_cancelled_asyncio(web: Web, steps: int) -> None:
+    """Cancelled after any number of turns of the loop, a call leaves the session sound."""
+
+    async def main() -> None:
+        async with gofer.AsyncSession() as session:
+            task = asyncio.ensure_future(session.get(web.url + "/drip/3000"))
+            for _ in range(steps):
+                await asyncio.sleep(0)
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+            assert (0, 0) == session.network.pool.counts[1:]
+            assert 200 == (await session.get(web.url + "/get")).status_code
+
+    asyncio.run(main())
+
+
+def test_cancelled_trio(web: Web) -> None:
+    """The same for trio's scopes, at whatever point the scope ends."""
+    gate = web.gates["late"]
+
+    async def main() -> None:
+        async with gofer.AsyncSession() as session:
+            for path in ("/gate/late", "/gate/late/content"):
+                with trio.move_on_after(0.05):
+                    await session.get(web.url + path)
+                assert (0, 0) == session.network.pool.counts[1:]
+            gate.set()
+            assert 200 == (await session.get(web.url + "/get")).status_code
+
+    trio.run(main)
+
+
+def test_waiting_in_line_can_be_cancelled(run: Run, web: Web) -> None:
+    """A call that waits for a connection times out, and the place goes on to the next."""
+    gate = web.gates["late"]
+
+    async def main() -> None:
+        config = {"max_connections_per_host": 1}
+        async with gofer.AsyncSession(config=config) as session:
+
+            async def first() -> int:
+                return (await session.get(web.url + "/gate/late")).status_code  # type: ignore[no-any-return]
+
+            async def second() -> str:
+                while not web.in_flight:
+                    await (trio.sleep if trio.lowlevel.in_trio_run() else asyncio.sleep)(0.001)
+                try:
+                    await session.get(web.url + "/get", timeout=gofer.Timeouts(pool=0.05))
+                except gofer.PoolTimeout:
+                    gate.set()
+                    return "timed out"
+                return "?"
+
+            assert [200, "timed out"] == await together(first, second)
+            assert 200 == (await session.get(web.url + "/get")).status_code
+
+    run(main)
+
+
+def test_timeouts(run: Run) -> None:
+    """The same limits as everywhere, with the same names."""
+
+    def silent(peer: Peer) -> None:
+        peer.wait_closed()
+
+    async def main(url: str) -> None:
+        async with gofer.AsyncSession() as session:
+            with pytest.raises(gofer.ReadTimeout):
+                await session.get(url, timeout=0.1)
+            with pytest.raises(gofer.DeadlineExceeded):
+                await session.get(url, deadline=0.1)
+
+    with serve(silent) as server:
+        run(lambda: main(server.url))
+
+
+def test_a_name_is_looked_up_beside_the_loop(run: Run) -> None:
+    """Names are resolved without standing in the loop's way."""
+
+    async def main(port: int) -> None:
+        async with gofer.AsyncSession() as session:
+            assert b"ok" == (await session.get(f"http://localhost:{port}/")).content
+            with pytest.raises(gofer.exceptions.NameResolutionError):
+                await session.get("http://no-such-host.invalid/")
+
+    def script(peer: Peer) -> None:
+        peer.receive_head()
+        peer.send(response(b"ok"))
+
+    with serve(script) as server:
+        run(lambda: main(server.port))
+
+
+def test_a_loop_that_ends_with_open_connections(web: Web) -> None:
+    """A session that nobody closed makes no noise when its loop and the interpreter end."""
+    program = f"""
+import asyncio, gofer
+session = gofer.AsyncSession()
+async def main():
+    await session.get({web.url + "/get"!r})
+    held = await session.get({web.url + "/drip/300000"!r}, stream=True)
+asyncio.run(main())
+asyncio.run(main())
+"""
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-X", "dev", "-c", program],
+        capture_output=True,
+        text=True,
+        timeout=30,
+    )
+    assert (0, "") == (done.returncode, done.stderr)

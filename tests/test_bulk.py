@@ -1,0 +1,373 @@
+"""`map` and `imap`: many requests at once, each with an outcome of its own."""
+
+import itertools
+import sys
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+import gofer
+from servers.certificates import Certificates
+from servers.raw import Peer, always, refused_port, response, serve
+from servers.web import Web
+
+OK = response(b"ok")
+
+
+def test_inputs_of_every_kind(web: Web, session: gofer.Session) -> None:
+    """URLs, pairs, dicts, Requests and prepared requests may be mixed."""
+    prepared = session.prepare_request(gofer.Request("DELETE", web.url + "/delete"))
+    responses = gofer.map(
+        [
+            web.url + "/get",
+            ("HEAD", web.url + "/get"),
+            {"method": "POST", "url": web.url + "/post", "json": {"n": 1}},
+            {"url": web.url + "/get", "params": {"q": "tea"}},
+            gofer.Request("PUT", web.url + "/put", data=b"bytes"),
+            prepared,
+        ],
+        session=session,
+    )
+
+    assert ["GET", "HEAD", "POST", "GET", "PUT", "DELETE"] == [r.request.method for r in responses]
+    assert [200] * 6 == [r.status_code for r in responses]
+    assert {"n": 1} == responses[2].json()["json"]
+    assert {"q": "tea"} == responses[3].json()["args"]
+
+
+@pytest.mark.parametrize("item", [None, 7, 1.5, (), ("GET",), ("a", "b", "c"), {"no": "url"}, ""])
+def test_an_item_that_is_no_request(web: Web, item: Any) -> None:
+    """It gets its own error in its own place; the others are unaffected."""
+    before, wrong, after = gofer.map([web.url + "/get", item, web.url + "/get"])
+
+    assert (200, 0, 200) == (before.status_code, wrong.status_code, after.status_code)
+    assert isinstance(wrong.error, (TypeError, ValueError, gofer.URLRequired))
+
+
+def test_an_input_that_raises(web: Web) -> None:
+    """What was begun is completed, and the error has the place of the item that did not come."""
+
+    def items() -> Iterator[str]:
+        yield web.url + "/get"
+        yield web.url + "/status/404"
+        raise LookupError("no more")
+
+    good, missing, failed = gofer.map(items())
+
+    assert (200, 404, 0) == (good.status_code, missing.status_code, failed.status_code)
+    assert isinstance(failed.error, LookupError)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("size", 0), ("size", -3), ("per_host", 0), ("rate", 0), ("rate_per_host", -1),
+     ("deadline", 0)],
+)  # fmt: skip
+def test_limits_of_nothing(name: str, value: int) -> None:
+    """A limit that would never let anything through is refused at once."""
+    with pytest.raises(ValueError, match=name):
+        gofer.imap(["http://127.0.0.1/"], **{name: value})  # type: ignore[arg-type]
+
+
+def test_each_failure_is_its_own(web: Web) -> None:
+    """A dead port, an unknown host, a bad URL, a server that dies half way: all in their places."""
+
+    def dies(peer: Peer) -> None:
+        peer.receive_head()
+        peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf")
+        peer.reset()
+
+    with serve(dies) as dying:
+        items = [
+            web.url + "/get",
+            f"http://127.0.0.1:{refused_port()}/",
+            "http://no-such-host.invalid/",
+            "nothing://x",
+            dying.url,
+            web.url + "/get",
+        ]
+        responses = gofer.map(items)
+
+    assert [200, 0, 0, 0, 0, 200] == [r.status_code for r in responses]
+    assert ["ConnectionRefused", "NameResolutionError", "InvalidSchema", "IncompleteContent"] == [
+        type(r.error).__name__ for r in responses[1:5]
+    ]
+
+
+def test_servers_that_hang(web: Web) -> None:
+    """A tenth of the servers is silent: those time out, the others answer."""
+
+    def silent(peer: Peer) -> None:
+        peer.wait_closed()
+
+    with serve(silent) as hanging:
+        items = [hanging.url if n % 10 == 0 else f"{web.url}/get?n={n}" for n in range(50)]
+        responses = gofer.map(items, session=gofer.Session(timeout=0.3), size=20)
+
+    assert [0 if n % 10 == 0 else 200 for n in range(50)] == [r.status_code for r in responses]
+    assert {"ReadTimeout"} == {type(r.error).__name__ for r in responses if r.error}
+
+
+def test_raising_stops_everything(web: Web) -> None:
+    """With on_error="raise" the first failure ends the run, and nothing is left open."""
+    gate = web.gates["late"]
+    items = [web.url + "/gate/late", f"http://127.0.0.1:{refused_port()}/"]
+    with pytest.raises(gofer.ConnectionError):
+        gofer.map(items, on_error="raise")
+    gate.set()
+
+    web.wait_for(lambda: web.open == 0)
+
+
+def test_an_error_of_the_handler_propagates(web: Web) -> None:
+    """What an exception handler raises reaches the caller; everything else is stopped."""
+
+    def handler(request: Any, error: Exception) -> Any:
+        raise KeyError("mine")
+
+    with pytest.raises(KeyError, match="mine"):
+        gofer.map([f"http://127.0.0.1:{refused_port()}/"], exception_handler=handler)
+
+
+def test_sessions_and_their_features_work_inside(web: Web) -> None:
+    """Cookies, auth, redirects, hooks and retries are those of every other face."""
+    log: list[int] = []
+    with gofer.Session(auth=("ann", "secret"), headers={"X-Team": "blue"}) as session:
+        responses = gofer.map(
+            [
+                web.url + "/cookies/set/flavour/mint",
+                web.url + "/basic-auth/ann/secret",
+                web.url + "/redirect/2",
+                {
+                    "url": web.url + "/digest-auth/auth/bob/key",
+                    "auth": gofer.auth.HTTPDigestAuth("bob", "key"),
+                    "hooks": {"response": lambda r, **kw: log.append(len(r.content))},
+                },
+            ],
+            session=session,
+        )
+
+        assert [200] * 4 == [r.status_code for r in responses]
+        assert "mint" == session.cookies["flavour"]
+    assert [1, 0, 2, 1] == [len(r.history) for r in responses]
+    assert 1 == len(log)
+    assert {"blue"} == {request.field("x-team") for request in web.requests}
+
+
+def test_a_hook_may_read_content_that_is_still_coming(web: Web) -> None:
+    """Inside a hook `content` waits for that response alone."""
+    seen: list[int] = []
+    hooks = {"response": lambda r, **kw: seen.append(len(r.content))}
+    responses = gofer.map([{"url": f"{web.url}/drip/{n}000", "hooks": hooks} for n in range(1, 6)])
+
+    assert [1000, 2000, 3000, 4000, 5000] == sorted(seen)
+    assert [len(r.content) for r in responses] == [1000, 2000, 3000, 4000, 5000]
+
+
+def test_connections_are_reused(web: Web) -> None:
+    """A hundred requests, four at a time, take four connections."""
+    responses = gofer.map([web.url + "/get"] * 100, size=4)
+
+    assert all(responses)
+    assert 4 >= web.accepted
+
+
+def test_tls(web_tls: Web, certificates: Certificates) -> None:
+    """The same over TLS."""
+    with gofer.Session(verify=certificates.ca_file) as session:
+        responses = gofer.map([web_tls.url + f"/bytes/{n}" for n in range(40)], 8, session=session)
+
+    assert list(range(40)) == [len(r.content) for r in responses]
+
+
+def test_per_host_bounds_each_origin() -> None:
+    """At most two to each of three servers, though nine are allowed in all."""
+    with serve(always(OK)) as one, serve(always(OK)) as two, serve(always(OK)) as three:
+        items = [server.url for server in (one, two, three) for _ in range(10)]
+        responses = gofer.map(items, size=9, per_host=2)
+
+        assert all(responses)
+        assert [2, 2, 2] == [server.peak for server in (one, two, three)]
+
+
+def test_a_full_host_does_not_hold_up_the_others(web: Web) -> None:
+    """Items behind one whose host is at its limit are begun."""
+    gate = web.gates["late"]
+    with serve(always(OK)) as other:
+        items = [web.url + "/gate/late"] * 3 + [other.url] * 3
+        responses = gofer.imap(items, size=4, per_host=1)
+        urls = [next(responses).url for _ in range(3)]
+        gate.set()
+        rest = [r.status_code for r in responses]
+
+    assert [other.url + "/"] * 3 == urls
+    assert [200] * 3 == rest
+
+
+@pytest.mark.parametrize("limit", ["rate", "rate_per_host"])
+def test_rates_space_the_beginnings(web: Web, limit: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Requests begin no closer together than the rate allows (by the clock they are given)."""
+    from gofer import bulk
+
+    begun: list[float] = []
+    begin = bulk._Bulk._exchange
+
+    async def watched(self: Any, item: Any) -> None:
+        begun.append(bulk.monotonic())
+        await begin(self, item)
+
+    monkeypatch.setattr(bulk._Bulk, "_exchange", watched)
+    responses = gofer.map([web.url + "/get"] * 6, **{limit: 50})  # type: ignore[arg-type]
+
+    assert all(responses)
+    assert all(later - earlier >= 0.019 for earlier, later in itertools.pairwise(begun))
+
+
+def test_duplicates_under_way_share(web: Web) -> None:
+    """With `dedupe` equal safe requests share a response; others do not."""
+    url = web.url + "/get"
+    items: list[Any] = [url, url, ("GET", url), ("POST", web.url + "/post"),
+                        ("POST", web.url + "/post"), gofer.Request("GET", url)]  # fmt: skip
+    responses = gofer.map(items, dedupe=True)
+
+    assert responses[0] is responses[1] is responses[2]
+    assert responses[3] is not responses[4]
+    assert 2 == [request.method for request in web.requests].count("POST")
+    assert 2 >= [request.method for request in web.requests].count("GET")
+
+
+def test_order_is_kept_on_demand(web: Web) -> None:
+    """`ordered=True` yields in the order of the requests, lazily."""
+    items = (f"{web.url}/drip/{1000 - n * 20}" for n in range(40))
+    sizes = [len(r.content) for r in gofer.imap(items, size=7, ordered=True)]
+
+    assert [1000 - n * 20 for n in range(40)] == sizes
+
+
+def test_memory_does_not_grow_with_the_input(web: Web) -> None:
+    """What a run holds has a bound: items open, parked and done."""
+    from gofer import bulk
+
+    run: Any = None
+    most = 0
+    init = bulk._Bulk.__init__
+
+    def remembered(self: Any, *args: Any, **kwargs: Any) -> None:
+        nonlocal run
+        run = self
+        init(self, *args, **kwargs)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(bulk._Bulk, "__init__", remembered)
+        for response in gofer.imap((web.url + "/get" for _ in range(500)), 5, ordered=True):
+            assert response
+            most = max(most, len(run._pending) + len(run._done))
+
+    assert most <= 20
+
+
+def test_a_deadline_for_the_run(web: Web) -> None:
+    """What is not done in time has failed, and what had not begun fails too."""
+    gate = web.gates["late"]
+    responses = gofer.map([web.url + "/gate/late"] * 6, size=2, deadline=0.3)
+    gate.set()
+
+    assert {"DeadlineExceeded"} == {type(r.error).__name__ for r in responses}
+
+
+def test_progress_is_told(web: Web) -> None:
+    """A function is called after each with the counts done and failed, and the total."""
+    told: list[Any] = []
+    items = [web.url + "/get", f"http://127.0.0.1:{refused_port()}/", web.url + "/get"]
+    list(gofer.imap(items, 1, progress=lambda *counts: told.append(counts)))
+    list(gofer.imap(iter(items[:1]), progress=lambda *counts: told.append(counts)))
+
+    assert [(1, 0, 3), (2, 1, 3), (3, 1, 3), (1, 0, None)] == told
+
+
+def test_progress_is_silent_on_a_pipe(web: Web, capfd: pytest.CaptureFixture[str]) -> None:
+    """`progress=True` writes nothing where there is no terminal."""
+    assert all(gofer.map([web.url + "/get"] * 3, progress=True))
+
+    assert ("", "") == capfd.readouterr()
+
+
+def test_progress_on_a_terminal(web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a terminal a bar shows how many are done and how many failed."""
+    import io
+
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    monkeypatch.setenv("TERM", "xterm")
+    items = [web.url + "/get"] * 4 + [f"http://127.0.0.1:{refused_port()}/"]
+    assert 4 == sum(map(bool, gofer.map(items, progress=True)))
+
+    assert "5/5" in terminal.getvalue()
+    assert "1 failed" in terminal.getvalue()
+
+
+def test_ctrl_c_stops_at_once(web: Web) -> None:
+    """KeyboardInterrupt in a hook ends the run; nothing is left open."""
+    gate = web.gates["late"]
+
+    def interrupt(r: Any, **kwargs: Any) -> None:
+        raise KeyboardInterrupt
+
+    items = [web.url + "/gate/late"] * 3 + [
+        {"url": web.url + "/get", "hooks": {"response": interrupt}}
+    ]
+    with pytest.raises(KeyboardInterrupt):
+        gofer.map(items)
+    gate.set()
+
+    web.wait_for(lambda: web.open == 0)
+
+
+def test_runs_in_several_threads(web: Web) -> None:
+    """Each thread has its own engine; they may share a session."""
+    session = gofer.Session()
+    results: list[int] = []
+
+    def work() -> None:
+        results.append(sum(map(bool, gofer.map([web.url + "/get"] * 20, 5, session=session))))
+
+    threads = [threading.Thread(target=work) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert [20] * 6 == results
+    session.close()
+
+
+def test_the_session_is_not_changed(web: Web) -> None:
+    """A run leaves the settings and the connections of its session alone."""
+    with gofer.Session() as session:
+        session.get(web.url + "/get").content  # noqa: B018
+        gofer.map([web.url + "/get"] * 3, session=session)
+
+        assert not session.prefetch
+        assert (1, 0, 0) == session.network.pool.counts
+
+
+def test_a_thousand_at_a_time() -> None:
+    """A thousand connections are open at once, from one thread."""
+    together = threading.Barrier(1000, timeout=20)
+
+    def script(peer: Peer) -> None:
+        peer.receive_head()
+        together.wait()
+        peer.send(OK)
+
+    with serve(script) as server:
+        responses = gofer.map([server.url] * 1000, size=1000)
+
+        assert all(responses)
+        assert 1000 == server.peak

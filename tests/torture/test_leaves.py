@@ -1,0 +1,134 @@
+"""Torture: an exchange in which the k-th leaf fails, or is cancelled, for every k there is.
+
+Whatever happens at whichever wait, the error reaches the caller, nothing is left behind, and the
+next request is right.
+"""
+
+import contextlib
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+import gofer
+from servers.certificates import Certificates
+from servers.web import Web
+
+LEAVES_OF_A_STREAM = ("receive", "receive_into", "send", "send_some", "send_file")
+LEAVES_OF_A_RUNTIME = ("connect", "resolve", "sleep")
+
+
+class Cancelled(BaseException):
+    """What cancelling looks like from inside: an error that nobody may keep."""
+
+
+class Saboteur:
+    """Counts the leaves that are called, and spoils the one that is asked for."""
+
+    def __init__(self, patch: pytest.MonkeyPatch, world: Any) -> None:
+        self.calls = 0
+        self.target = 0
+        self.error: BaseException | None = None
+        self._patch = patch
+        for name in LEAVES_OF_A_RUNTIME:
+            self._spoil(type(world), name)
+        connect = type(world).connect
+        spoiled: set[type] = set()
+
+        async def connecting(*arguments: Any, **options: Any) -> Any:
+            stream = await connect(*arguments, **options)
+            if type(stream) not in spoiled:
+                spoiled.add(type(stream))
+                for name in LEAVES_OF_A_STREAM:
+                    if hasattr(type(stream), name):
+                        self._spoil(type(stream), name)
+            return stream
+
+        patch.setattr(type(world), "connect", connecting)
+
+    def _spoil(self, owner: Any, name: str) -> None:
+        leaf = getattr(owner, name)
+
+        async def spoiled(*arguments: Any, **options: Any) -> Any:
+            self.calls += 1
+            if self.calls == self.target and self.error is not None:
+                raise self.error
+            return await leaf(*arguments, **options)
+
+        self._patch.setattr(owner, name, spoiled)
+
+    def at(self, number: int, error: BaseException) -> None:
+        self.calls, self.target, self.error = 0, number, error
+
+    @property
+    def struck(self) -> bool:
+        return self.calls >= self.target
+
+
+def pieces() -> Iterator[bytes]:
+    for _ in range(5):
+        yield b"x" * 1000
+
+
+EXCHANGES: dict[str, Callable[[gofer.Session, str], Any]] = {
+    "get": lambda s, url: s.get(url + "/get").content,
+    "chunked content": lambda s, url: s.get(url + "/drip/3000").content,
+    "iteration": lambda s, url: list(s.get(url + "/drip/3000").iter_content(100)),
+    "lazy and dropped": lambda s, url: s.get(url + "/drip/3000").status_code,
+    "redirects": lambda s, url: s.get(url + "/redirect/3").content,
+    "upload": lambda s, url: s.post(url + "/post", data=pieces()).content,
+    "digest": lambda s, url: (
+        s.get(
+            url + "/digest-auth/auth/ann/key", auth=gofer.auth.HTTPDigestAuth("ann", "key")
+        ).content
+    ),
+    "kept connection": lambda s, url: [s.get(url + "/get").content for _ in range(3)],
+}
+
+
+@pytest.mark.parametrize("error", [OSError(104, "reset"), Cancelled()], ids=["fails", "cancelled"])
+@pytest.mark.parametrize("exchange", EXCHANGES)
+def test_every_leaf(
+    web: Web, world: Any, monkeypatch: pytest.MonkeyPatch, exchange: str, error: BaseException
+) -> None:
+    """Over plain TCP."""
+    torture(web.url, {}, world, monkeypatch, EXCHANGES[exchange], error)
+
+
+@pytest.mark.parametrize("error", [OSError(104, "reset"), Cancelled()], ids=["fails", "cancelled"])
+@pytest.mark.parametrize("exchange", ["get", "upload", "iteration"])
+def test_every_leaf_over_tls(
+    web_tls: Web,
+    certificates: Certificates,
+    world: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    exchange: str,
+    error: BaseException,
+) -> None:
+    """Over TLS."""
+    options = {"verify": certificates.ca_file}
+    torture(web_tls.url, options, world, monkeypatch, EXCHANGES[exchange], error)
+
+
+def torture(
+    url: str,
+    options: dict[str, Any],
+    world: Any,
+    patch: pytest.MonkeyPatch,
+    exchange: Callable[[gofer.Session, str], Any],
+    error: BaseException,
+) -> None:
+    patch.setattr("gofer.network.http1.LAST_WORD", 0.02)  # the peer is well, and has none
+    saboteur = Saboteur(patch, world)
+    for number in range(1, 200):
+        with gofer.Session(**options) as session:
+            saboteur.at(number, error)
+            # A leaf that may fail (an idempotent request is repeated) need not be seen.
+            with contextlib.suppress(gofer.RequestException, Cancelled):
+                exchange(session, url)
+            if not saboteur.struck:
+                return
+            saboteur.at(0, error)
+            assert session.network.pool.counts[1:] == (0, 0), f"after leaf {number}"
+            assert 200 == session.get(url + "/get").status_code, f"after leaf {number}"
+    raise AssertionError("an exchange with more than 200 leaves")
