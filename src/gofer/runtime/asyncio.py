@@ -383,8 +383,7 @@ class AsyncioStream(asyncio.Protocol):
         if transport is None:
             return
         if self._loop.is_closed():
-            sock = transport.get_extra_info("socket")
-            _close_quietly(transport, sock)
+            _close_quietly(transport)
             return
         transport.abort()
 
@@ -400,14 +399,12 @@ class AsyncioStream(asyncio.Protocol):
         return f"<AsyncioStream fd={self.fileno()}>"
 
 
-def _close_quietly(transport: Any, sock: Any) -> None:
-    """Close the socket of a transport whose loop is gone, and keep it from complaining."""
-    with contextlib.suppress(Exception):
-        transport.abort()  # uvloop's closes by itself; asyncio's needs its loop and fails
-    with contextlib.suppress(Exception):
-        own = getattr(transport, "_sock", None)
-        if own is not None:
-            own.close()
-            transport._sock = None
-        elif sock is not None:
-            socket.socket(fileno=sock.fileno()).close()
+def _close_quietly(transport: Any) -> None:
+    """Close the socket of a transport whose loop is gone, and keep it from complaining.
+
+    uvloop has closed its own with the loop; its number may be another file's by now.
+    """
+    own = getattr(transport, "_sock", None)
+    if own is not None:
+        own.close()
+        transport._sock = None
