@@ -6,6 +6,7 @@ VENV   ?= .venv
 PY     := $(VENV)/bin/python
 PIP    := $(PY) -m pip install --quiet --disable-pip-version-check
 PYTEST ?=
+JOBS   ?= 4
 
 .PHONY: help demo test check format bench clean
 
@@ -16,7 +17,7 @@ demo: $(VENV)/.test  ## run the examples against a server of our own on loopback
 	$(PY) examples/demo.py
 
 test: $(VENV)/.test  ## the whole test suite; PYTEST='-k cookies -x' narrows it
-	$(PY) -m pytest -q $(PYTEST)
+	$(PY) -m pytest -q -n $(JOBS) $(PYTEST)
 
 check: $(VENV)/.dev  ## format, lint, types, layers
 	$(PY) -m ruff format --check .

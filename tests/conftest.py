@@ -76,6 +76,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         if name is not None:
             worlds[name] = worlds.get(name, 0) + 1
     config.stash[_worlds] = worlds
+    if hasattr(config, "workeroutput"):  # one of several processes: tell the one that sums up
+        config.workeroutput["worlds"] = worlds
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Each process has collected all tests: what one says is what there is."""
+    node.config.stash[_worlds] = getattr(node, "workeroutput", {}).get("worlds", {})
 
 
 _worlds = pytest.StashKey[dict[str, int]]()
