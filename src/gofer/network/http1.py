@@ -112,10 +112,12 @@ class Http1Connection:
         try:
             timeouts, whole = request.settings.timeouts, request.deadline
             if request.body is None:
-                await stream.send(head, earlier(whole, started, timeouts.write))
+                deadline = earlier(whole, started, timeouts.write)
+                await stream.send(head, deadline)
                 written = request.sent = True
                 # A head is small: sending it takes no time worth asking the clock for.
-                deadline = earlier(whole, started, timeouts.read)
+                if timeouts.read != timeouts.write:
+                    deadline = earlier(whole, started, timeouts.read)
                 data = await stream.receive(RECEIVE, deadline)
                 answer = self.whole
                 if data and request.method != "HEAD" and answer.read(data):
@@ -192,7 +194,7 @@ class Http1Connection:
             self.close(ASKED_TO_CLOSE)
         elif self.closing is not None:
             self.close(self.closing)
-        elif not request.settings.keep_alive or request.sent_headers.encode().says_close:
+        elif not request.settings.keep_alive or request.encoded_fields().says_close:
             self.close(WE_CLOSE)
         else:
             self.pool.give(self, now)
@@ -509,6 +511,8 @@ class Http1Content:
             self._connection = None
             connection.close(ABANDONED)
 
+    __del__ = abort  # here and not in Response: most responses come whole and have no source
+
 
 def encode_head(request: PreparedRequest, *, proxy_authorization: str | None = None,
                 absolute: bool = False) -> bytes:  # fmt: skip
@@ -522,14 +526,12 @@ def encode_head(request: PreparedRequest, *, proxy_authorization: str | None = N
         InvalidMethod, InvalidHeader, LocalProtocolError: it must not be sent like this.
     """
     url = request._url or request.url_parsed
-    headers = request.sent_headers
-    encoded = headers._encoded or headers.encode()
+    encoded = request.encoded_fields()
     if encoded.is_framed or request.body is not None:
         _check_framing(request)
-        headers = request.sent_headers
-        encoded = headers.encode()
+        encoded = request.encoded_fields()
     fields = encoded.data
-    if proxy_authorization is not None and "proxy-authorization" not in headers:
+    if proxy_authorization is not None and not request.has_field("proxy-authorization"):
         fields += b"Proxy-Authorization: %b\r\n" % proxy_authorization.encode("latin-1")
     host = b"" if encoded.has_host else url.host_field
     return request_head(request.method, url.absolute if absolute else url.target, host, fields)
