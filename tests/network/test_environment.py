@@ -56,6 +56,27 @@ def test_every_variable_is_watched(name: str, monkeypatch: pytest.MonkeyPatch):
     assert before.snapshot == after.snapshot
 
 
+@pytest.mark.parametrize(
+    "others", [("GOFER_LAST",), ("GOFER_FIRST",), ("GOFER_FIRST", "GOFER_LAST")]
+)
+def test_a_variable_in_the_place_of_others(
+    others: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+):
+    """One that comes while others go is noticed, although there are as many as before."""
+    for name in environment._NAMES:
+        monkeypatch.delenv(name, raising=False)
+    for name in ("GOFER_FIRST", "GOFER_LAST"):
+        monkeypatch.setenv(name, "")
+    assert not environment.read().proxies
+    for name in others:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("http_proxy", "http://proxy.example:3128")
+    for name in others[1:]:
+        monkeypatch.setenv(name, "")
+
+    assert {"http": "http://proxy.example:3128"} == environment.read().proxies
+
+
 def test_environ_replaced_by_a_dict(monkeypatch: pytest.MonkeyPatch):
     """A test that puts a plain dict in the place of os.environ is understood too."""
     monkeypatch.setattr(os, "environ", {"http_proxy": "http://proxy.example:3128"})

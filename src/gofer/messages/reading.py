@@ -18,7 +18,7 @@ PIECE = 64 * 1024  # bytes of decoded content handed on at a time
 
 
 class Source(Protocol):
-    """The rest of a response's content."""
+    """The rest of a response's content. One that is dropped lets go of its connection."""
 
     has_length: bool  # the number of bytes to come is known
 

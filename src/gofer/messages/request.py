@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from gofer.exceptions import URLRequired
-from gofer.messages.fields import Headers
+from gofer.messages.fields import EncodedFields, Headers
 from gofer.messages.response import Response
 from gofer.messages.url import URL, parse
 
@@ -186,6 +186,19 @@ class PreparedRequest(WithHooks):
         if headers is None:  # an empty section of our own is one, too
             headers = self._shared_headers
         return _NO_HEADERS if headers is None else headers
+
+    def encoded_fields(self) -> EncodedFields:
+        """The header section as it goes on the wire. Spelt out, for it is asked twice a request.
+
+        Raises:
+            InvalidHeader: as `Headers.encode`.
+        """
+        headers = self._headers
+        if headers is None:
+            headers = self._shared_headers
+            if headers is None:
+                headers = _NO_HEADERS
+        return headers._encoded or headers.encode()
 
     def has_field(self, lowered_name: str) -> bool:
         """True if a field of that (lower-case) name will be sent. Makes no copy."""

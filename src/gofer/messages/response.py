@@ -511,11 +511,6 @@ class Response:
     def __exit__(self, *exc_info: object) -> None:
         self.close()
 
-    def __del__(self) -> None:
-        source = self._source
-        if source is not None:
-            source.abort()
-
     def __iter__(self) -> Iterator[bytes]:
         return self.iter_content(128)
 

@@ -6,6 +6,7 @@ complete and nothing speaks against it; why it does not is a value (`closing`).
 """
 
 from collections.abc import Callable
+from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 from gofer.exceptions import (
@@ -112,10 +113,12 @@ class Http1Connection:
         try:
             timeouts, whole = request.settings.timeouts, request.deadline
             if request.body is None:
-                await stream.send(head, earlier(whole, started, timeouts.write))
+                deadline = earlier(whole, started, timeouts.write)
+                await stream.send(head, deadline)
                 written = request.sent = True
                 # A head is small: sending it takes no time worth asking the clock for.
-                deadline = earlier(whole, started, timeouts.read)
+                if timeouts.read != timeouts.write:
+                    deadline = earlier(whole, started, timeouts.read)
                 data = await stream.receive(RECEIVE, deadline)
                 answer = self.whole
                 if data and request.method != "HEAD" and answer.read(data):
@@ -192,7 +195,7 @@ class Http1Connection:
             self.close(ASKED_TO_CLOSE)
         elif self.closing is not None:
             self.close(self.closing)
-        elif not request.settings.keep_alive or request.sent_headers.encode().says_close:
+        elif not request.settings.keep_alive or request.encoded_fields().says_close:
             self.close(WE_CLOSE)
         else:
             self.pool.give(self, now)
@@ -432,12 +435,35 @@ class Http1Content:
         if connection is None:
             return b""
         reader = connection.reader
-        while not reader.complete:
-            size = RECEIVE_LARGE if reader.remaining > RECEIVE_LARGE else RECEIVE
-            await self._more(connection, size)
-        content = b"".join(reader.pieces)
+        # Grows in place and hands its bytes over without a copy: 200 MB take 0.97 of the time of
+        # recv_into one buffer; pieces and a join 1.9, and twice the memory.
+        content = BytesIO()
+        while True:
+            for piece in reader.take_pieces():
+                content.write(piece)
+            if reader.complete:
+                break
+            if reader.framing is LENGTH:
+                await self._receive_into(connection, content)
+            else:
+                await self._more(connection, RECEIVE)
         self._end(connection)
-        return content
+        return content.getvalue()
+
+    async def _receive_into(self, connection: Http1Connection, content: BytesIO) -> None:
+        """The next MiB of content with a known length, or what is left of it, without a copy.
+
+        No room is made beyond that: a Content-Length is only a promise.
+        """
+        reader = connection.reader
+        start = content.tell()
+        end = start + min(reader.remaining, RECEIVE_LARGE)
+        content.seek(end - 1)
+        content.write(b"\0")
+        with content.getbuffer() as whole:
+            while start < end:
+                with whole[start:end] as room:
+                    start += await self._more(connection, 0, into=room)
 
     async def drain(self, max_bytes: int, seconds: float) -> bytes | None:
         """All that is left if it is at most `max_bytes` and comes in time; else None."""
@@ -463,15 +489,32 @@ class Http1Content:
         return content
 
     async def _more(
-        self, connection: Http1Connection, size: int, until: float | None = None
-    ) -> None:
-        """One read from the connection, with errors that name what happened to the content."""
+        self,
+        connection: Http1Connection,
+        size: int,
+        until: float | None = None,
+        *,
+        into: memoryview | None = None,
+    ) -> int:
+        """One read from the connection, with errors that name what happened to the content.
+
+        Args:
+            into: where content of known length goes, past the reader; the result is how much.
+        """
         reader, request = connection.reader, self._request
         deadline = connection._deadline(request, request.settings.timeouts.read)
         if until is not None and (deadline is None or until < deadline):
             deadline = until
         try:
-            connection._feed(await connection.stream.receive(size, deadline))
+            if into is None:
+                connection._feed(await connection.stream.receive(size, deadline))
+                return 0
+            count = await connection.stream.receive_into(into, deadline)
+            if count:
+                reader.took(count)
+            else:
+                reader.eof()
+            return count
         except TimedOut:
             error = connection.timed_out(
                 BodyReadTimeout, "read", request,
@@ -509,6 +552,8 @@ class Http1Content:
             self._connection = None
             connection.close(ABANDONED)
 
+    __del__ = abort  # here and not in Response: most responses come whole and have no source
+
 
 def encode_head(request: PreparedRequest, *, proxy_authorization: str | None = None,
                 absolute: bool = False) -> bytes:  # fmt: skip
@@ -522,14 +567,12 @@ def encode_head(request: PreparedRequest, *, proxy_authorization: str | None = N
         InvalidMethod, InvalidHeader, LocalProtocolError: it must not be sent like this.
     """
     url = request._url or request.url_parsed
-    headers = request.sent_headers
-    encoded = headers._encoded or headers.encode()
+    encoded = request.encoded_fields()
     if encoded.is_framed or request.body is not None:
         _check_framing(request)
-        headers = request.sent_headers
-        encoded = headers.encode()
+        encoded = request.encoded_fields()
     fields = encoded.data
-    if proxy_authorization is not None and "proxy-authorization" not in headers:
+    if proxy_authorization is not None and not request.has_field("proxy-authorization"):
         fields += b"Proxy-Authorization: %b\r\n" % proxy_authorization.encode("latin-1")
     host = b"" if encoded.has_host else url.host_field
     return request_head(request.method, url.absolute if absolute else url.target, host, fields)

@@ -63,9 +63,10 @@ class PoolLimits:
 class Host:
     """What the pool knows of one route."""
 
-    __slots__ = ("idle", "open", "waiters")
+    __slots__ = ("idle", "open", "route", "waiters")
 
-    def __init__(self) -> None:
+    def __init__(self, route: Route) -> None:
+        self.route = route
         self.idle: list[Http1Connection] = []  # most recently used last
         self.open = 0  # idle, in use, and being made
         self.waiters: deque[_Waiter] = deque()
@@ -93,7 +94,7 @@ class Pool:
         self._hosts: dict[Route, Host] = {}
         self._waiters: deque[_Waiter] = deque()  # those only the limit in all holds back
         self._open = 0
-        self._latest: Route | None = None
+        self._latest: Host | None = None  # also saves the look-up for the same route again
         self.generation = 0
         _pools.add(self)
 
@@ -101,9 +102,11 @@ class Pool:
 
     def take(self, route: Route, now: float) -> Http1Connection | None:
         """An idle connection on `route` that is clean, the most recently used; or None."""
-        host = self._hosts.get(route)
-        if host is None:
-            return None
+        host = self._latest
+        if host is None or host.route is not route:
+            host = self._hosts.get(route)
+            if host is None:
+                return None
         idle = host.idle
         while idle:
             try:
@@ -132,8 +135,8 @@ class Pool:
         if len(idle) > self.limits.idle_per_host:
             with contextlib.suppress(IndexError):  # another thread was quicker
                 idle.pop(0).close(NO_ROOM)
-        if connection.route is not self._latest:
-            self._make_latest(connection.route)
+        if host is not self._latest:
+            self._make_latest(host)
 
     # Opening and closing ----------------------------------------------------------------------
 
@@ -178,7 +181,7 @@ class Pool:
         with self._lock:
             host = self._hosts.get(route)
             if host is None:
-                host = self._hosts[route] = Host()
+                host = self._hosts[route] = Host(route)
             host_is_full = limits.open_per_host is not None and host.open >= limits.open_per_host
             all_full = limits.open_in_all is not None and self._open >= limits.open_in_all
             if all_full and not host_is_full:
@@ -218,6 +221,8 @@ class Pool:
             self._grant_locked(host)
             if host.open <= 0 and not host.waiters:
                 self._hosts.pop(route, None)
+                if self._latest is host:
+                    self._latest = None
 
     def _grant_locked(self, host: Host) -> None:
         """Let the first in line make a connection in the place that came free."""
@@ -267,15 +272,14 @@ class Pool:
             else:
                 self.release(route)
 
-    def _make_latest(self, route: Route) -> None:
-        """Move `route` to the end of the order of use; drop idle ones of routes too many."""
+    def _make_latest(self, host: Host) -> None:
+        """Move `host` to the end of the order of use; drop idle ones of routes too many."""
         surplus: list[Http1Connection] = []
         with self._lock:
-            host = self._hosts.pop(route, None)
-            if host is None:
+            if self._hosts.get(host.route) is not host:
                 return
-            self._hosts[route] = host
-            self._latest = route
+            self._hosts[host.route] = self._hosts.pop(host.route)
+            self._latest = host
             if len(self._hosts) > self.limits.hosts:
                 for other in list(self._hosts.values())[: len(self._hosts) - self.limits.hosts]:
                     surplus += other.idle

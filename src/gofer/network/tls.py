@@ -14,7 +14,7 @@ import os
 import ssl
 import sys
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from typing import Any
 
 from gofer.exceptions import CertificateError, ConnectionLost, RequestException, SSLError
@@ -37,7 +37,10 @@ class TLSStream:
     One thread may send while another receives, if the stream below allows that.
     """
 
-    __slots__ = ("_ended", "_incoming", "_lock", "_outgoing", "_stream", "_tls", "_unsent")
+    __slots__ = (
+        "_ended", "_fetch", "_has_more", "_incoming", "_lock", "_outgoing", "_pending", "_put",
+        "_read", "_stream", "_tls", "_unsent", "_write",
+    )  # fmt: skip
 
     def __init__(self, stream: Stream, context: Any, server_hostname: str | None) -> None:
         self._stream = stream
@@ -48,10 +51,18 @@ class TLSStream:
             self._outgoing,
             server_hostname=_server_name(context, server_hostname),
         )
+        # The methods in C, bound once: those of `ssl.SSLObject` are Python around them, 0.2 us.
+        bare = self._tls
+        if type(bare) is ssl.SSLObject:
+            bare = getattr(bare, "_sslobj", bare)
+        self._read, self._write, self._pending = bare.read, bare.write, bare.pending
+        self._put, self._fetch = self._incoming.write, self._outgoing.read
         self._unsent = b""  # ciphertext that `send_some` could not get rid of yet
+        self._has_more = False  # something came that `receive` has not handed out yet
         self._ended = False  # the peer's close_notify has come
         # OpenSSL objects must not be used by two threads at once (CPython guards them from 3.13
-        # on). Held around calls into OpenSSL, never around I/O; 0.1 us each time.
+        # on). Held around calls into OpenSSL, never around I/O. By hand: `with` takes twice the
+        # instructions, 2,000 instead of 1,000.
         self._lock = threading.Lock()
 
     @classmethod
@@ -105,7 +116,8 @@ class TLSStream:
             received += len(data)
             if received > MAX_HANDSHAKE:
                 raise _failure(f"TLS handshake over {MAX_HANDSHAKE} bytes")
-            self._incoming.write(data)
+            self._put(data)
+        self._has_more = self._incoming.pending > 0
         await self._flush(deadline)
 
     async def _send_alert(self, deadline: float | None) -> None:
@@ -121,52 +133,57 @@ class TLSStream:
                 delimited by the end may have been cut (RFC 9112, 9.8). All data came before.
         """
         while not self._ended:
-            # Asking OpenSSL when it has nothing costs an exception: see first if it may have.
-            if self._incoming.pending or self._tls.pending():
-                try:
-                    with self._lock:
-                        data = self._tls.read(max_bytes)
-                    self._ended = not data
-                    return data  # type: ignore[no-any-return]
-                except ssl.SSLWantReadError:  # half a record, or a session ticket
-                    pass
-                except ssl.SSLZeroReturnError:
-                    break
-            if self._unsent or self._outgoing.pending:
-                await self._send_what_waits(deadline)
-            self._take(await self._stream.receive(CIPHERTEXT, deadline))
-        self._ended = True
+            if not self._has_more:  # asking OpenSSL then would cost an exception
+                if self._unsent or self._outgoing.pending:
+                    await self._send_what_waits(deadline)
+                self._take(await self._stream.receive(CIPHERTEXT, deadline))
+            self._lock.acquire()
+            try:
+                data = self._read(max_bytes)
+            except ssl.SSLWantReadError:  # half a record, or a session ticket
+                self._has_more = False
+                continue
+            except ssl.SSLZeroReturnError:
+                data = b""
+            finally:
+                self._lock.release()
+            self._has_more = self._incoming.pending > 0 or self._pending() > 0
+            self._ended = not data
+            return data  # type: ignore[no-any-return]
         return b""
 
     async def receive_into(self, buffer: memoryview, deadline: float | None) -> int:
         """Like `receive`, into `buffer`, and as many records as have come and fit."""
         filled = 0
-        while not self._ended:
-            while self._incoming.pending or self._tls.pending():
-                try:
-                    with self._lock:
-                        count = int(self._tls.read(len(buffer) - filled, buffer[filled:]))
-                except ssl.SSLWantReadError:
+        while not self._ended and filled < len(buffer):
+            if not self._has_more:
+                if filled:
                     break
-                except ssl.SSLZeroReturnError:
-                    count = 0
-                self._ended = count == 0
-                filled += count
-                if self._ended or filled == len(buffer):
-                    return filled
-            if filled:
-                return filled
-            if self._unsent or self._outgoing.pending:
-                await self._send_what_waits(deadline)
-            self._take(await self._stream.receive(CIPHERTEXT, deadline))
-        return 0
+                if self._unsent or self._outgoing.pending:
+                    await self._send_what_waits(deadline)
+                self._take(await self._stream.receive(CIPHERTEXT, deadline))
+            self._lock.acquire()
+            try:
+                count = self._read(len(buffer) - filled, buffer[filled:])
+            except ssl.SSLWantReadError:
+                self._has_more = False
+                continue
+            except ssl.SSLZeroReturnError:
+                count = 0
+            finally:
+                self._lock.release()
+            self._has_more = self._incoming.pending > 0 or self._pending() > 0
+            self._ended = count == 0
+            filled += count
+        return filled
 
     def _take(self, ciphertext: bytes) -> None:
         if not ciphertext:
             raise ssl.SSLEOFError(
                 ssl.SSL_ERROR_EOF, "the server closed the connection without a TLS close_notify"
             )
-        self._incoming.write(ciphertext)
+        self._put(ciphertext)
+        self._has_more = True
 
     async def _send_what_waits(self, deadline: float | None) -> None:
         """Send the rest of an upload, or an answer to a post-handshake message, before receiving.
@@ -176,11 +193,13 @@ class TLSStream:
         if not self._stream.is_readable():
             await self._flush(deadline)
 
-    async def send(self, data: bytes, deadline: float | None) -> None:
+    def send(self, data: bytes, deadline: float | None) -> Coroutine[Any, Any, None]:
         """Send all of `data`."""
         if len(data) <= PLAINTEXT:
-            await self._stream.send(self._encrypt(data), deadline)
-            return
+            return self._stream.send(self._encrypt(data), deadline)  # a coroutine less: 0.1 us
+        return self._send_large(data, deadline)
+
+    async def _send_large(self, data: bytes, deadline: float | None) -> None:
         rest = memoryview(data)
         while rest:
             await self._stream.send(self._encrypt(rest[:PLAINTEXT]), deadline)
@@ -205,18 +224,21 @@ class TLSStream:
 
     def _encrypt(self, data: bytes | memoryview) -> bytes:
         """What has to be sent for `data`, behind whatever was waiting to be sent."""
-        with self._lock:  # one step, so that records leave in the order they were numbered
-            written = self._tls.write(data)
+        self._lock.acquire()  # one step, so that records leave in the order they were numbered
+        try:
+            written = self._write(data)
             while written < len(data):
-                written += self._tls.write(memoryview(data)[written:])
-            ciphertext = self._outgoing.read()
+                written += self._write(memoryview(data)[written:])
+            ciphertext: bytes = self._fetch()
+        finally:
+            self._lock.release()
         if self._unsent:
             ciphertext = self._unsent + ciphertext
             self._unsent = b""
         return ciphertext
 
     async def _flush(self, deadline: float | None) -> None:
-        ciphertext = self._unsent + self._outgoing.read()
+        ciphertext = self._unsent + self._fetch()
         self._unsent = b""
         if ciphertext:
             await self._stream.send(ciphertext, deadline)
@@ -227,7 +249,7 @@ class TLSStream:
         What has come may turn out to be a session ticket (TLS 1.3 sends them after the handshake)
         with nothing behind it: then `receive` waits on, and passes its deadline.
         """
-        return bool(self._incoming.pending or self._tls.pending() or self._stream.is_readable())
+        return self._has_more or self._stream.is_readable()
 
     def abort(self) -> None:
         """Close at once and without waiting, so without close_notify."""

@@ -138,7 +138,7 @@ class WholeResponse:
     def read(self, data: bytes) -> bool:
         """True if `data` is exactly one such answer; its parts then are our attributes."""
         # A final response: not 1xx, and no status code below 100 either.
-        if data[:9] != b"HTTP/1.1 " or data[9:10] <= b"1":
+        if not data.startswith(b"HTTP/1.1 ") or data[9:10] <= b"1":
             return False
         self._ended = self._exceeded = False
         parser = self._parser
@@ -152,23 +152,25 @@ class WholeResponse:
         if self._ended and not self._exceeded:
             content = self.content = pieces[0] if len(pieces) == 1 else b"".join(pieces)
             pieces.clear()
-            fields = self.fields = FieldSection(data)
-            self.status = parser.get_status_code()
             start = len(data) - len(content)
             if (
-                (start <= self._plain_size or fields.size <= self._plain_size)
+                start <= self._plain_size
                 # Nothing stands behind the content: llhttp would pass over an empty line.
                 and data[start - 4 : start] == b"\r\n\r\n"
                 # Chunked content ends with an empty line, and has a reader of its own.
-                and (
-                    data[-4:] != b"\r\n\r\n"
-                    or (fields.size == start and not fields.has(b"transfer-encoding"))
-                )
+                and not (data.endswith(b"\r\n\r\n") and _may_be_chunked(data, start))
             ):
+                self.fields = FieldSection(data, start)
+                self.status = parser.get_status_code()
                 return True
         self._parser = None
         pieces.clear()
         return False
+
+
+def _may_be_chunked(data: bytes, start: int) -> bool:
+    fields = FieldSection(data)
+    return fields.size != start or fields.has(b"transfer-encoding")
 
 
 class ResponseReader:
