@@ -259,7 +259,7 @@ class Http1Connection:
         declared = None
         if not chunked:
             declared = int(request.sent_headers["content-length"])
-        if type(body) is bytes:
+        if type(body) is bytes and not chunked:
             if head:
                 await stream.send(head, self._deadline(request, seconds))
             await self._send_watchfully(request, body)
