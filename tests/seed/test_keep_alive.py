@@ -34,6 +34,7 @@ def test_s26_two_origins_never_share(
     assert 1 == web_tls.accepted
 
 
+@pytest.mark.filterwarnings("ignore::gofer.exceptions.InsecureRequestWarning")
 def test_s26_tls_settings_and_proxies_never_share(
     web: Web, web_tls: Web, certificates: Certificates, proxy: Proxy, session: gofer.Session
 ) -> None:

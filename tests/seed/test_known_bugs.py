@@ -637,6 +637,7 @@ def test_b34_methods_and_content_over_redirects(
     assert ("text/x" if kept else None) == last.field("content-type")
 
 
+@pytest.mark.filterwarnings("ignore::gofer.exceptions.InsecureRequestWarning")
 def test_b35_certificates_are_verified(
     web_tls: Web, certificates: Certificates, session: gofer.Session
 ) -> None:

@@ -357,6 +357,7 @@ def test_s09_proxies_hooks_and_config_of_a_call_win(
     assert 2 == len(proxy.asked)
 
 
+@pytest.mark.filterwarnings("ignore::gofer.exceptions.InsecureRequestWarning")
 def test_s09_other_values_of_a_call_win(web: Web, web_tls: Web, gate: Gate) -> None:
     """Auth, timeout, verify and prefetch: the call's if it has one, else the session's."""
     with gofer.session(auth=("a", "b"), timeout=30, prefetch=True) as session:

@@ -10,11 +10,12 @@ import contextlib
 import json
 import os
 import sys
+import warnings
 from collections.abc import Sequence
 from typing import Any, BinaryIO
 
 import gofer
-from gofer.exceptions import RequestException
+from gofer.exceptions import InsecureRequestWarning, RequestException
 
 __all__ = ["main"]
 
@@ -108,6 +109,9 @@ def _fetch(options: argparse.Namespace) -> int:
     """Send the request and print the answer."""
     with contextlib.ExitStack() as opened, gofer.Session() as session:
         data, media_type = _content(options, opened)
+        if options.insecure:  # they know
+            opened.enter_context(warnings.catch_warnings())
+            warnings.simplefilter("ignore", InsecureRequestWarning)
         fields = _header_fields(options.fields)
         if media_type and not any(name.lower() == "content-type" for name in fields):
             fields["Content-Type"] = media_type

@@ -3,7 +3,12 @@
 import sys
 from typing import Any
 
-from gofer.exceptions import ConnectTimeout, DeadlineExceeded, RequestException
+from gofer.exceptions import (
+    ConnectTimeout,
+    DeadlineExceeded,
+    InsecureRequestWarning,
+    RequestException,
+)
 from gofer.messages.request import PreparedRequest
 from gofer.messages.response import Response
 from gofer.network.dial import dial
@@ -21,7 +26,7 @@ DEBUG = 10  # logging.DEBUG, without importing it
 class Network:
     """A pool, a runtime and limits: what a session sends its requests by."""
 
-    __slots__ = ("limits", "pool", "runtime")
+    __slots__ = ("_warned_of", "limits", "pool", "runtime")
 
     def __init__(
         self, runtime: Runtime, limits: Limits | None = None, pool_limits: PoolLimits | None = None
@@ -29,6 +34,7 @@ class Network:
         self.runtime = runtime
         self.limits = limits or Limits()
         self.pool = Pool(runtime, pool_limits)
+        self._warned_of: set[str] = set()  # authorities that nobody checks the certificate of
 
     async def send(self, request: PreparedRequest) -> Response:
         """The response to `request`, its content still to come or already there.
@@ -66,6 +72,8 @@ class Network:
         pool_deadline = earlier(request.deadline, now, timeouts.pool)
 
         async def connect() -> Http1Connection:
+            if route.is_tls and route.verify is False:
+                self._warn_insecure(route)
             deadline = earlier(request.deadline, self.runtime.now(), timeouts.connect)
             agent = request.sent_headers.get("user-agent")
             stream = await dial(
@@ -83,6 +91,31 @@ class Network:
                     f"the deadline of the whole call passed: {error}", request=request
                 ) from error
             raise
+
+    def _warn_insecure(self, route: Route) -> None:
+        """Say once for each origin that anybody could be answering, where the caller stands."""
+        if route.authority in self._warned_of:
+            return
+        self._warned_of.add(route.authority)
+        import warnings
+
+        warnings.warn(
+            f"connecting to {route.authority} without checking its certificate (verify=False):"
+            " anybody could be answering; expected verify=True, or the path of the authority's"
+            " certificate",
+            InsecureRequestWarning,
+            stacklevel=_level_of_caller(),
+        )
+
+
+def _level_of_caller() -> int:
+    """The `stacklevel` of whoever called gofer, for a warning given by our caller."""
+    frame = sys._getframe(1)
+    level = 1
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith("gofer."):
+        frame = frame.f_back
+        level += 1
+    return level
 
 
 def _find_logger() -> None:
