@@ -14,7 +14,7 @@ from gofer.messages.response import Response
 from gofer.network.dial import dial
 from gofer.network.http1 import Http1Connection, earlier, encode_head
 from gofer.network.pool import Pool, PoolLimits
-from gofer.network.routes import Route
+from gofer.network.routes import MAX_ROUTES, Route
 from gofer.protocols.http1 import Limits
 from gofer.runtime.base import Runtime
 
@@ -96,6 +96,8 @@ class Network:
         """Say once for each origin that anybody could be answering, where the caller stands."""
         if route.authority in self._warned_of:
             return
+        if len(self._warned_of) >= MAX_ROUTES:  # a crawler's must not grow without end
+            self._warned_of.clear()
         self._warned_of.add(route.authority)
         import warnings
 
