@@ -306,6 +306,11 @@ class Client(SessionState, Verbs[Answer]):
         if self._road is not None:
             self._road.network.pool.close()
 
+    def __del__(self) -> None:
+        road = self.__dict__.get("_road")
+        if road is not None:  # nobody can take its idle connections any more
+            road.network.pool.close()
+
     def __repr__(self) -> str:
         name = type(self).__name__
         return f"<{name} {self._road.network.pool!r}>" if self._road else f"<{name}>"

@@ -4,8 +4,9 @@ State: `_settings` is made from everything else when it is first needed, and for
 something it was made from changes. What changes per request travels in the request.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
+from weakref import ref
 
 from gofer import config as configuration
 from gofer.codings import accept_encoding
@@ -97,7 +98,7 @@ class SessionState:
         self._settings_version = -1
         self._sent_headers: Headers | None = None
         self._jar: Any = None
-        self._config = Config(config, changed=self._forget_settings)
+        self._config = Config(config, changed=_forgetting(self))
         self._headers = default_headers()
         self._timeout = timeout
         self._verify = verify
@@ -169,7 +170,7 @@ class SessionState:
 
     @config.setter
     def config(self, value: Mapping[str, Any]) -> None:
-        self._config = Config(value, changed=self._forget_settings)
+        self._config = Config(value, changed=_forgetting(self))
         self._forget_settings()
 
     @property
@@ -325,3 +326,15 @@ class SessionState:
         self.headers = headers
         self.hooks = hooks
         self._cookie_store = cookies
+
+
+def _forgetting(session: SessionState) -> Callable[[], None]:
+    """What a config calls when it changes, without keeping its session alive."""
+    known = ref(session)
+
+    def forget() -> None:
+        session = known()
+        if session is not None:
+            session._forget_settings()
+
+    return forget

@@ -1,0 +1,45 @@
+"""`Session`, where it is no matter of the seed: its life."""
+
+import gc
+import subprocess
+import sys
+
+import gofer
+from servers.web import Web
+
+
+def test_a_dropped_session_closes_its_idle_connections(web: Web) -> None:
+    """They are closed when the last reference goes, not when garbage is next collected."""
+    session = gofer.Session()
+    assert session.get(web.url + "/get").ok
+    assert 1 == web.open
+    gc.disable()
+    try:
+        del session
+        web.wait_for(lambda: web.open == 0)
+    finally:
+        gc.enable()
+
+
+def test_a_response_outlives_its_session(web: Web) -> None:
+    """Content that is still coming can be read after its session was dropped."""
+    response = gofer.Session().get(web.url + "/drip/3000")
+
+    assert 3000 == len(response.content)
+
+
+def test_a_program_that_closes_nothing_makes_no_noise(web: Web) -> None:
+    """Neither a warning nor a traceback at the end of the interpreter."""
+    program = f"""
+import gofer
+session = gofer.Session()
+session.get({web.url + "/get"!r})
+held = session.get({web.url + "/drip/300000"!r})
+"""
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-X", "dev", "-c", program],
+        capture_output=True,
+        text=True,
+        timeout=30,
+    )
+    assert (0, "") == (done.returncode, done.stderr)
