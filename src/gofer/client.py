@@ -29,7 +29,6 @@ from gofer.stages import Send, fold
 from gofer.stages.auth import auth as auth_stage
 from gofer.stages.auth import credentials_for, from_argument
 from gofer.stages.cookies import cookies as cookies_stage
-from gofer.stages.hooks import answer_hooks, dispatch, wire_hooks
 from gofer.stages.redirects import redirects
 from gofer.stages.retries import retries
 from gofer.state import SessionState
@@ -282,11 +281,15 @@ class Client(SessionState, Verbs[Answer]):
         """The chain of stages for requests with these features: what is off is not in it."""
         stages: list[Any] = [redirects]
         if features & HOOKS:
+            from gofer.stages.hooks import answer_hooks
+
             stages.append(answer_hooks)
         stages.append(cookies_stage)
         if features & AUTH:
             stages.append(auth_stage)
         if features & (HOOKS | VERBOSE):
+            from gofer.stages.hooks import wire_hooks
+
             stages.append(wire_hooks)
         if features & ADAPTERS:
             return fold(stages, self._send_by_adapter)
@@ -408,6 +411,8 @@ class Client(SessionState, Verbs[Answer]):
         config = arguments["config"]
         if isinstance(config, Mapping) and "hook_errors" in config:
             settings = settings.replace(hook_errors=config["hook_errors"])
+        from gofer.stages.hooks import dispatch
+
         left = await dispatch("args", arguments["hooks"], arguments, dict, settings)
         result = {**arguments, **left}
 

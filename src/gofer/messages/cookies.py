@@ -8,7 +8,7 @@ A cookie the user gives without a domain is *unbound*: it belongs to the first h
 and from then on only to that host (and to https only, if that is how it first went).
 """
 
-import threading
+import _thread
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -64,7 +64,7 @@ class CookieStore:
         self.may_store: Callable[[Cookie, URL], bool] | None = None
         self.may_send: Callable[[Cookie, URL], bool] | None = None
         self._loopback_is_secure = loopback_is_secure
-        self._lock = threading.Lock()  # for everything below
+        self._lock = _thread.allocate_lock()  # for everything below
         self._by_domain: dict[str, dict[tuple[str, str, bool], Cookie]] = {}
         self._secure_by_name: dict[str, set[Cookie]] = {}
         self._bound: dict[tuple[str, str], Cookie] = {}  # by name and path

@@ -16,7 +16,8 @@ __all__ = ["EncodedFields", "FieldSection", "Headers", "check_field"]
 
 # field-name = token; field-value = no CTL but HTAB, no surrounding white space (RFC 9110, 5.1, 5.5)
 _TOKEN = r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
-_FIELD_LINES = re.compile(rf"(?:{_TOKEN}: (?:[!-~\x80-\uffff][^\x00-\x08\n-\x1f\x7f]*)?\r\n)*")
+# (Sets without a range beyond ASCII: one up to \uffff takes 4 ms to compile.)
+_FIELD_LINES = re.compile(rf"(?:{_TOKEN}: (?:[^\x00-\x20\x7f][^\x00-\x08\n-\x1f\x7f]*)?\r\n)*")
 # Fields that make more of a response than its content: Set-Cookie, Content-Encoding. Most have
 # none of them. Letter by letter for both, which lets through what is neither and costs nobody
 # more than a second look: 0.8 us for nine fields, where two names in a branch take 1.1.

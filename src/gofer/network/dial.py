@@ -18,11 +18,12 @@ from gofer.exceptions import (
     TunnelRefused,
 )
 from gofer.network.routes import HTTP_1_1, Proxy, Route, authority, server_hostname
-from gofer.protocols.proxy import ConnectReader, ConnectResponse, connect_request
 from gofer.runtime.base import Runtime, Stream, TimedOut
 
 if TYPE_CHECKING:
     from ssl import SSLContext
+
+    from gofer.protocols.proxy import ConnectResponse
 
 __all__ = ["Resolve", "dial"]
 
@@ -203,6 +204,8 @@ async def _tunnel(
     Credentials are sent at once, so a 407 means that they are missing or wrong: asking a second
     time would give the same answer. (Digest, which needs one, is not spoken to proxies yet.)
     """
+    from gofer.protocols.proxy import ConnectReader, connect_request
+
     request = connect_request(route.host, route.port, proxy.authorization, user_agent)
     reader = ConnectReader(str(proxy))
     response = None
@@ -220,7 +223,7 @@ async def _tunnel(
         raise _refusal(response, route, proxy)
 
 
-def _refusal(response: ConnectResponse, route: Route, proxy: Proxy) -> TunnelRefused:
+def _refusal(response: "ConnectResponse", route: Route, proxy: Proxy) -> TunnelRefused:
     """What the proxy answered, in few and harmless bytes; its content is not looked at."""
     reason = f" {response.reason[:40]!r}" if response.reason else ""
     hint = ""

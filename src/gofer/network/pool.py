@@ -9,10 +9,10 @@ unread, nothing came since, and it has not idled too long. Most recently used fi
 surplus connections grow old and go.
 """
 
+import _thread  # whose locks are those of threading, which takes 1 ms to import
 import contextlib
 import os
-import threading
-import weakref
+from _weakrefset import WeakSet  # as threading does; weakref takes another ms
 from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -90,7 +90,7 @@ class Pool:
     def __init__(self, runtime: Runtime, limits: PoolLimits | None = None) -> None:
         self.runtime = runtime
         self.limits = limits or PoolLimits()
-        self._lock = threading.Lock()
+        self._lock = _thread.allocate_lock()
         self._hosts: dict[Route, Host] = {}
         self._waiters: deque[_Waiter] = deque()  # those only the limit in all holds back
         self._open = 0
@@ -299,7 +299,7 @@ class Pool:
 
     def forget(self) -> None:
         """In a forked child: the connections are the parent's; drop them, do not speak on them."""
-        self._lock = threading.Lock()
+        self._lock = _thread.allocate_lock()
         hosts, self._hosts = self._hosts, {}
         self._waiters = deque()
         self._open = 0
@@ -323,7 +323,7 @@ class Pool:
         return f"<Pool {idle} idle, {in_use} in use, {waiting} waiting>"
 
 
-_pools: "weakref.WeakSet[Pool]" = weakref.WeakSet()
+_pools: WeakSet[Pool] = WeakSet()
 
 
 def _forget_all() -> None:

@@ -36,16 +36,14 @@ _METHODS = {
     name: name.encode() for name in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 }
 _METHOD = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
-_STATUS_LINE = re.compile(rb"HTTP/1\.[01] [1-9][0-9]{2}(?: [^\x00-\x08\x0a-\x1f\x7f]*)?\r\n")
-_FOLD = re.compile(rb"[ \t]*\r\n[ \t]+")
-_LONE_CR = re.compile(rb"\r(?!\n)")
-_LENGTH_LINES = re.compile(
-    rb"\r\ncontent-length:[ \t]*([0-9]+(?:[ \t]*,[ \t]*[0-9]+)*)[ \t]*(?=\r\n)", re.I
-)
 _LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*([0-9]{1,19})[ \t]*\r\n", re.I)
-_UNSAFE_FOLD = re.compile(
-    rb"\r\n(?:content-length|transfer-encoding):[^\r]*\r(?:\n[ \t]|[^\n])", re.I
-)
+
+# For heads that are not ordinary: text, which `re` compiles when one comes (0.5 ms for all).
+_STATUS_LINE = rb"HTTP/1\.[01] [1-9][0-9]{2}(?: [^\x00-\x08\x0a-\x1f\x7f]*)?\r\n"
+_FOLD = rb"[ \t]*\r\n[ \t]+"
+_LONE_CR = rb"\r(?!\n)"
+_LENGTH_LINES = rb"(?i)\r\ncontent-length:[ \t]*([0-9]+(?:[ \t]*,[ \t]*[0-9]+)*)[ \t]*(?=\r\n)"
+_UNSAFE_FOLD = rb"(?i)\r\n(?:content-length|transfer-encoding):[^\r]*\r(?:\n[ \t]|[^\n])"
 
 _MAX_LENGTH = 2**63 - 1
 
@@ -386,7 +384,7 @@ class ResponseReader:
             if (
                 bare
                 or not head.startswith(b"HTTP/1."[: len(head)])
-                or (first_end >= 0 and not _STATUS_LINE.fullmatch(head[: first_end + 2]))
+                or (first_end >= 0 and not re.fullmatch(_STATUS_LINE, head[: first_end + 2]))
             ):
                 self._refuse_head(head)
             return
@@ -420,7 +418,7 @@ class ResponseReader:
         if self._interim_seen:
             self._split_interim(section + rest)
             return
-        if not _STATUS_LINE.match(section.removeprefix(b"\r\n")):
+        if not re.match(_STATUS_LINE, section.removeprefix(b"\r\n")):
             self._refuse_head(section)
         self.fields = FieldSection(section)
         self._check_head_size(len(section), section)
@@ -437,7 +435,7 @@ class ResponseReader:
             end = head.find(b"\r\n\r\n")
             if end < 0 or head[9:10] not in b"01":
                 break
-            if not _STATUS_LINE.match(head):
+            if not re.match(_STATUS_LINE, head):
                 self._refuse_head(head)
             section, head = head[: end + 4], head[end + 4 :]
             status = int(section[9:12])
@@ -496,7 +494,7 @@ class ResponseReader:
         line_end = head.find(b"\n")
         first = head[: line_end + 1] if line_end >= 0 else head
         if not head.startswith(b"HTTP/1."[: len(head)]) or (
-            line_end >= 0 and not _STATUS_LINE.fullmatch(first)
+            line_end >= 0 and not re.fullmatch(_STATUS_LINE, first)
         ):
             raise RemoteProtocolError(
                 f"{where}got {first[:40]!r}, expected HTTP/1.x SP status-code"
@@ -665,19 +663,21 @@ def _mended(head: bytes) -> bytes:
     section, rest = (head, b"") if end < 0 else (head[: end + 2], head[end + 2 :])
     section = section.removeprefix(b"\r\n")
     first_end = section.find(b"\r\n")
-    if first_end < 0 or not _STATUS_LINE.fullmatch(section[: first_end + 2]):
+    if first_end < 0 or not re.fullmatch(_STATUS_LINE, section[: first_end + 2]):
         return head
-    if section[first_end + 2 : first_end + 3] in (b" ", b"\t") or _UNSAFE_FOLD.search(section):
+    if section[first_end + 2 : first_end + 3] in (b" ", b"\t") or re.search(_UNSAFE_FOLD, section):
         return head
-    section = _LONE_CR.sub(b" ", _FOLD.sub(b" ", section))
+    section = re.sub(_LONE_CR, b" ", re.sub(_FOLD, b" ", section))
     lengths = {
-        value.strip() for line in _LENGTH_LINES.finditer(section) for value in line[1].split(b",")
+        value.strip()
+        for line in re.finditer(_LENGTH_LINES, section)
+        for value in line[1].split(b",")
     }
     if b"\r\ntransfer-encoding:" in section.lower():
-        section = _LENGTH_LINES.sub(b"", section)
+        section = re.sub(_LENGTH_LINES, b"", section)
     elif len(lengths) == 1:
         value = lengths.pop()
-        section = _LENGTH_LINES.sub(b"", section) + b"Content-Length: %s\r\n" % value
+        section = re.sub(_LENGTH_LINES, b"", section) + b"Content-Length: %s\r\n" % value
     return section + rest
 
 

@@ -14,8 +14,8 @@ import _thread
 import contextlib
 import os
 import socket
-import struct
 import time
+from array import array
 from collections.abc import Coroutine
 from time import monotonic
 from typing import IO, Any, TypeVar
@@ -32,7 +32,7 @@ T = TypeVar("T")
 FIRST_WAIT = 0.02  # seconds; shorter costs slow answers a poll, longer starves under timer signals
 # Windows is left out: a socket whose SO_RCVTIMEO fired there is in an undefined state.
 _KERNEL_CAN_LIMIT = hasattr(os, "get_blocking") and os.name == "posix"
-_FIRST_WAIT_TIMEVAL = struct.pack("ll", 0, int(FIRST_WAIT * 1_000_000))
+_FIRST_WAIT_TIMEVAL = array("l", [0, int(FIRST_WAIT * 1_000_000)]).tobytes()
 
 
 class BlockingStream(SocketStream):
