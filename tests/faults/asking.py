@@ -27,7 +27,7 @@ __all__ = [
     "target",
 ]
 
-PATIENCE = 0.3  # seconds a test gives a server that is silent on purpose
+PATIENCE = 0.6  # seconds a test gives a server that is silent on purpose
 NEXT = response(b"next")
 HEAD = b"HTTP/1.1 200 OK\r\n"
 
