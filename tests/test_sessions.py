@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import gofer
+from gofer.adapters import HTTPAdapter
 from servers.web import Web
 
 
@@ -43,3 +44,27 @@ held = session.get({web.url + "/drip/300000"!r})
         timeout=30,
     )
     assert (0, "") == (done.returncode, done.stderr)
+
+
+def test_a_session_in_a_cycle_closes_its_connections(web: Web) -> None:
+    """The collector finds it, and its sockets are closed before it complains of them."""
+    for is_mounted in (False, True):
+        session = gofer.Session()
+        if is_mounted:
+            session.mount("http://", HTTPAdapter())
+        session.itself = session  # type: ignore[attr-defined]
+        assert session.get(web.url + "/get").ok
+        del session
+        gc.collect()
+
+        web.wait_for(lambda: web.open == 0)
+
+
+def test_the_collector_may_come_while_the_pool_is_locked(web: Web) -> None:
+    """It runs anywhere, also where this very thread holds the lock of what it collects."""
+    session = gofer.Session()
+    assert session.get(web.url + "/get").ok
+    lock = session.network.pool._lock
+    with lock:
+        del session
+        web.wait_for(lambda: web.open == 0)

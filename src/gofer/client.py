@@ -5,6 +5,7 @@ wait; everything that happens in between is written here and below, once. State:
 stages, folded once for each combination of features, and the network they end in.
 """
 
+import weakref
 from collections.abc import Coroutine, Mapping
 from time import monotonic
 from typing import Any
@@ -68,6 +69,9 @@ class Client(SessionState, Verbs[Answer]):
 
     def _make_road(self) -> "Road":
         road = self._road = Road(Network(self._runtime, self._limits(), self._pool_limits()))
+        # For those who never call close(): before the collector looks at the sockets, and at the
+        # end of the program.
+        weakref.finalize(self, road.network.pool.abandon)
         return road
 
     # Calls --------------------------------------------------------------------------------------
@@ -308,11 +312,6 @@ class Client(SessionState, Verbs[Answer]):
         """
         if self._road is not None:
             self._road.network.pool.close()
-
-    def __del__(self) -> None:
-        road = self.__dict__.get("_road")
-        if road is not None:  # nobody can take its idle connections any more
-            road.network.pool.close()
 
     def __repr__(self) -> str:
         name = type(self).__name__

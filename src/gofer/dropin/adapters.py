@@ -3,6 +3,7 @@
 A session without mounted adapters sends on its own network and never looks here.
 """
 
+import weakref
 from typing import Any
 
 from gofer.config import Timeouts, default_of, timeouts_from
@@ -91,6 +92,7 @@ class HTTPAdapter(BaseAdapter):
                     self._pool_maxsize if self._pool_block else None,
                 ),
             )
+            weakref.finalize(self, self._network.pool.abandon)  # for those who never call close()
         return self._network
 
     def send(

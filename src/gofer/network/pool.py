@@ -266,6 +266,9 @@ class Pool:
         with self._lock:
             was_granted = waiter.granted
             waiter.granted = True
+            for line in (waiter.host.waiters, self._waiters):
+                with contextlib.suppress(ValueError):  # it has come to its turn there
+                    line.remove(waiter)
         if was_granted:
             if waiter.connection is not None:
                 self.give(waiter.connection, self.runtime.now())
@@ -296,6 +299,19 @@ class Pool:
                 host.idle.clear()
         for connection in idle:
             connection.close(POOL_CLOSED)
+
+    def abandon(self) -> None:
+        """Close every idle connection of a pool nobody will take from again.
+
+        The collector calls this at any moment, perhaps while this very thread holds the lock, so
+        it takes none.
+        """
+        self.generation += 1
+        for host in list(self._hosts.values()):
+            while host.idle:
+                connection = host.idle.pop()
+                connection.counted = False
+                connection.close(POOL_CLOSED)
 
     def forget(self) -> None:
         """In a forked child: the connections are the parent's; drop them, do not speak on them."""
