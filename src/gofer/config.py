@@ -68,6 +68,55 @@ SETTINGS: tuple[Setting, ...] = (
 
 KNOWN = {setting.name: setting for setting in SETTINGS}
 
+# What the values of settings are, beside None; those that are not here have checks of their own.
+_SECONDS = frozenset(("idle_seconds", "retry_after_max", "expect_timeout"))
+_COUNTS_OR_NONE = frozenset(("max_connections", "max_connections_per_host"))
+
+
+def check_setting(key: str, value: Any) -> None:
+    """Refuse a value that the setting `key` cannot have.
+
+    Raises:
+        ValueError: says what was expected.
+    """
+    default = KNOWN[key].default
+    if key in ("connect_timeout", "read_timeout", "write_timeout", "pool_timeout", "deadline"):
+        seconds(value, f"config {key!r}")
+        return
+    if key == "timeout":
+        timeouts_from(value, Timeouts())
+        return
+    if isinstance(default, bool):
+        expected = "True or False"
+        is_fine = value in (True, False)
+    elif key in _SECONDS or key == "max_decoded_ratio":
+        expected = "a number, 0 or more"
+        is_fine = isinstance(value, (int, float)) and not isinstance(value, bool) and value >= 0
+    elif key == "max_retries":
+        expected = "a whole number, 0 or more, or a gofer.Retry"
+        is_fine = value is False or _is_count(value) or hasattr(value, "total")
+    elif isinstance(default, int) or key in _COUNTS_OR_NONE:
+        expected = "a whole number, 0 or more"
+        is_fine = _is_count(value)
+    elif key == "hook_errors":
+        expected = "'warn' or 'raise'"
+        is_fine = value in ("warn", "raise")
+    elif key == "verbose":
+        expected = "a stream, such as sys.stderr"
+        is_fine = hasattr(value, "write")
+    elif key == "base_headers":
+        expected = "a dict of fields"
+        is_fine = isinstance(value, Mapping)
+    else:
+        expected = "names of fields"
+        is_fine = not isinstance(value, (str, bytes)) and isinstance(value, Iterable)
+    if not is_fine:
+        raise ValueError(f"config {key!r}: got {value!r:.60}, expected {expected}, or None")
+
+
+def _is_count(value: Any) -> bool:
+    return hasattr(value, "__index__") and not isinstance(value, bool) and value >= 0
+
 
 def default_base_headers() -> dict[str, str]:
     """The fields every request has unless told otherwise."""
@@ -100,7 +149,12 @@ class Config(dict[str, Any]):
     ) -> None:
         super().__init__()
         self._changed = changed
-        if values:
+        if values is not None:
+            if not isinstance(values, Mapping):
+                raise TypeError(
+                    f"config: got {type(values).__name__}, expected a dict such as"
+                    " {'max_redirects': 5}"
+                )
             self.update(values)
 
     def __setitem__(self, key: str, value: Any) -> None:
@@ -113,6 +167,8 @@ class Config(dict[str, Any]):
                 ConfigWarning,
                 stacklevel=3,
             )
+        elif value is not None:
+            check_setting(key, value)
         if isinstance(value, dict):
             value = dict(value)
         super().__setitem__(key, value)
