@@ -12,6 +12,7 @@ import _thread
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from gofer.exceptions import InvalidHeader
 from gofer.messages.set_cookie import (
     BOUND,
     PLAIN_TYPES,
@@ -374,7 +375,16 @@ def _entries(cookies: Any) -> Iterator[Any]:
     elif isinstance(cookies, Mapping):
         yield from cookies.items()
     else:
-        yield from cookies
+        try:
+            if isinstance(cookies, str | bytes):
+                raise TypeError
+            pairs = [(name, value) for name, value in cookies]
+        except (TypeError, ValueError):
+            raise TypeError(
+                f"cookies: got {type(cookies).__name__}, expected a dict such as"
+                " {'name': 'value'}, (name, value) pairs, or a cookie jar"
+            ) from None
+        yield from pairs
 
 
 def overridden(
@@ -416,9 +426,19 @@ def _override_pairs(overrides: Any, url: "URL", now: float) -> list[tuple[str, s
 
 
 def field_value(pairs: list[tuple[str, str]]) -> str:
-    """The Cookie field value of (name, value) pairs; a nameless cookie is its value alone."""
+    """The Cookie field value of (name, value) pairs; a nameless cookie is its value alone.
+
+    Raises:
+        InvalidHeader: one of them would be read as several. Only users can write such.
+    """
     written = [f"{name}={value}" if name else value for name, value in pairs]
     field = "; ".join(written)
+    if field.count(";") >= len(pairs):
+        shown = next(name for name, value in pairs if ";" in name or ";" in value)
+        raise InvalidHeader(
+            f"cookie {shown.partition(';')[0]!r:.40}: it holds a semicolon, which would begin"
+            " another cookie; percent-encode it (urllib.parse.quote), or give each cookie by itself"
+        )
     try:
         field.encode("latin-1")
     except UnicodeEncodeError:
