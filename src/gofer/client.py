@@ -12,7 +12,7 @@ from typing import Any
 
 from gofer.config import Settings, defaults
 from gofer.dropin.models import PreparedRequest, Request, Response
-from gofer.exceptions import HTTPError, RequestException
+from gofer.exceptions import HTTPError, InvalidMethod, RequestException
 from gofer.messages.fields import Headers
 from gofer.messages.url import URL, parse
 from gofer.network.environment import read as read_environment
@@ -230,6 +230,11 @@ class Client(SessionState, Verbs[Answer]):
         """`send`, as a coroutine."""
         if isinstance(request, Request):
             raise ValueError("You can only send PreparedRequests.")
+        if not isinstance(request, PreparedRequest):
+            raise TypeError(
+                f"sending: got {type(request).__name__}, expected a PreparedRequest, which"
+                " prepare_request(Request(...)) makes"
+            )
         settings = settings_for_call(
             self._settings_now(), self._timeout, timeout=timeout, allow_redirects=allow_redirects,
             proxies=proxies, stream=stream, verify=verify, cert=cert, prefetch=prefetch,
@@ -341,6 +346,8 @@ class Client(SessionState, Verbs[Answer]):
         if type(method) is str:
             request.method = method.upper()
         else:
+            if method is None:
+                raise InvalidMethod("the method is None, expected str such as 'GET'")
             request.prepare_method(method)
         target = url if isinstance(url, URL) else parse(url, requote=settings.encode_uri)
         if params or self.params:
@@ -366,7 +373,10 @@ class Client(SessionState, Verbs[Answer]):
 
                 refuse_async(data)
             request.data, request.files = data, files
+            given = request.sent_headers.get("content-length")
             request.prepare_body(data, files, json)
+            if given is not None:
+                request.check_length(given)
         elif request.method != "GET":
             request.prepare_content_length(None)
         if hooks is not None or any(self.hooks.values()):

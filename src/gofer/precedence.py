@@ -8,12 +8,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from gofer.config import PHASES, Config, Settings, default_of, defaults, timeouts_from
-from gofer.messages.fields import Headers
+from gofer.messages.fields import Headers, given_fields
 from gofer.messages.request import check_hooks
 from gofer.messages.url import URL, with_params
 from gofer.network.routes import Router
 
 __all__ = [
+    "checked_proxies",
     "default_headers",
     "marked_as_left",
     "merged_headers",
@@ -81,11 +82,25 @@ def settings_for_call(
     if cert is not None:
         changes["cert"] = cert
     if proxies is not None:
-        changes["proxies"] = {**settings.proxies, **proxies}
+        changes["proxies"] = {**settings.proxies, **checked_proxies(proxies)}
     changed = settings.replace(**changes)
     if not changes.keys().isdisjoint(("verify", "cert", "proxies", "trust_env")):
         changed.router = Router(changed)
     return changed
+
+
+def checked_proxies(proxies: Any) -> Mapping[str, Any]:
+    """`proxies`, if it is a mapping.
+
+    Raises:
+        TypeError: it is not.
+    """
+    if not isinstance(proxies, Mapping):
+        raise TypeError(
+            f"proxies: got {type(proxies).__name__}, expected a dict such as"
+            " {'https': 'http://proxy.example:3128'}"
+        )
+    return proxies
 
 
 def prefetch_from(prefetch: bool | None, stream: bool | None) -> bool | None:
@@ -127,9 +142,7 @@ def merged_headers(own: Headers, headers: Any, base: Mapping[str, Any] | None) -
                 merged.pop(name, None)
         for name, value in base.items():
             merged.setdefault(name, value)
-    for name, value in headers.items() if hasattr(headers, "items") else headers or ():
-        if isinstance(name, bytes):
-            name = name.decode("latin-1")
+    for name, value in given_fields(headers):
         merged[name] = value
     for name in [name for name, value in merged.items() if value is None]:
         del merged[name]

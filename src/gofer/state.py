@@ -4,6 +4,7 @@ State: `_settings` is made from everything else when it is first needed, and for
 something it was made from changes. What changes per request travels in the request.
 """
 
+import os
 from collections.abc import Callable, Mapping
 from typing import Any
 from weakref import ref
@@ -12,11 +13,11 @@ from gofer import config as configuration
 from gofer.codings import accept_encoding
 from gofer.config import Config, Settings, Timeouts, defaults, timeouts_from
 from gofer.messages.cookies import CookieStore
-from gofer.messages.fields import Headers
+from gofer.messages.fields import Headers, given_fields
 from gofer.messages.request import check_hooks, default_hooks
 from gofer.network.pool import PoolLimits
 from gofer.network.routes import Router
-from gofer.precedence import PLAIN_SETTINGS, default_headers, prefetch_from
+from gofer.precedence import PLAIN_SETTINGS, checked_proxies, default_headers, prefetch_from
 from gofer.protocols.http1 import Limits
 from gofer.runtime.base import Runtime
 from gofer.stages.retries import policy_from
@@ -90,8 +91,8 @@ class SessionState:
         verify: Any = True,
         cert: Any = None,
         deadline: float | None = None,
-        unix_socket: str | None = None,
-        source_address: tuple[str, int] | None = None,
+        unix_socket: str | os.PathLike[str] | None = None,
+        source_address: str | tuple[str, int] | None = None,
         runtime: str | None = None,
     ) -> None:
         self._settings: Settings | None = None
@@ -103,11 +104,21 @@ class SessionState:
         self._timeout = timeout
         self._verify = verify
         self._cert = cert
-        self._unix_socket = unix_socket
+        if unix_socket is not None and not isinstance(unix_socket, str | os.PathLike):
+            raise TypeError(f"unix_socket: got {type(unix_socket).__name__}, expected a path")
+        self._unix_socket = None if unix_socket is None else os.fspath(unix_socket)
         if runtime is not None:
             self._choose_runtime(runtime)
+        if source_address is not None and not (
+            isinstance(source_address, str)
+            or (isinstance(source_address, tuple | list) and len(source_address) == 2)
+        ):
+            raise TypeError(
+                f"source_address: got {source_address!r:.60}, expected an address, or"
+                " (address, port)"
+            )
         self._source_address = source_address
-        self._proxies: dict[str, Any] = dict(proxies) if proxies else {}
+        self._proxies: dict[str, Any] = dict(checked_proxies(proxies)) if proxies else {}
         self._cookie_store: Any = CookieStore()
         self.auth = auth
         self.params: Any = {} if params is None else params
@@ -115,7 +126,7 @@ class SessionState:
         if hooks:
             self.hooks.update(check_hooks(hooks))
         if headers:
-            for name, value in dict(headers).items():
+            for name, value in given_fields(headers):
                 if value is None:
                     self._headers.pop(name, None)
                 else:
@@ -180,7 +191,7 @@ class SessionState:
 
     @proxies.setter
     def proxies(self, value: Any) -> None:
-        self._proxies = value if isinstance(value, dict) else dict(value or {})
+        self._proxies = value if isinstance(value, dict) else dict(checked_proxies(value or {}))
         self._forget_settings()
 
     @property

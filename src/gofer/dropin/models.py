@@ -9,9 +9,10 @@ from typing import Any
 from gofer.exceptions import InvalidMethod
 from gofer.messages import request as messages_request
 from gofer.messages import response as messages_response
-from gofer.messages.fields import Headers
+from gofer.messages.fields import Headers, given_fields
 from gofer.messages.request import WithHooks, check_hooks, default_hooks
 from gofer.messages.url import URL, parse, with_params
+from gofer.protocols.http1 import check_content_length
 from gofer.stages.auth import NoAuth, from_argument
 
 __all__ = ["PreparedRequest", "Request", "Response"]
@@ -64,7 +65,10 @@ class PreparedRequest(messages_request.PreparedRequest):
         self.prepare_url(url, params)
         self.prepare_headers(headers)
         self.prepare_cookies(cookies)
+        given = self.headers.get("Content-Length")
         self.prepare_body(data, files, json)
+        if given is not None:
+            self.check_length(given)
         self.prepare_auth(auth, url)
         self.prepare_hooks(hooks)
 
@@ -86,9 +90,7 @@ class PreparedRequest(messages_request.PreparedRequest):
 
     def prepare_headers(self, headers: Any) -> None:
         prepared = Headers()
-        for name, value in headers.items() if hasattr(headers, "items") else headers or ():
-            if isinstance(name, bytes):
-                name = name.decode("latin-1")
+        for name, value in given_fields(headers):
             prepared[name] = value
         prepared.encode()  # refuses what cannot be sent
         self.headers = prepared
@@ -129,8 +131,21 @@ class PreparedRequest(messages_request.PreparedRequest):
                     self.headers["Transfer-Encoding"] = "chunked"
             elif not self.has_field("transfer-encoding"):
                 self.headers["Content-Length"] = str(known)
-        elif self.method not in ("GET", "HEAD") and not self.has_field("content-length"):
+        elif self.method not in ("GET", "HEAD") and not (
+            self.has_field("content-length") or self.has_field("transfer-encoding")
+        ):
             self.headers["Content-Length"] = "0"
+
+    def check_length(self, given: Any) -> None:
+        """Refuse the Content-Length a caller gave if the content has another.
+
+        Raises:
+            LocalProtocolError: it has, or the value is not a number.
+        """
+        from gofer.messages.content import length
+
+        text = given.decode("latin-1") if isinstance(given, bytes) else str(given)
+        check_content_length(text, length(self.body))
 
     def prepare_auth(self, auth: Any, url: Any = "") -> None:
         """Apply credentials: those given, else those in the URL."""

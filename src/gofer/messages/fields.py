@@ -12,7 +12,7 @@ from typing import Any
 
 from gofer.exceptions import InvalidHeader
 
-__all__ = ["EncodedFields", "FieldSection", "Headers", "check_field"]
+__all__ = ["EncodedFields", "FieldSection", "Headers", "check_field", "given_fields"]
 
 # field-name = token; field-value = no CTL but HTAB, no surrounding white space (RFC 9110, 5.1, 5.5)
 _TOKEN = r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
@@ -23,6 +23,11 @@ _FIELD_LINES = re.compile(rf"(?:{_TOKEN}: (?:[^\x00-\x20\x7f][^\x00-\x08\n-\x1f\
 # more than a second look: 0.8 us for nine fields, where two names in a branch take 1.1.
 _NOTABLE = re.compile(rb"\n[sScC][eEoO][tTnN][-tT][cCeE][oOnN][oOtT][kK-][iIeE][eEnN]")
 _FIELD_NAME = re.compile(_TOKEN)
+# uri-host [ ":" port ] (RFC 9110, 7.2), and the octets above ASCII that some servers take; compiled
+# where somebody gives a Host of his own
+_HOST = (
+    r"(?:\[[0-9A-Fa-f:.v]+\]|(?:[-._~!$&'()*+,;=0-9A-Za-z\x80-\xff]|%[0-9A-Fa-f]{2})*)(?::[0-9]*)?"
+)
 _FIELD_VALUE = re.compile(r"(?:[^\x00-\x20\x7f][^\x00-\x08\n-\x1f\x7f]*)?")
 
 
@@ -119,10 +124,23 @@ class EncodedFields:
     def __init__(self, store: "Mapping[str, tuple[str, Any]]") -> None:
         self.data = _encode(store.values())
         self.has_host = _is_set(store, "host")
+        if self.has_host:
+            _check_host(store["host"][1])
         self.has_expect = _is_set(store, "expect")
         self.is_framed = _is_set(store, "content-length") or _is_set(store, "transfer-encoding")
         connection = store.get("connection", ("", ""))[1]
         self.says_close = connection is not None and "close" in str(connection).lower()
+
+
+def _check_host(value: Any) -> None:
+    """Refuse a Host that is no `host[:port]` (RFC 9110, 7.2); the empty one is allowed.
+
+    Raises:
+        InvalidHeader: another server would read another host out of it.
+    """
+    text = value.decode("latin-1") if isinstance(value, bytes) else value
+    if not re.fullmatch(_HOST, text):
+        raise InvalidHeader("field 'Host': expected a host, or host:port, and nothing else")
 
 
 def _is_set(store: "Mapping[str, tuple[str, Any]]", name: str) -> bool:
@@ -149,7 +167,7 @@ class Headers(MutableMapping[str, Any]):
         if type(data) is Headers:
             self._store.update(data._store)
         elif data is not None:
-            self.update(data)
+            self.update(field_pairs(data))
         if kwargs:
             self.update(kwargs)
 
@@ -239,6 +257,51 @@ class Headers(MutableMapping[str, Any]):
 
     def __reduce__(self) -> Any:
         return type(self), (list(self.items()),)
+
+
+def field_pairs(headers: Any) -> list[tuple[Any, Any]]:
+    """The (name, value) pairs of what a caller gave as `headers`, names as text.
+
+    Raises:
+        TypeError: it is nothing that holds pairs.
+    """
+    try:
+        if isinstance(headers, str | bytes):
+            raise TypeError
+        pairs = []
+        for pair in headers.items() if hasattr(headers, "items") else headers:
+            if isinstance(pair, str | bytes):
+                raise TypeError
+            name, value = pair
+            pairs.append((name.decode("latin-1") if isinstance(name, bytes) else name, value))
+        return pairs
+    except (TypeError, ValueError):
+        raise TypeError(
+            f"headers: got {type(headers).__name__}, expected a dict such as {{'Accept': '*/*'}},"
+            " or (name, value) pairs"
+        ) from None
+
+
+# Two of these in one message are what request smuggling is made of (RFC 9112, 3.2 and 6.3).
+_ONCE = ("host", "content-length", "transfer-encoding")
+
+
+def given_fields(headers: Any) -> list[tuple[Any, Any]]:
+    """As `field_pairs`, for what is to be sent; nothing for None.
+
+    Raises:
+        InvalidHeader: a field comes twice of which the last must not quietly win.
+        TypeError: it is nothing that holds pairs.
+    """
+    if not headers:
+        return []
+    pairs = field_pairs(headers)
+    if len(pairs) > 1:
+        lowered = [name.lower() for name, _ in pairs if isinstance(name, str)]
+        for name in _ONCE:
+            if lowered.count(name) > 1:
+                raise InvalidHeader(f"field {name!r} is given twice; expected it once")
+    return pairs
 
 
 def _encode(fields: Iterable[tuple[Any, Any]]) -> bytes:

@@ -33,9 +33,16 @@ def check_hooks(hooks: Mapping[str, Any] | None) -> dict[str, Any]:
 
     Raises:
         ValueError: an event that does not exist, or a callback that cannot be called.
+        TypeError: not a mapping.
     """
     checked: dict[str, Any] = {}
-    for event, callbacks in (hooks or {}).items():
+    if hooks is None:
+        return checked
+    if not isinstance(hooks, Mapping):
+        raise TypeError(
+            f"hooks: got {type(hooks).__name__}, expected a dict such as {{'response': callback}}"
+        )
+    for event, callbacks in hooks.items():
         if event not in HOOKS:
             raise ValueError(
                 f'Unsupported event specified, with event name "{event}";'
@@ -44,7 +51,7 @@ def check_hooks(hooks: Mapping[str, Any] | None) -> dict[str, Any]:
         if callbacks is None:
             checked[event] = None
             continue
-        if callable(callbacks):
+        if callable(callbacks) or not hasattr(callbacks, "__iter__"):
             callbacks = [callbacks]
         callbacks = list(callbacks)
         for callback in callbacks:

@@ -279,6 +279,8 @@ def parse(url: object, *, requote: bool = True) -> URL:
             url = url.decode("utf-8")
         except UnicodeDecodeError as error:
             raise InvalidURL("invalid URL: got bytes that are not UTF-8") from error
+    if url is None:
+        raise MissingSchema("invalid URL None: expected one such as https://example.com/")
     return _parse(str(url), requote)
 
 

@@ -409,7 +409,14 @@ def _client_certificate(cert: Any) -> tuple[Any, ...]:
     """`cert` as (certificate path, key path or None, password or None), () for none."""
     if cert is None:
         return ()
-    parts = (cert,) if isinstance(cert, str | os.PathLike) else tuple(cert)
+    if isinstance(cert, str | bytes | os.PathLike):
+        cert = (cert,)
+    elif not isinstance(cert, tuple | list):
+        raise TypeError(
+            f"cert: got {type(cert).__name__}, expected a path, (certificate, key) or"
+            " (certificate, key, password)"
+        )
+    parts = tuple(cert)
     if not 1 <= len(parts) <= 3:
         raise ValueError(f"cert has {len(parts)} parts, expected certificate, key, password")
     certificate, key, password = (*parts, None, None)[:3]
@@ -436,6 +443,9 @@ def _path(path: Any, setting: str) -> str:
     """The absolute path; an empty one would quietly become the working directory."""
     if not path:
         raise FileNotFoundError(errno.ENOENT, f"no path in {setting}", path)
+    if not isinstance(path, str | bytes | os.PathLike):
+        more = ", True, False or an ssl.SSLContext" if setting == "verify" else ""
+        raise TypeError(f"{setting}: got {type(path).__name__}, expected a path{more}")
     return os.path.abspath(os.fsdecode(path))
 
 

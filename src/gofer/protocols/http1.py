@@ -91,6 +91,13 @@ def request_head(method: str, target: bytes, host: bytes, fields: bytes) -> byte
     """
     method_bytes = _METHODS.get(method)
     if method_bytes is None:
+        # The answer to CONNECT has no end that could be known (RFC 9110, 9.3.6). Its own target is
+        # an authority, which has no slash: that one is ours, to a proxy.
+        if method == "CONNECT" and b"/" in target:
+            raise InvalidMethod(
+                "CONNECT is what a proxy is asked for a tunnel with, which gofer does by itself;"
+                " expected proxies={'https': 'http://proxy.example:3128'} and another method"
+            )
         if not _METHOD.fullmatch(method):
             raise InvalidMethod(
                 f"method {method[:40]!r}: expected a token such as GET (RFC 9110, 9.1)"
