@@ -74,7 +74,7 @@ def test_row_20_different_content_lengths_are_refused(lines: bytes):
 @pytest.mark.parametrize(
     "value",
     ["-5", "+5", "0x5", "1_0", "5.0", "5 5", "", "abc", "²", "٥", "5;", "\x0b5", "5" * 29,
-     str(2**63), str(2**64), str(2**64 + 5)],
+     str(2**63), str(10**19), str(2**64), str(2**64 + 5)],
 )  # fmt: skip
 def test_row_21_a_content_length_is_digits_below_2_to_the_63(value: str, end: Any):
     """Signs, other bases, separators, other scripts' digits and overflows are errors."""
@@ -82,7 +82,7 @@ def test_row_21_a_content_length_is_digits_below_2_to_the_63(value: str, end: An
         ask(HEAD + b"Content-Length: " + value.encode() + b"\r\n\r\nhello", end=end)
 
 
-@pytest.mark.parametrize("value", [b"05", b"5 ", b"\t5", b"0000000000000000005"])
+@pytest.mark.parametrize("value", [b"05", b"5 ", b"\t5", b"0" * 18 + b"5", b"0" * 24 + b"5"])
 def test_row_21_zeros_and_white_space_around_a_content_length_are_fine(value: bytes):
     """Leading zeros are digits, and white space around a value is no part of it."""
     got = ask(HEAD + b"Content-Length: " + value + b"\r\n\r\nhello")
@@ -448,7 +448,16 @@ def test_row_42_responses_without_content(status: bytes, field: bytes):
     "first", [plain(), chunked(b"5\r\nhello\r\n0\r\n\r\n")], ids=["length", "chunked"]
 )
 @pytest.mark.parametrize(
-    "behind", [plain(b"evil!"), b"garbage", b"\x00", b"HTTP/1.1 408 Timeout\r\n\r\n"]
+    "behind",
+    [
+        plain(b"evil!"),
+        plain(b"evil!") * 2,
+        b"garbage",
+        b"\x00",
+        b"\n",
+        b"\r\n",
+        b"HTTP/1.1 408 Timeout\r\n\r\n",
+    ],
 )
 def test_row_43_bytes_behind_the_response(first: bytes, behind: bytes):
     """The first response is right, and what stands behind it reaches no other request."""

@@ -12,7 +12,7 @@ import gofer
 from faults.asking import HEAD, NEXT, chunked, field, found, plain, session_for
 from gofer.exceptions import CertificateError, IncompleteContent, SSLError
 from servers.certificates import Certificates
-from servers.raw import Peer, always, response, serve
+from servers.raw import Peer, always, serve
 
 QUICK = pytest.mark.filterwarnings("ignore::gofer.exceptions.InsecureRequestWarning")
 
@@ -70,9 +70,7 @@ def test_row_78_bad_certificates(what: str, certificates: Certificates, names: l
     assert caught.value.request is not None
 
 
-def test_row_78_a_wildcard_is_not_for_its_own_domain(
-    certificates: Certificates, names: list[str]
-):
+def test_row_78_a_wildcard_is_not_for_its_own_domain(certificates: Certificates, names: list[str]):
     """*.example.org says nothing about example.org."""
     context = certificates.server(certificates.authority.issue_cert("*.example.org"))
     with serve(always(NEXT), tls=context) as server, session_for(timeout=5) as session:
@@ -225,7 +223,10 @@ def test_row_82_a_client_certificate_stays_with_its_origin(
 
     with serve(telling(NEXT), tls=optional("other.test")) as other:
         away = found(f"https://other.test:{other.port}/")
-        with serve(telling(away), tls=optional("one.test")) as one, session_for(timeout=5) as session:
+        with (
+            serve(telling(away), tls=optional("one.test")) as one,
+            session_for(timeout=5) as session,
+        ):
             session.get(
                 f"https://one.test:{one.port}/",
                 verify=certificates.ca_file, cert=certificates.client_cert,
@@ -248,7 +249,10 @@ def test_https_to_http_shows_no_credentials(certificates: Certificates, names: l
     """A redirect that leaves TLS leaves what was for it, too."""
     with serve(always(NEXT)) as plain_server:
         away = found(f"http://example.com:{plain_server.port}/")
-        with serve(always(away), tls=certificates.good) as server, session_for(timeout=5) as session:
+        with (
+            serve(always(away), tls=certificates.good) as server,
+            session_for(timeout=5) as session,
+        ):
             session.get(
                 f"https://example.com:{server.port}/", verify=certificates.ca_file,
                 auth=("user", "pass"), cookies={"c": "1"}, headers={"X-Api-Key": "k"},

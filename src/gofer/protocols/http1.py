@@ -36,7 +36,7 @@ _METHODS = {
     name: name.encode() for name in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 }
 _METHOD = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
-_LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*([0-9]{1,19})[ \t]*\r\n", re.I)
+_LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*0*([0-9]+)[ \t]*\r\n", re.I)
 
 # For heads that are not ordinary: text, which `re` compiles when one comes (0.5 ms for all).
 _STATUS_LINE = rb"HTTP/1\.[01] [1-9][0-9]{2}(?: [^\x00-\x08\x0a-\x1f\x7f]*)?\r\n"
@@ -198,6 +198,8 @@ class ResponseReader:
         "_mending",
         "_parsed_status",
         "_parser",
+        "_plain_size",
+        "_tail",
         "_trailer_lines",
         "complete",
         "excess",
@@ -216,6 +218,8 @@ class ResponseReader:
 
     def __init__(self, limits: Limits, peer: str = "the server") -> None:
         self.limits = limits
+        # A field line has 4 bytes at least, so no smaller head can have too many of them.
+        self._plain_size = min(limits.max_field_section, 4 * limits.max_fields)
         self.peer = peer
         self.pieces: list[bytes] = []
         self.on_body = self.pieces.append
@@ -246,7 +250,8 @@ class ResponseReader:
     # Called by the parser ------------------------------------------------------------------
 
     def on_message_begin(self) -> None:
-        if self.complete:  # a second message: nothing of it may be taken for the first
+        # A second message: nothing of it, or of a third, may be taken for the first.
+        if self.complete and not self.excess:
             self.excess = True
             self._first_pieces = len(self.pieces)
 
@@ -319,7 +324,7 @@ class ResponseReader:
             if not head.startswith(b"HTTP/1."):
                 self._refuse_head(head)
         fields = FieldSection(head)
-        if fields.size > 4 * self.limits.max_fields:  # a field line has 4 bytes at least
+        if self._head_bytes + fields.size > self._plain_size:
             self._check_head_size(fields.size, head)
         self.fields = fields
         self._head = b""
@@ -327,12 +332,15 @@ class ResponseReader:
             self._start_over_chunked(head)
             return
         self.status = self._parsed_status
+        if self._chunk_parser:
+            if not self.complete:
+                self.framing = CHUNKED
+            return
         if self.complete:
             if self.excess:
                 del self.pieces[self._first_pieces :]
-            return
-        if self._chunk_parser:
-            self.framing = CHUNKED
+            elif fields.size + sum(map(len, self.pieces)) < len(head):
+                self.excess = True  # an empty line, which llhttp passes over
             return
         # Content the parser has not seen the end of goes past it from now on.
         self._parser = None
@@ -340,7 +348,7 @@ class ResponseReader:
         if length is None:
             self.framing = CLOSE
             return
-        if int(length[1]) > _MAX_LENGTH:
+        if len(length[1]) > 19 or int(length[1]) > _MAX_LENGTH:  # 2^63 - 1 has 19 digits
             raise RemoteProtocolError(
                 f"reading the response head from {self.peer}: a Content-Length over 2^63"
             )
@@ -361,6 +369,7 @@ class ResponseReader:
         self._chunk_parser = True
         self._data_bytes = 0
         self._fed_bytes = 0
+        self._tail = b""
         parser = self._parser = HttpResponseParser(_ChunkedProtocol(self))
         # The head has passed without this; now a Content-Length can only be a trailer, dropped.
         parser.set_dangerous_leniencies(lenient_chunked_length=True)
@@ -370,7 +379,7 @@ class ResponseReader:
             self._after_chunk_error(error)
         self._final_head(head)
         self._account(len(head) - self.fields.size)  # type: ignore[union-attr]
-        self._finish_chunked()
+        self._finish_chunked(head)
 
     def _reset_parse(self) -> None:
         self._parser = None
@@ -386,6 +395,8 @@ class ResponseReader:
         if end < 0:
             self._head = head
             self._check_head_size(len(head), head)
+            if head.startswith(b"\r"):  # an empty line is tolerated (RFC 9112, 2.2)
+                head = head.removeprefix(b"\r\n" if len(head) > 1 else b"\r")
             bare = head.count(b"\n") != head.count(b"\r\n")
             first_end = head.find(b"\r\n")
             if (
@@ -569,7 +580,7 @@ class ResponseReader:
             except HttpParserError as error:
                 self._after_chunk_error(error)
             self._account(len(data))
-            self._finish_chunked()
+            self._finish_chunked(data)
 
     def took(self, count: int) -> None:
         """`count` bytes of content with a known length went past the reader."""
@@ -587,10 +598,13 @@ class ResponseReader:
                 self._over("chunk extensions or trailers without end", "max_field_section")
             )
 
-    def _finish_chunked(self) -> None:
+    def _finish_chunked(self, data: bytes) -> None:
+        tail = self._tail = (self._tail + data[-5:])[-5:]
         if self.complete:
             if self.excess:
                 del self.pieces[self._first_pieces :]
+            elif tail[-4:] != b"\r\n\r\n" or tail[:-4] == b"\n":
+                self.excess = True  # behind the last line, an empty one, which llhttp passes over
             self._parser = None
             self._chunk_parser = False
 
