@@ -449,6 +449,7 @@ class ResponseReader:
     def _split_interim(self, head: bytes) -> None:
         """Interim heads (1xx) came before the final one: keep them apart (RFC 9110, 15.2)."""
         head = head.removeprefix(b"\r\n")
+        before = len(self.interim)
         while True:
             end = head.find(b"\r\n\r\n")
             if end < 0 or head[9:10] not in b"01":
@@ -466,6 +467,8 @@ class ResponseReader:
             self._head_bytes += len(section)
             if len(self.interim) > self.limits.max_interim_responses:
                 raise FieldSectionTooLarge(self._over("interim responses", "max_interim_responses"))
+        if len(self.interim) == before:  # llhttp passes over more than one empty line
+            self._refuse_head(head)
         self._reset_parse()
         self._head = b""
         if head:
