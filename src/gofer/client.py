@@ -5,7 +5,6 @@ wait; everything that happens in between is written here and below, once. State:
 stages, folded once for each combination of features, and the network they end in.
 """
 
-import weakref
 from collections.abc import Coroutine, Mapping
 from time import monotonic
 from typing import Any
@@ -15,6 +14,7 @@ from gofer.dropin.models import PreparedRequest, Request, Response
 from gofer.exceptions import HTTPError, InvalidMethod, RequestException
 from gofer.messages.fields import Headers
 from gofer.messages.url import URL, parse
+from gofer.network.endings import when_dropped
 from gofer.network.environment import read as read_environment
 from gofer.network.exchange import Network
 from gofer.precedence import (
@@ -69,9 +69,8 @@ class Client(SessionState, Verbs[Answer]):
 
     def _make_road(self) -> "Road":
         road = self._road = Road(Network(self._runtime, self._limits(), self._pool_limits()))
-        # For those who never call close(): before the collector looks at the sockets, and at the
-        # end of the program.
-        weakref.finalize(self, road.network.pool.abandon)
+        # For those who never call close().
+        when_dropped(self, road.network.pool.abandon)
         return road
 
     # Calls --------------------------------------------------------------------------------------

@@ -5,9 +5,9 @@ something it was made from changes. What changes per request travels in the requ
 """
 
 import os
+from _weakref import ref
 from collections.abc import Callable, Mapping
 from typing import Any
-from weakref import ref
 
 from gofer import config as configuration
 from gofer.codings import accept_encoding

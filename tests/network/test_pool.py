@@ -404,6 +404,19 @@ def test_a_pool_is_abandoned_under_its_own_lock() -> None:
     assert 0 == bench.open_streams
 
 
+def test_a_connection_is_closed_under_the_pools_own_lock() -> None:
+    """By the collector, which may run anywhere: the place is free when the lock is let go."""
+    bench = Bench(open_per_host=2)
+    one, two = bench.open(), bench.open()
+    with bench.pool._lock:
+        one.close("dropped")
+        two.close("dropped")
+
+    assert (0, 0, 0) == bench.pool.counts
+    bench.open()
+    bench.open()
+
+
 def test_a_forked_child_forgets_the_parents_connections() -> None:
     """They are closed here and not spoken on; what comes back late is closed too."""
     bench = Bench(open_per_host=2)

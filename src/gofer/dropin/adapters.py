@@ -3,10 +3,10 @@
 A session without mounted adapters sends on its own network and never looks here.
 """
 
-import weakref
 from typing import Any
 
 from gofer.config import Timeouts, default_of, timeouts_from
+from gofer.network.endings import when_dropped
 from gofer.network.exchange import Network
 from gofer.network.pool import PoolLimits
 from gofer.runtime.blocking import runtime
@@ -92,7 +92,7 @@ class HTTPAdapter(BaseAdapter):
                     self._pool_maxsize if self._pool_block else None,
                 ),
             )
-            weakref.finalize(self, self._network.pool.abandon)  # for those who never call close()
+            when_dropped(self, self._network.pool.abandon)  # for those who never call close()
         return self._network
 
     def send(

@@ -22,6 +22,7 @@ from gofer.exceptions import (
 )
 from gofer.messages.request import PreparedRequest
 from gofer.messages.response import Response
+from gofer.network.endings import keep, when_dropped
 from gofer.protocols.http1 import (
     LAST_CHUNK,
     LENGTH,
@@ -403,10 +404,15 @@ class Http1Connection:
 class Http1Content:
     """The content of a response that has not arrived whole yet: a response's source."""
 
-    __slots__ = ("_connection", "_request", "_trailers", "has_length", "run")
+    __slots__ = (
+        "__weakref__", "_connection", "_ending", "_request", "_trailers", "has_length", "run",
+    )  # fmt: skip
 
     def __init__(self, connection: Http1Connection, request: PreparedRequest) -> None:
         self._connection: Http1Connection | None = connection
+        # Here and not in Response: most responses come whole and have no source. Not `__del__`: in
+        # a cycle the socket's own could come first, and complain.
+        self._ending = when_dropped(self, connection.close, ABANDONED)
         self._request = request
         self._trailers: list[tuple[bytes, bytes]] = []
         self.has_length = connection.reader.framing is LENGTH
@@ -539,6 +545,7 @@ class Http1Content:
 
     def _end(self, connection: Http1Connection) -> None:
         self._connection = None
+        keep(self._ending)
         self._trailers = connection.reader.trailers
         connection.finish(self._request, connection.runtime.now())
 
@@ -550,9 +557,8 @@ class Http1Content:
         connection = self._connection
         if connection is not None:
             self._connection = None
+            keep(self._ending)
             connection.close(ABANDONED)
-
-    __del__ = abort  # here and not in Response: most responses come whole and have no source
 
 
 def encode_head(request: PreparedRequest, *, proxy_authorization: str | None = None,

@@ -94,6 +94,7 @@ class Pool:
         self._hosts: dict[Route, Host] = {}
         self._waiters: deque[_Waiter] = deque()  # those only the limit in all holds back
         self._open = 0
+        self._released: deque[Route] = deque()  # not counted out yet
         self._latest: Host | None = None  # also saves the look-up for the same route again
         self.generation = 0
         _pools.add(self)
@@ -176,28 +177,34 @@ class Pool:
 
     def _reserve(self, route: Route) -> _Waiter | None:
         """Count a connection in, or stand in line."""
-        limits = self.limits
-        surplus = None
         with self._lock:
-            host = self._hosts.get(route)
-            if host is None:
-                host = self._hosts[route] = Host(route)
-            host_is_full = limits.open_per_host is not None and host.open >= limits.open_per_host
-            all_full = limits.open_in_all is not None and self._open >= limits.open_in_all
-            if all_full and not host_is_full:
-                surplus = self._idle_elsewhere_locked(host)
-                all_full = surplus is None
-            if host_is_full or all_full:
-                waiter = _Waiter(self.runtime.event(), host)
-                host.waiters.append(waiter)
-                if not host_is_full:
-                    self._waiters.append(waiter)
-                return waiter
-            host.open += 1
-            self._open += 1
+            waiter, surplus = self._reserve_locked(route)
+        self._settle()
         if surplus is not None:
             surplus.close(NO_ROOM)
-        return None
+        return waiter
+
+    def _reserve_locked(self, route: Route) -> tuple[_Waiter | None, Http1Connection | None]:
+        """A place in line, or what has to be closed because its own place was taken."""
+        limits = self.limits
+        surplus = None
+        host = self._hosts.get(route)
+        if host is None:
+            host = self._hosts[route] = Host(route)
+        host_is_full = limits.open_per_host is not None and host.open >= limits.open_per_host
+        all_full = limits.open_in_all is not None and self._open >= limits.open_in_all
+        if all_full and not host_is_full:
+            surplus = self._idle_elsewhere_locked(host)
+            all_full = surplus is None
+        if host_is_full or all_full:
+            waiter = _Waiter(self.runtime.event(), host)
+            host.waiters.append(waiter)
+            if not host_is_full:
+                self._waiters.append(waiter)
+            return waiter, None
+        host.open += 1
+        self._open += 1
+        return None, surplus
 
     def _idle_elsewhere_locked(self, host: Host) -> Http1Connection | None:
         """An idle connection of the least recently used other route, no longer counted."""
@@ -211,18 +218,34 @@ class Pool:
         return None
 
     def release(self, route: Route) -> None:
-        """A connection on `route` is closed, or could not be made: its place is free."""
-        with self._lock:
-            host = self._hosts.get(route)
-            if host is None:
-                return
-            host.open -= 1
-            self._open -= 1
-            self._grant_locked(host)
-            if host.open <= 0 and not host.waiters:
-                self._hosts.pop(route, None)
-                if self._latest is host:
-                    self._latest = None
+        """A connection on `route` is closed, or could not be made: its place is free.
+
+        The collector may call this where this very thread holds the lock: then whoever holds it
+        counts the place out when it lets go.
+        """
+        self._released.append(route)
+        self._settle()
+
+    def _settle(self) -> None:
+        """Count out what was released meanwhile. Called by whoever has just held the lock."""
+        while self._released and self._lock.acquire(False):
+            try:
+                while self._released:
+                    self._release_locked(self._released.popleft())
+            finally:
+                self._lock.release()
+
+    def _release_locked(self, route: Route) -> None:
+        host = self._hosts.get(route)
+        if host is None:
+            return
+        host.open -= 1
+        self._open -= 1
+        self._grant_locked(host)
+        if host.open <= 0 and not host.waiters:
+            self._hosts.pop(route, None)
+            if self._latest is host:
+                self._latest = None
 
     def _grant_locked(self, host: Host) -> None:
         """Let the first in line make a connection in the place that came free."""
@@ -248,18 +271,25 @@ class Pool:
     def _hand_over(self, connection: Http1Connection, host: Host) -> bool:
         """Give a clean connection straight to whoever waits for its route, in order."""
         with self._lock:
-            while host.waiters:
-                waiter = host.waiters.popleft()
-                if not waiter.granted:
-                    waiter.granted = True
-                    waiter.connection = connection
-                    waiter.event.set()
-                    return True
-            if not any(not waiter.granted for waiter in self._waiters):
+            taker = self._next_in_line_locked(host)
+            if taker is not None:
+                taker.connection = connection
+                taker.event.set()
+            is_wanted = any(not waiter.granted for waiter in self._waiters)
+            if not is_wanted:
                 self._waiters.clear()
-                return False
-        connection.close(NO_ROOM)  # somebody waits for the place, on another route
-        return True
+        self._settle()
+        if taker is None and is_wanted:
+            connection.close(NO_ROOM)  # somebody waits for the place, on another route
+        return taker is not None or is_wanted
+
+    def _next_in_line_locked(self, host: Host) -> _Waiter | None:
+        while host.waiters:
+            waiter = host.waiters.popleft()
+            if not waiter.granted:
+                waiter.granted = True
+                return waiter
+        return None
 
     def _leave(self, waiter: _Waiter, route: Route) -> None:
         """A waiter gave up. What it was given in the same moment goes on to the next."""
@@ -269,6 +299,7 @@ class Pool:
             for line in (waiter.host.waiters, self._waiters):
                 with contextlib.suppress(ValueError):  # it has come to its turn there
                     line.remove(waiter)
+        self._settle()
         if was_granted:
             if waiter.connection is not None:
                 self.give(waiter.connection, self.runtime.now())
@@ -279,14 +310,15 @@ class Pool:
         """Move `host` to the end of the order of use; drop idle ones of routes too many."""
         surplus: list[Http1Connection] = []
         with self._lock:
-            if self._hosts.get(host.route) is not host:
-                return
-            self._hosts[host.route] = self._hosts.pop(host.route)
-            self._latest = host
-            if len(self._hosts) > self.limits.hosts:
+            is_known = self._hosts.get(host.route) is host
+            if is_known:
+                self._hosts[host.route] = self._hosts.pop(host.route)
+                self._latest = host
+            if is_known and len(self._hosts) > self.limits.hosts:
                 for other in list(self._hosts.values())[: len(self._hosts) - self.limits.hosts]:
                     surplus += other.idle
                     other.idle.clear()
+        self._settle()
         for connection in surplus:
             connection.close(NO_ROOM)
 
@@ -297,6 +329,7 @@ class Pool:
             idle = [one for host in self._hosts.values() for one in host.idle]
             for host in self._hosts.values():
                 host.idle.clear()
+        self._settle()
         for connection in idle:
             connection.close(POOL_CLOSED)
 
@@ -318,6 +351,7 @@ class Pool:
         self._lock = _thread.allocate_lock()
         hosts, self._hosts = self._hosts, {}
         self._waiters = deque()
+        self._released = deque()
         self._open = 0
         self._latest = None
         self.generation += 1
@@ -329,10 +363,13 @@ class Pool:
     @property
     def counts(self) -> tuple[int, int, int]:
         """(idle, in use or being made, waiting)."""
+        self._settle()
         with self._lock:
             idle = sum([len(host.idle) for host in self._hosts.values()])
             waiting = sum([not one.granted for h in self._hosts.values() for one in h.waiters])
-            return idle, self._open - idle, waiting
+            counts = idle, self._open - idle, waiting
+        self._settle()
+        return counts
 
     def __repr__(self) -> str:
         idle, in_use, waiting = self.counts
