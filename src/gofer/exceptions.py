@@ -212,7 +212,7 @@ class ConnectionLost(ConnectionError):
     """The peer closed or reset the connection before a whole response head had come.
 
     `is_reused`: the connection had carried other exchanges before. `is_unanswered`: no byte of a
-    response came. `is_unsent`: nor was the request sent whole.
+    response came. `is_unsent`: nor was anything of the request sent.
     """
 
     is_reused = False

@@ -239,6 +239,45 @@ def test_row_11_closed_while_we_write(end: Any, method: str, times: int):
     assert times == len(seen)
 
 
+@CUTS
+@pytest.mark.parametrize(("method", "times"), [("PUT", 2), ("POST", 1)])
+@pytest.mark.parametrize("kind", ["bytes", "file", "expect"])
+def test_row_11_closed_in_the_middle_of_the_content(
+    end: Any, method: str, times: int, kind: str, tmp_path: Path
+):
+    """Where the server had a part of it, only what is idempotent is sent a second time."""
+    path = tmp_path / "file"
+    path.write_bytes(b"x" * 5_000_000)
+    seen: list[bytes] = []
+
+    def script(peer: Peer) -> None:
+        while True:
+            head = peer.receive_head()
+            if b"/race" in head:
+                seen.append(head)
+                if peer.index == 0:
+                    peer.receive_exactly(0 if kind == "expect" else 100_000)
+                    end(peer)
+                    return
+                if kind == "expect":
+                    peer.send(b"HTTP/1.1 100 Continue\r\n\r\n")
+            peer.receive_content()
+            peer.send(NEXT)
+
+    fields = {"Expect": "100-continue"} if kind == "expect" else {}
+    with serve(script) as server, session_for(timeout=5) as session, path.open("rb") as file:
+        session.get(server.url).content  # noqa: B018
+        data = file if kind == "file" else b"x" * 5_000_000
+        if times == 2:
+            answer = session.request(method, server.url + "/race", data=data, headers=fields)
+            assert b"next" == answer.content
+        else:
+            with pytest.raises(ConnectionLost):
+                session.request(method, server.url + "/race", data=data, headers=fields)
+
+    assert times == len(seen)
+
+
 def test_row_11_not_repeated_twice():
     """A repeat that is cut too is an error."""
     with serve(scripted(b"", Peer.reset)) as server, session_for() as session:

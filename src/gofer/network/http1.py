@@ -46,6 +46,7 @@ RECEIVE_LARGE = 1024 * 1024
 SEND_TOGETHER = 64 * 1024  # content up to this size goes out with the head
 LAST_WORD = 1.0  # seconds for the answer of a peer that no longer takes what we send
 GLANCE = 0.02  # seconds for what has come to turn out to be an answer, or TLS's own talk
+SENT_AT_ONCE = 4 * 1024  # bytes; no system has a smaller send buffer
 SEND_PIECE = 256 * 1024  # between two pieces an early answer is noticed
 
 # Why a connection is not kept: values for the log and for whoever debugs.
@@ -62,6 +63,7 @@ class Http1Connection:
 
     __slots__ = (
         "__weakref__",
+        "begun",
         "closing",
         "counted",
         "exchanges",
@@ -86,6 +88,7 @@ class Http1Connection:
         self.reader = ResponseReader(limits, f"{route.host}:{route.port}")
         self.whole = WholeResponse(limits)
         self.closing: str | None = None
+        self.begun = False  # the peer may have a part of a message with content
         self.exchanges = 0
         self.idle_since = 0.0
         self.host: Any = None  # what the pool knows of our route
@@ -223,14 +226,13 @@ class Http1Connection:
 
     async def _send_with_content(self, request: PreparedRequest, head: bytes, body: Any) -> None:
         """Send head and content; stop when an answer comes before the end (RFC 9112, 9.5)."""
+        self.begun = False
         chunked = "transfer-encoding" in request.sent_headers
         if type(body) is bytes and len(body) <= SEND_TOGETHER and not chunked:
             if request.has_field("expect") and await self._answered_expectation(request, head):
                 return
             message = body if request.has_field("expect") else head + body
-            await self.stream.send(
-                message, self._deadline(request, request.settings.timeouts.write)
-            )
+            await self._send(message, request)
             return
         try:
             if request.has_field("expect"):
@@ -248,6 +250,17 @@ class Http1Connection:
             except (OSError, TimedOut):
                 raise error from None
 
+    async def _send(self, data: bytes, request: PreparedRequest) -> None:
+        """Send all of `data`, and remember that the peer may have read of it.
+
+        If sending a little fails at once, nothing has been sent: a send buffer that is empty takes
+        it whole or not at all.
+        """
+        if len(data) > SENT_AT_ONCE:
+            self.begun = True
+        await self.stream.send(data, self._deadline(request, request.settings.timeouts.write))
+        self.begun = True
+
     async def _send_pieces(
         self, request: PreparedRequest, head: bytes, body: Any, chunked: bool
     ) -> None:
@@ -255,19 +268,17 @@ class Http1Connection:
 
         from gofer.messages.content import pieces
 
-        stream = self.stream
-        seconds = request.settings.timeouts.write
         declared = None
         if not chunked:
             declared = int(request.sent_headers["content-length"])
         if type(body) is bytes and not chunked:
             if head:
-                await stream.send(head, self._deadline(request, seconds))
+                await self._send(head, request)
             await self._send_watchfully(request, body)
             return
-        send_file = getattr(stream, "send_file", None)
+        send_file = getattr(self.stream, "send_file", None)
         if declared and send_file is not None and _is_plain_file(body):
-            await stream.send(head, self._deadline(request, seconds))
+            await self._send(head, request)
             await self._send_file(request, body, declared)
             return
         waiting = head  # the head goes out with the first piece
@@ -275,13 +286,13 @@ class Http1Connection:
             async for piece in content:
                 data = chunk(piece) if chunked else piece
                 if waiting:
-                    await stream.send(waiting + data, self._deadline(request, seconds))
+                    await self._send(waiting + data, request)
                     waiting = b""
                 elif not await self._send_watchfully(request, data):
                     return
         tail = waiting + LAST_CHUNK if chunked else waiting
         if tail:
-            await stream.send(tail, self._deadline(request, seconds))
+            await self._send(tail, request)
 
     async def _send_watchfully(self, request: PreparedRequest, data: bytes) -> bool:
         """Send `data`, with an eye on the peer: False if it has answered before the end."""
@@ -333,7 +344,7 @@ class Http1Connection:
     async def _answered_expectation(self, request: PreparedRequest, head: bytes) -> bool:
         """Expect: 100-continue (RFC 9110, 10.1.1). True if the final answer came instead."""
         settings = request.settings
-        await self.stream.send(head, self._deadline(request, settings.timeouts.write))
+        await self._send(head, request)
         reader = self.reader
         deadline = self._deadline(request, settings.expect_timeout)
         try:
@@ -380,7 +391,7 @@ class Http1Connection:
     def _mark_lost(self, error: ConnectionLost, written: bool) -> None:
         error.is_reused = self.exchanges > 1
         error.is_unanswered = not self.reader.has_received
-        error.is_unsent = not written and error.is_unanswered
+        error.is_unsent = not (written or self.begun) and error.is_unanswered
 
     def timed_out(
         self, kind: type[Timeout], phase: str, request: PreparedRequest, doing: str
