@@ -288,9 +288,8 @@ class AsyncioStream(asyncio.Protocol):
     async def send(self, data: bytes, deadline: float | None) -> None:
         """Send all of `data`; what the transport still has of little is its own affair."""
         self._write(data, deadline)
-        if self._transport.get_write_buffer_size() > MOST_UNSENT:
-            while not await self._is_drained(deadline):
-                pass
+        while self._transport.get_write_buffer_size() > MOST_UNSENT:
+            await self._writer_woken(deadline)
 
     async def send_some(self, data: memoryview, deadline: float | None) -> int:
         """Send a part of `data` and say how much it was.
@@ -319,17 +318,21 @@ class AsyncioStream(asyncio.Protocol):
         while self._transport.get_write_buffer_size() > 0:
             if self._received or self._is_over:
                 return False
-            writer = self._writer = self._loop.create_future()
-            if deadline is not None:
-                self._write_deadline = deadline
-                self._arm(deadline)
-            try:
-                await writer
-            finally:
-                self._writer = None
-                self._write_deadline = None
-            self._check()
+            await self._writer_woken(deadline)
         return True
+
+    async def _writer_woken(self, deadline: float | None) -> None:
+        """Wait until everything has gone out or there is news, if only that the peer speaks."""
+        writer = self._writer = self._loop.create_future()
+        if deadline is not None:
+            self._write_deadline = deadline
+            self._arm(deadline)
+        try:
+            await writer
+        finally:
+            self._writer = None
+            self._write_deadline = None
+        self._check()
 
     # Time -----------------------------------------------------------------------------------------
 
