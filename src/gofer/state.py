@@ -11,7 +11,7 @@ from typing import Any
 
 from gofer import config as configuration
 from gofer.codings import accept_encoding
-from gofer.config import Config, Settings, Timeouts, defaults, timeouts_from
+from gofer.config import PHASES, Config, Settings, Timeouts, defaults, timeouts_from
 from gofer.messages.cookies import CookieStore
 from gofer.messages.fields import Headers, given_fields
 from gofer.messages.request import check_hooks, default_hooks
@@ -32,7 +32,12 @@ _POOL_SETTINGS = {
     "open_per_host": "max_connections_per_host",
     "open_in_all": "max_connections",
 }
-_LIMIT_SETTINGS = ("max_field_section", "max_fields", "max_interim_responses")
+_LIMIT_SETTINGS = {
+    "max_field_section": "max_field_section",
+    "max_fields": "max_fields",
+    "max_interim_responses": "max_interim_responses",
+}
+_TIMEOUT_SETTINGS = frozenset((*(f"{phase}_timeout" for phase in PHASES[:-1]), "deadline"))
 
 configuration.offered_codings = accept_encoding
 
@@ -276,44 +281,47 @@ class SessionState:
         return settings
 
     def _make_settings(self) -> Settings:
+        common = _common()
         config = self._config
-        values = {name: config.in_force(name) for name in PLAIN_SETTINGS}
-        base = Timeouts(
-            config["connect_timeout"],
-            config["read_timeout"],
-            config["write_timeout"],
-            config["pool_timeout"],
-            config["deadline"],
-        )
+        changes: dict[str, Any] = {}
+        timeouts = common.settings.timeouts
+        if config:
+            changes = {name: config.in_force(name) for name in PLAIN_SETTINGS if name in config}
+            if "max_retries" in changes:
+                policy_from(changes["max_retries"])  # complain early
+            if not _TIMEOUT_SETTINGS.isdisjoint(config):
+                timeouts = _timeouts(config)
         own = self._timeout if self._timeout is not None else config["timeout"]
-        policy_from(values["max_retries"])  # complain early
-        values.update(
-            allow_redirects=True,
+        settings = common.settings.replace(
+            **changes,
             base_headers=dict.get(config, "base_headers"),
             cert=self._cert,
             cookie_store=self._cookie_store,
             proxies=self._proxies,
-            router=None,
             source_address=self._source_address,
-            timeouts=base if own is None else timeouts_from(own, base),
+            timeouts=timeouts if own is None else timeouts_from(own, timeouts),
             unix_socket=self._unix_socket,
             verify=self._verify,
         )
-        version = defaults.version
-        settings = Settings(values)
         settings.router = Router(settings)
         self._settings = settings
-        self._settings_version = version
+        self._settings_version = common.version
         return settings
 
     def _limits(self) -> Limits:
         """What a peer may make us keep."""
-        return Limits(*[self._config.in_force(name) for name in _LIMIT_SETTINGS])
+        return Limits(**self._in_force(_common().limits, _LIMIT_SETTINGS))
 
     def _pool_limits(self) -> PoolLimits:
         """How many connections may idle, and how many may be open."""
+        return PoolLimits(**self._in_force(_common().pool_limits, _POOL_SETTINGS))
+
+    def _in_force(self, common: dict[str, Any], keys: Mapping[str, str]) -> dict[str, Any]:
+        """`common`, and in its place what of `keys` this session's config has."""
         config = self._config
-        return PoolLimits(**{name: config.in_force(key) for name, key in _POOL_SETTINGS.items()})
+        if not config:
+            return common
+        return common | {name: config.in_force(key) for name, key in keys.items() if key in config}
 
     def __getstate__(self) -> dict[str, Any]:
         return {
@@ -349,3 +357,42 @@ def _forgetting(session: SessionState) -> Callable[[], None]:
             session._forget_settings()
 
     return forget
+
+
+class _Common:
+    """What every session is made from that sets nothing else: 20 µs the less for each of them."""
+
+    __slots__ = ("limits", "pool_limits", "settings", "version")
+
+    def __init__(self) -> None:
+        self.version = defaults.version
+        config = Config()
+        values = {name: config.in_force(name) for name in PLAIN_SETTINGS}
+        policy_from(values["max_retries"])  # complain early
+        self.settings = Settings(
+            {**values, "allow_redirects": True, "router": None, "timeouts": _timeouts(config)}
+        )
+        self.limits = {name: config.in_force(key) for name, key in _LIMIT_SETTINGS.items()}
+        self.pool_limits = {name: config.in_force(key) for name, key in _POOL_SETTINGS.items()}
+
+
+_known_common: _Common | None = None
+
+
+def _common() -> _Common:
+    """As the package defaults are now."""
+    global _known_common
+    known = _known_common
+    if known is None or known.version != defaults.version:
+        known = _known_common = _Common()
+    return known
+
+
+def _timeouts(config: Config) -> Timeouts:
+    return Timeouts(
+        config["connect_timeout"],
+        config["read_timeout"],
+        config["write_timeout"],
+        config["pool_timeout"],
+        config["deadline"],
+    )
