@@ -4,6 +4,7 @@ A `Source` is the rest of a response's content, wherever it is; a `Reading` take
 codings off in bounded steps (RFC 9110, 8.4), so that memory stays flat whatever it grows to.
 """
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 from gofer.messages.fields import FieldSection
@@ -65,13 +66,21 @@ class Reading:
 
     Args:
         decode: take the content codings off.
+        size: bytes that are wanted at a time, if that matters; content that needs no decoding
+            then comes so, where its source can.
     """
 
-    __slots__ = ("_decoder", "_response", "source")
+    __slots__ = ("_decoder", "_receive", "_response", "source")
 
-    def __init__(self, response: "Response", source: Source, *, decode: bool) -> None:
+    def __init__(
+        self, response: "Response", source: Source, *, decode: bool, size: int | None = None
+    ) -> None:
         self.source = source
         self._response = response
+        self._receive = source.receive
+        if size is not None and size > PIECE and hasattr(source, "receive_exactly"):
+            # Smaller pieces would be joined to `size`, then cut from that: 2.9 s for 2 GB, not 0.5.
+            self._receive = partial(source.receive_exactly, size)
         self._decoder: Any = _NOT_LOOKED_FOR if decode else None
 
     async def next(self) -> bytes:
@@ -87,7 +96,7 @@ class Reading:
             if decoder is _NOT_LOOKED_FOR:
                 decoder = self._decoder = new_decoder(self._response)
             if decoder is None:
-                return await source.receive()
+                return await self._receive()
             while True:
                 if decoder.pending:
                     piece = decoder.decode(b"", PIECE)

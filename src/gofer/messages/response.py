@@ -320,7 +320,7 @@ class Response:
 
         return [Decoded(self.encoding)]
 
-    def _begin_reading(self, *, decode: bool = True) -> Reading | None:
+    def _begin_reading(self, size: int | None = None, *, decode: bool = True) -> Reading | None:
         """Take the content for one pass over it; None if only `raw` has it.
 
         What happened to come with the head is handed out once all the same, so that what works
@@ -337,10 +337,12 @@ class Response:
         if self._received is not None:
             received, self._received = self._received, None
             return Reading(self, Received(received), decode=decode)
-        return None if self._source is None else Reading(self, self._source, decode=decode)
+        if self._source is None:
+            return None
+        return Reading(self, self._source, decode=decode, size=size)
 
     def _iterate(self, chunk_size: int | None, steps: list[Step]) -> Iterator[Any]:
-        reading = self._begin_reading()
+        reading = self._begin_reading(chunk_size)
         if reading is None:
             yield from through(self._iterate_raw(chunk_size), *steps)
             return
@@ -447,7 +449,7 @@ class Response:
         return self._aiterate(chunk_size, *steps)
 
     def _aiterate(self, chunk_size: int | None, *steps: Step) -> AsyncIterator[Any]:
-        reading = self._begin_reading()
+        reading = self._begin_reading(chunk_size)
         if reading is None:
             raise TypeError("the content of a response that an adapter made cannot be awaited")
         sized = Sized(chunk_size, exact=reading.source.has_length)

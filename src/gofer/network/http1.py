@@ -446,6 +446,23 @@ class Http1Content:
             self._end(connection)
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
+    async def receive_exactly(self, size: int) -> bytes:
+        """The next `size` bytes, fewer at the end; content without a known length as it comes."""
+        connection = self._connection
+        if connection is None:
+            return b""
+        reader = connection.reader
+        if reader.framing is not LENGTH:
+            return await self.receive()
+        content = BytesIO()  # as in `receive_all`
+        for piece in reader.take_pieces():
+            content.write(piece)
+        while not reader.complete and content.tell() < size:
+            await self._receive_into(connection, content, size - content.tell())
+        if reader.complete:
+            self._end(connection)
+        return content.getvalue()
+
     async def receive_all(self) -> bytes:
         """All that is left. Known length or not, memory grows with what has come."""
         connection = self._connection
@@ -461,20 +478,20 @@ class Http1Content:
             if reader.complete:
                 break
             if reader.framing is LENGTH:
-                await self._receive_into(connection, content)
+                await self._receive_into(connection, content, RECEIVE_LARGE)
             else:
                 await self._more(connection, RECEIVE)
         self._end(connection)
         return content.getvalue()
 
-    async def _receive_into(self, connection: Http1Connection, content: BytesIO) -> None:
-        """The next MiB of content with a known length, or what is left of it, without a copy.
+    async def _receive_into(self, connection: Http1Connection, content: BytesIO, most: int) -> None:
+        """The next `most` bytes of content with a known length, up to a MiB, without a copy.
 
         No room is made beyond that: a Content-Length is only a promise.
         """
         reader = connection.reader
         start = content.tell()
-        end = start + min(reader.remaining, RECEIVE_LARGE)
+        end = start + min(reader.remaining, most, RECEIVE_LARGE)
         content.seek(end - 1)
         content.write(b"\0")
         with content.getbuffer() as whole:
