@@ -10,7 +10,10 @@ from collections.abc import Awaitable, Coroutine
 from time import monotonic
 from typing import Any, TypeVar
 
-import trio
+try:
+    import trio
+except ImportError as error:
+    raise ImportError("the trio runtime needs trio: pip install gofer[trio]") from error
 
 from gofer.runtime import names
 from gofer.runtime.base import CANNOT_WAIT, Event, TimedOut
@@ -43,8 +46,17 @@ class TrioRuntime:
         return trio.lowlevel.current_trio_token()
 
     def is_over(self, loop: Any) -> bool:
-        """True if `loop`, of this library, will never run again."""
-        return isinstance(loop, trio.lowlevel.TrioToken) and loop is not self.loop()
+        """True if `loop`, of this library, will never run again.
+
+        A run that is not ours may be going on in another thread: its token knows.
+        """
+        if not isinstance(loop, trio.lowlevel.TrioToken):
+            return False
+        try:
+            loop.run_sync_soon(_nothing, idempotent=True)
+        except trio.RunFinishedError:
+            return True
+        return False
 
     async def sleep(self, seconds: float) -> None:
         """Sleep; not at all if `seconds` is not positive."""
@@ -71,6 +83,10 @@ class TrioRuntime:
 
 
 runtime = TrioRuntime()
+
+
+def _nothing() -> None:
+    pass
 
 
 async def _until(waiting: Awaitable[Any], deadline: float | None) -> None:
