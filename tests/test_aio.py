@@ -232,6 +232,23 @@ def test_tls(run: Run, web_tls: Web, certificates: Certificates) -> None:
     run(main)
 
 
+def test_upload_that_begins_with_a_large_piece(
+    run: Run, web_tls: Web, certificates: Certificates
+) -> None:
+    """It ends, though the server has spoken before (session tickets of TLS 1.3)."""
+
+    async def pieces() -> AsyncIterator[bytes]:
+        yield b"x" * 8_000_000
+        yield b"y"
+
+    async def main() -> None:
+        async with gofer.AsyncSession(verify=certificates.ca_file) as session:
+            answer = await session.post(web_tls.url + "/post", data=pieces(), timeout=20)
+            assert 8_000_001 == len(answer.json()["data"])
+
+    run(main)
+
+
 @pytest.mark.parametrize("steps", range(1, 12))
 def test_cancelled_asyncio(web: Web, steps: int) -> None:
     """Cancelled after any number of turns of the loop, a call leaves the session sound."""

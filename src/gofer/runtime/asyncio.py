@@ -16,7 +16,7 @@ from gofer.runtime import names
 from gofer.runtime.base import CANNOT_WAIT, Event, TimedOut
 from gofer.runtime.connecting import connect_first, connect_unix
 from gofer.runtime.names import Address
-from gofer.runtime.sockets import closed, probe
+from gofer.runtime.sockets import WRITABLE, closed, poll, probe
 
 __all__ = ["AsyncioRuntime", "AsyncioStream", "runtime"]
 
@@ -24,6 +24,7 @@ T = TypeVar("T")
 
 MOST_UNREAD = 1024 * 1024  # bytes kept for somebody to read, before the peer has to wait
 MOST_UNSENT = 256 * 1024  # bytes in the transport's buffer, before whoever sends has to wait
+LOOK_AGAIN = 0.005  # seconds between two looks at sockets that the loop cannot watch
 
 
 class AsyncioRuntime:
@@ -132,15 +133,31 @@ async def _wait_writable(descriptors: list[int], until: float | None) -> list[in
         if not waiter.done():
             waiter.set_result(descriptor)
 
-    for descriptor in descriptors:
-        loop.add_writer(descriptor, ready, descriptor)
+    watched: list[int] = []
     try:
+        for descriptor in descriptors:
+            loop.add_writer(descriptor, ready, descriptor)
+            watched.append(descriptor)
         return [await _until(waiter, until)]
+    except NotImplementedError:  # the loop of Windows that asyncio.run takes there
+        return await _poll_writable(descriptors, until)
     except TimedOut:
         return []
     finally:
-        for descriptor in descriptors:
+        for descriptor in watched:
             loop.remove_writer(descriptor)
+
+
+async def _poll_writable(descriptors: list[int], until: float | None) -> list[int]:
+    """`_wait_writable` for a loop that cannot watch descriptors: look now and then."""
+    while True:
+        ready = [descriptor for descriptor, _ in poll(descriptors, WRITABLE, 0.0)]
+        if ready:
+            return ready
+        seconds = LOOK_AGAIN if until is None else min(LOOK_AGAIN, until - monotonic())
+        if seconds <= 0:
+            return []
+        await asyncio.sleep(seconds)
 
 
 async def _stream_of(sock: socket.socket) -> "AsyncioStream":
@@ -299,8 +316,11 @@ class AsyncioStream(asyncio.Protocol):
         self._check()
         if not await self._is_drained(deadline):
             return 0
-        self._write(data[:MOST_UNSENT], deadline)
-        return min(len(data), MOST_UNSENT)
+        piece: bytes | memoryview = data[:MOST_UNSENT]
+        if type(data.obj) is not bytes:  # uvloop, and asyncio since 3.12, keep it without a copy
+            piece = bytes(piece)
+        self._write(piece, deadline)
+        return len(piece)
 
     def _write(self, data: Any, deadline: float | None) -> None:
         self._check()
@@ -376,19 +396,23 @@ class AsyncioStream(asyncio.Protocol):
         return bool(self._probe.poll(0))  # the loop may not have read it yet
 
     def abort(self) -> None:
-        """Close at once and without waiting, also when the loop is closed."""
+        """Close at once and without waiting, from any thread, also when the loop is closed.
+
+        The socket itself is closed in the loop's next turn, or with the loop if none comes.
+        """
         if self._is_aborted:
             return
         self._is_aborted = True
         self._is_over = True
-        self._stop_timer()
         transport = self._transport
         if transport is None:
             return
-        if self._loop.is_closed():
-            _close_quietly(transport)
+        if asyncio._get_running_loop() is self._loop:
+            self._stop_timer()
+            transport.abort()
             return
-        transport.abort()
+        with contextlib.suppress(RuntimeError):  # the loop is closed
+            self._loop.call_soon_threadsafe(_Abort(transport))
 
     def fileno(self) -> int:
         """The socket's file descriptor, -1 after `abort`."""
@@ -400,6 +424,23 @@ class AsyncioStream(asyncio.Protocol):
 
     def __repr__(self) -> str:
         return f"<AsyncioStream fd={self.fileno()}>"
+
+
+class _Abort:
+    """Aborts a transport in the loop's next turn; closes the socket if that never comes."""
+
+    __slots__ = ("_transport",)
+
+    def __init__(self, transport: Any) -> None:
+        self._transport = transport
+
+    def __call__(self) -> None:
+        transport, self._transport = self._transport, None
+        transport.abort()
+
+    def __del__(self) -> None:
+        if self._transport is not None:
+            _close_quietly(self._transport)
 
 
 def _close_quietly(transport: Any) -> None:
