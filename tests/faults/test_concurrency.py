@@ -121,6 +121,46 @@ def test_row_116_a_fork_with_a_warm_pool():
         assert 1 == len({path.split("/")[1] == "child" for path in of_one_connection}), paths
 
 
+FORKING_IN_THE_MIDDLE = """
+    import os, sys, gofer
+
+    url = sys.argv[1]
+    session = gofer.Session(timeout=5)
+    held = session.get(url + "/large", stream=True)
+    session.get(url + "/parent")
+    child = os.fork()
+    if child == 0:
+        held.close()
+        os._exit(session.get(url + "/child").status_code != 200)
+    _, status = os.waitpid(child, 0)
+    assert status == 0, status
+    session.get(url + "/parent")
+    print(len(held.content))
+"""
+
+
+@THREADS
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
+def test_row_116_what_a_child_closes_stays_open_in_the_parent():
+    """The idle connection is used again, and the content that was on its way comes whole."""
+    large = 20_000_000
+
+    def script(peer: Peer) -> None:
+        while True:
+            head, _ = peer.receive_request()
+            peer.send(response(b"x" * large if target(head) == "/large" else b"small"))
+
+    with serve(script) as server:
+        done = subprocess.run(
+            [sys.executable, "-W", "error", "-c", textwrap.dedent(FORKING_IN_THE_MIDDLE), server.url],
+            env={**os.environ, "PYTHONPATH": str(SOURCE)},
+            capture_output=True, text=True, check=False, timeout=30,
+        )  # fmt: skip
+
+        assert (0, f"{large}\n", "") == (done.returncode, done.stdout, done.stderr)
+    assert 3 == len(server.received), "the parent's two connections, and one of the child's"
+
+
 class Interrupted(BaseException):
     """As a Ctrl-C."""
 

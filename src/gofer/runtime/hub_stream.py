@@ -204,7 +204,8 @@ class HubStream(SocketStream):
             return
         if self._is_registered:
             self._is_registered = False
-            self._hub.unregister(self._descriptor)
+            if not self._is_inherited:  # the parent watches by the same epoll object
+                self._hub.unregister(self._descriptor)
         self._descriptor = -1
         self._unsent = b""
         super().abort()

@@ -30,11 +30,12 @@ _NO_SEND_FILE = {errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSOCK}
 class SocketStream:
     """A connected socket as a `Stream`. Somebody may send while somebody else receives."""
 
-    __slots__ = ("_probe", "_socket")
+    __slots__ = ("_probe", "_process", "_socket")
 
     def __init__(self, sock: socket.socket) -> None:
         self._socket = sock
         self._probe: Any = None
+        self._process = os.getpid()
 
     async def _wait(self, events: int, deadline: float | None) -> int:
         """Wait until one of `events` (READABLE, WRITABLE) or an error is there; say which.
@@ -126,9 +127,15 @@ class SocketStream:
             return
         self._probe = None
         # Close alone would not wake another thread. An error: the peer was faster.
-        with contextlib.suppress(OSError):
-            self._socket.shutdown(socket.SHUT_RDWR)
+        if not self._is_inherited:
+            with contextlib.suppress(OSError):
+                self._socket.shutdown(socket.SHUT_RDWR)
         self._socket.close()
+
+    @property
+    def _is_inherited(self) -> bool:
+        """True in a forked child: the connection is the parent's, and goes on there."""
+        return self._process != os.getpid()
 
     def fileno(self) -> int:
         """The socket's file descriptor, -1 after `abort`."""

@@ -155,7 +155,7 @@ class TrioStream(SocketStream):
 
     def abort(self) -> None:
         """Close at once and without waiting. A task inside `receive` or `send` goes on."""
-        if self._socket.fileno() != -1:
+        if self._socket.fileno() != -1 and not self._is_inherited:
             with contextlib.suppress(RuntimeError):  # outside trio nobody waits
                 trio.lowlevel.notify_closing(self._socket)
         super().abort()
