@@ -68,6 +68,10 @@ class Child:
         """`count` times a new session, one request, close."""
         return self._cost(f"fresh {count}")
 
+    def many(self, size: int, count: int) -> Cost:
+        """`count` requests, `size` of them at a time, in one order."""
+        return self._cost(f"many {size} {count}")
+
     def call(self, function: str, *arguments: str) -> tuple[Cost, int]:
         """One call of a function of the client's file; the bytes that went over.
 

@@ -12,8 +12,13 @@ Orders are lines, answers are lines of JSON:
 
     run N            N requests on a warm connection
     fresh N          N times: a new session, one request, close
+    many SIZE N      N requests, SIZE of them at a time
     call NAME ARG…   one of the file's functions for large content, once
     quit
+
+For `many` a blocking client's file has `connect_many(url, trust, size)`, which gives
+`(run, close)`: `run(n)` makes n requests and decodes what they bring. Asynchronous ones need none.
+NAME may end in "+uvloop".
 """
 
 import importlib.util
@@ -31,8 +36,11 @@ WARM = 5  # requests that do not count, so that caches cold from the other clien
 class Blocking:
     """How to drive a client whose `fetch` is a plain function."""
 
-    def __init__(self, connect: Callable[..., Any], url: str, trust: str | None) -> None:
-        self.connect = partial(connect, url, trust)
+    def __init__(self, module: Any, url: str, trust: str | None, loop: str) -> None:
+        assert not loop
+        self.connect = partial(module.connect, url, trust)
+        self.connect_many = partial(getattr(module, "connect_many", None) or _cannot, url, trust)
+        self.runs: dict[int, tuple[Callable[[int], None], Callable[[], None]]] = {}
         self.fetch, self.close = self.connect()
 
     def first(self) -> Any:
@@ -55,18 +63,30 @@ class Blocking:
             close()
         return perf_counter() - wall, process_time() - cpu
 
+    def many(self, size: int, count: int) -> tuple[float, float]:
+        if size not in self.runs:
+            self.runs[size] = self.connect_many(size)
+        run, _ = self.runs[size]
+        wall, cpu = perf_counter(), process_time()
+        run(count)
+        return perf_counter() - wall, process_time() - cpu
+
     def end(self) -> None:
         self.close()
+        for _, close in self.runs.values():
+            close()
 
 
 class Asynchronous:
     """The same for coroutine functions: the loop stays, and a run is one coroutine."""
 
-    def __init__(self, connect: Callable[..., Any], url: str, trust: str | None) -> None:
+    def __init__(self, module: Any, url: str, trust: str | None, loop: str) -> None:
         import asyncio  # here alone, for its memory would count for every client
 
-        self.loop = asyncio.new_event_loop()
-        self.connect = partial(connect, url, trust)
+        self.loop = importlib.import_module(loop or "asyncio").new_event_loop()
+        asyncio.set_event_loop(self.loop)
+        self.gather = asyncio.gather
+        self.connect = partial(module.connect, url, trust)
         self.fetch, self.close = self.loop.run_until_complete(self.connect())
 
     def first(self) -> Any:
@@ -77,6 +97,9 @@ class Asynchronous:
 
     def fresh(self, count: int) -> tuple[float, float]:
         return self.loop.run_until_complete(self._fresh(count))
+
+    def many(self, size: int, count: int) -> tuple[float, float]:
+        return self.loop.run_until_complete(self._many(size, count))
 
     def end(self) -> None:
         self.loop.run_until_complete(self.close())
@@ -98,6 +121,22 @@ class Asynchronous:
             await fetch()
             await close()
         return perf_counter() - wall, process_time() - cpu
+
+    async def _many(self, size: int, count: int) -> tuple[float, float]:
+        fetch = self.fetch
+        todo = iter(range(count))
+
+        async def work() -> None:
+            for _ in todo:
+                await fetch()
+
+        wall, cpu = perf_counter(), process_time()
+        await self.gather(*[work() for _ in range(size)])
+        return perf_counter() - wall, process_time() - cpu
+
+
+def _cannot(*_: object) -> Any:
+    raise NotImplementedError("this client's file has no connect_many")
 
 
 def load(name: str) -> Any:
@@ -139,10 +178,11 @@ def answer(what: dict[str, Any]) -> None:
 
 
 def main(name: str, url: str, trust: str | None = None) -> None:
+    name, _, loop = name.partition("+")
     module = load(name)
     is_coroutine_function = module.connect.__code__.co_flags & 0x80  # as `inspect` has it
     kind = Asynchronous if is_coroutine_function else Blocking
-    client = kind(module.connect, url, trust)
+    client = kind(module, url, trust, loop)
     answer({"document": client.first(), "calls": dir(module)})
     for line in sys.stdin:
         order, *arguments = line.split()
@@ -152,8 +192,8 @@ def main(name: str, url: str, trust: str | None = None) -> None:
             function, *arguments = arguments
             answer(call(getattr(module, function), arguments))
             continue
-        count = int(arguments[0])
-        wall, cpu = client.run(count) if order == "run" else client.fresh(count)
+        *size, count = map(int, arguments)
+        wall, cpu = getattr(client, order)(*size, count)
         answer({"wall": wall / count, "cpu": cpu / count, "peak": memory("VmHWM")})
     client.end()
 

@@ -2,7 +2,8 @@
 
     run.py                          everything; writes the tables of docs/performance.md
     run.py --quick                  a first look, under 90 seconds; prints only
-    run.py --only sequential,exact  some of: sequential, tls, start, large, exact; prints only
+    run.py --only sequential,exact  some of: sequential, tls, concurrent, start, large, exact;
+                            prints only
     run.py --clients raw,gofer,requests --rounds 60
 
 README.md beside this file says what is measured, and how.
@@ -15,6 +16,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from at_a_time import concurrent
 from environments import (
     CLIENT_CPU,
     SERVER_CPU,
@@ -30,7 +32,7 @@ from server import LARGE, STREAM, Server
 from start import start
 from tables import Report, Table, Target, complain, write_between_markers
 
-SECTIONS = ["exact", "sequential", "tls", "start", "large"]
+SECTIONS = ["exact", "sequential", "tls", "concurrent", "start", "large"]
 
 # The order of the tables' rows. A client is a file in clients/ and a name here.
 CLIENTS = [
@@ -40,6 +42,7 @@ CLIENTS = [
 QUICK = ["raw", "gofer", "pyreqwest", "primp", "pycurl", "httpx", "requests"]
 
 PAGE = Path(__file__).parent.parent / "docs" / "performance.md"
+PICTURE = PAGE.parent / "pictures" / "many.svg"
 
 # Both say something. With two, every answer wakes a sleeping processor, as one from a network
 # does; with one, nothing sleeps, and what is left is the work of client, kernel and server.
@@ -84,6 +87,12 @@ def measure(server: Server, options: argparse.Namespace) -> Iterator[Report]:
             yield sequential(
                 clients, versions, server, plan, tls=tls, place=place, cpu=cpu, counts=counts[tls]
             )
+    if "concurrent" in only:
+        few = plan.fewer_rounds(3)
+        report, picture = concurrent(server, few, cpu=CLIENT_CPU, is_short=options.quick)
+        if options.write:
+            PICTURE.write_text(picture, encoding="utf-8")
+        yield report
     if "start" in only:
         yield start(clients, server, plan.fewer_rounds(2), places=PLACES)
     if "large" in only:

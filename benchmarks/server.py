@@ -36,7 +36,8 @@ daemon off;
 worker_processes 1;
 pid {folder}/pid;
 error_log {folder}/error.log;
-events {{ worker_connections 1024; }}
+worker_rlimit_nofile 20000;
+events {{ worker_connections 20000; }}
 http {{
     access_log off;
     sendfile on;
@@ -52,8 +53,8 @@ http {{
     ssl_certificate_key {folder}/key.pem;
     ssl_session_cache shared:tls:1m;
     server {{
-        listen 127.0.0.1:{http_port};
-        listen 127.0.0.1:{https_port} ssl;
+        listen 127.0.0.1:{http_port} backlog=8192;
+        listen 127.0.0.1:{https_port} ssl backlog=8192;
         root {folder}/files;
         location = /status {{ stub_status; }}
         location = /small {{

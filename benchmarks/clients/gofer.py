@@ -1,5 +1,6 @@
 """gofer, as its users call it."""
 
+import itertools
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -13,6 +14,23 @@ def connect(url: str, trust: str | None) -> tuple[Callable[[], Any], Callable[[]
     if trust is not None:
         session.verify = trust
     return lambda: session.get(url).json(), session.close
+
+
+def connect_many(
+    url: str, trust: str | None, size: int
+) -> tuple[Callable[[int], None], Callable[[], None]]:
+    session = gofer.Session()
+    if trust is not None:
+        session.verify = trust
+
+    # One endless run, of which every turn takes a piece: as the peers', connections stay.
+    responses = gofer.imap(itertools.repeat(url), size, session=session)
+
+    def run(count: int) -> None:
+        for response in itertools.islice(responses, count):
+            response.json()
+
+    return run, responses.close
 
 
 def download(url: str) -> int:

@@ -32,6 +32,59 @@ def connect(url: str, trust: str | None) -> tuple[Callable[[], Any], Callable[[]
     return fetch, curl.close
 
 
+def connect_many(
+    url: str, trust: str | None, size: int
+) -> tuple[Callable[[int], None], Callable[[], None]]:
+    """Its multi interface, with as many handles as may be open, used again and again."""
+    multi = pycurl.CurlMulti()
+    multi.setopt(pycurl.M_MAXCONNECTS, size)
+    handles = [pycurl.Curl() for _ in range(size)]
+    for curl in handles:
+        curl.setopt(pycurl.URL, url)
+        curl.setopt(pycurl.ACCEPT_ENCODING, "gzip, deflate")
+        if trust is not None:
+            curl.setopt(pycurl.CAINFO, trust)
+
+    def begin(curl: Any) -> None:
+        curl.lines, curl.content = [], BytesIO()
+        curl.setopt(pycurl.HEADERFUNCTION, curl.lines.append)
+        curl.setopt(pycurl.WRITEDATA, curl.content)
+        multi.add_handle(curl)
+
+    def finish(curl: Any) -> None:
+        multi.remove_handle(curl)
+        fields: dict[str, str] = {}
+        for line in curl.lines:
+            name, colon, value = line.decode("latin-1").partition(":")
+            if colon:
+                fields[name.lower()] = value.strip()
+        json.loads(curl.content.getvalue())
+
+    def run(count: int) -> None:
+        for curl in handles[:count]:
+            begin(curl)
+        running = min(size, count)
+        unsent = count - running
+        while running:
+            multi.perform()
+            while True:
+                queued, good, bad = multi.info_read()
+                assert not bad, bad
+                for curl in good:
+                    finish(curl)
+                    if unsent:
+                        unsent -= 1
+                        begin(curl)
+                    else:
+                        running -= 1
+                if not queued:
+                    break
+            if running:
+                multi.select(1.0)
+
+    return run, multi.close
+
+
 def download(url: str) -> int:
     curl, content = pycurl.Curl(), BytesIO()
     curl.setopt(pycurl.URL, url)
