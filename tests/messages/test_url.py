@@ -13,17 +13,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gofer.exceptions import InvalidSchema, InvalidURL, MissingSchema
+from gofer.messages.hosts import host_to_ascii
+from gofer.messages.quoting import requote, unquote_unreserved
 from gofer.messages.url import (
     MAX_CACHED,
     MAX_LOCATION,
     URL,
     encode_form,
-    host_to_ascii,
     parse,
-    requote,
     resolve,
     same_origin,
-    unquote_unreserved,
     with_params,
 )
 

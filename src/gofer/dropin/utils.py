@@ -6,8 +6,8 @@ from typing import Any
 from gofer.dropin.cookies import cookiejar_from_dict
 from gofer.messages.content import length as super_len
 from gofer.messages.media import encoding_from_headers as get_encoding_from_headers
-from gofer.messages.url import requote as requote_uri
-from gofer.messages.url import unquote_unreserved
+from gofer.messages.quoting import requote as requote_uri
+from gofer.messages.quoting import unquote_unreserved
 
 __all__ = [
     "add_dict_to_cookiejar",

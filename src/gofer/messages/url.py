@@ -3,8 +3,8 @@
 A `URL` is made by `parse`, `with_params` or `resolve` and never changes; everything the request
 path asks of it is computed once. Reading follows RFC 3986 where WHATWG's URL standard agrees, so
 that the host we report is the host we connect to; where the two differ about the authority, the
-URL is refused. Quoting is that of Requests. State: three caches, of whole URLs, of authorities
-and of hosts. Name resolution, IRIs for display and other schemes are left to others.
+URL is refused. `hosts` reads hosts, `quoting` escapes. State: two caches, of whole URLs and of
+authorities. Name resolution, IRIs for display and other schemes are left to others.
 """
 
 import re
@@ -12,16 +12,23 @@ from collections.abc import Iterable, Mapping
 from functools import lru_cache
 
 from gofer.exceptions import InvalidSchema, InvalidURL, MissingSchema, RequestException
+from gofer.messages.hosts import host_to_ascii, ipv6_literal
+from gofer.messages.quoting import (
+    ESCAPED,
+    NOT_IN_USERINFO,
+    UNRESERVED,
+    normal_path,
+    normal_query,
+    percent_decoded,
+    quoted,
+)
 
 __all__ = [
     "URL",
     "encode_form",
-    "host_to_ascii",
     "parse",
-    "requote",
     "resolve",
     "same_origin",
-    "unquote_unreserved",
     "with_params",
 ]
 
@@ -29,19 +36,9 @@ DEFAULT_PORTS = {"http": 80, "https": 443}
 MAX_LOCATION = 64 * 1024  # bytes; Chromium takes 2 MB
 MAX_CACHED = 1024  # characters; what is longer is parsed again rather than kept in memory
 MAX_QUOTED = 40  # characters of a URL in an error message
-MAX_LABEL = 63  # octets (RFC 1035, 2.3.4)
-MAX_HOST = 253  # octets: the 255 of RFC 1035, 2.3.4, in text form
 
 # RFC 3986, 2 and 3. Quantifiers are possessive: one pass, whatever the input.
-_UNRESERVED = r"A-Za-z0-9\-._~"
-_SUB_DELIMS = r"!$&'()*+,;="
-_USERINFO = rf"{_UNRESERVED}{_SUB_DELIMS}:"
-_PATH = rf"{_USERINFO}@/"
-_QUERY = rf"{_PATH}?"
 _SCHEME = r"[A-Za-z][A-Za-z0-9+.\-]*+"
-
-# An escape that stays: upper case, and not of an unreserved character (RFC 3986, 6.2.2).
-_NORMAL_ESCAPE = r"%(?:[0189A-F][0-9A-F]|2[0-9A-CF]|3[A-F]|40|5[B-E]|60|7[B-DF])"
 
 # Every URL meets these.
 _REFERENCE = re.compile(  # RFC 3986, appendix B
@@ -49,35 +46,13 @@ _REFERENCE = re.compile(  # RFC 3986, appendix B
 )
 _AUTHORITY = re.compile(r"(?:([^@\[\]]*+)@)?+(\[[^@\[\]]*+\]|[^@:\[\]]*+)(?::([0-9]*+))?+")
 _NEVER_IN_AUTHORITY = re.compile(r"[\x00-\x20\x7f\\\s]")
-_PLAIN_HOST = re.compile(r"(?:[a-z0-9_\-]{1,63}+\.)*+[a-z_][a-z0-9_\-]{0,62}+")
-_NORMAL_PATH = re.compile(rf"(?:[{_PATH}]++|{_NORMAL_ESCAPE})*+")
-_NORMAL_QUERY = re.compile(rf"(?:[{_QUERY}]++|{_NORMAL_ESCAPE})*+")
 
 # Few meet the others: `re` compiles them when they are first used, which saves 1.4 ms of the
 # import.
-_NOT_IN_USERINFO = rf"[^{_USERINFO}%]++"
-_NOT_IN_PATH = rf"[^{_PATH}%]++"
-_NOT_IN_QUERY = rf"[^{_QUERY}%]++"  # nor in a fragment: the grammar is the same
-_NOT_IN_URI = rf"[^{_QUERY}\#\[\]%]++"
-_NOT_IN_URI_NOR_PERCENT = rf"[^{_QUERY}\#\[\]]++"
-_NOT_IN_FORM = rf"[^{_UNRESERVED}]++"
+_NOT_IN_FORM = rf"[^{UNRESERVED}]++"
 _CONTROL = r"[\x00-\x1f\x7f]"
 _NOT_VISIBLE = r"[^!-~]"
-_ESCAPE = r"%([0-9A-Fa-f]{2})"
-_BROKEN_ESCAPE = r"%(?![0-9A-Fa-f]{2})"
-_MISSPELT_ESCAPE = r"%(?![0-9A-Fa-f]{2})[^\W_]{2}"
-_REG_NAME = rf"(?!\*)[{_UNRESERVED}{_SUB_DELIMS}]++"
-_NUMBER = r"[0-9]++|0[xX][0-9A-Fa-f]*+"
-_ZONE = rf"[{_UNRESERVED}]++"
-_ZERO_GROUPS = r"\b0(?::0)++\b"
 _CREDENTIALS = rf"({_SCHEME}://)[^/?#@\\]*+@([^@?#]*+)[^@]*+"
-
-_ESCAPED = [f"%{octet:02X}" for octet in range(256)]
-_UNRESERVED_ESCAPES = {
-    f"%{octet:02X}": chr(octet)
-    for octet in range(128)
-    if chr(octet).isalnum() or chr(octet) in "-._~"
-}
 
 
 class _Authority:
@@ -185,13 +160,13 @@ class URL(_Parts):
         """The user name, percent-decoded, or None if there is no userinfo."""
         if self.userinfo is None:
             return None
-        return _percent_decoded(self.userinfo.partition(":")[0])
+        return percent_decoded(self.userinfo.partition(":")[0])
 
     @property
     def password(self) -> str | None:
         """The password, percent-decoded, or None if there is none."""
         _, colon, password = (self.userinfo or "").partition(":")
-        return _percent_decoded(password) if colon else None
+        return percent_decoded(password) if colon else None
 
     def __str__(self) -> str:
         return self.href
@@ -292,11 +267,11 @@ def _parse(text: str, requote: bool = True) -> URL:
             raise _no_scheme(text)
         place = _place(_http_scheme(scheme), authority or "")
         if requote:
-            path = _normal_path(path)
-            query = query and _normal_query(query)
+            path = normal_path(path)
+            query = query and normal_query(query)
         elif re.search(_NOT_VISIBLE, path) or (query and re.search(_NOT_VISIBLE, query)):
             raise InvalidURL("a space, control or non-ASCII character, and encode_uri is off")
-        return _url(place, path or "/", query, fragment and _normal_query(fragment))
+        return _url(place, path or "/", query, fragment and normal_query(fragment))
     except RequestException as error:
         raise type(error)(f"invalid URL {_shown(text)!r}: {error}") from error.__cause__
 
@@ -349,9 +324,9 @@ def _resolve(base: URL, reference: str) -> URL:
 
     return _url(
         place,
-        _normal_path(path) or "/",
-        query and _normal_query(query),
-        base.fragment if fragment is None else _normal_query(fragment),
+        normal_path(path) or "/",
+        query and normal_query(query),
+        base.fragment if fragment is None else normal_query(fragment),
     )
 
 
@@ -368,7 +343,7 @@ def with_params(url: URL, params: object) -> URL:
     if not encoded:
         return url
     # Quoted here, so that "#" in ready text cannot end the query.
-    added = _normal_query(encoded)
+    added = normal_query(encoded)
     query = f"{url.query}&{added}" if url.query else added
     return _url(url._place, url.path, query, url.fragment)
 
@@ -412,7 +387,7 @@ def _form(value: object) -> str:
 
 
 def _form_escaped(match: re.Match[str]) -> str:
-    return "".join([_ESCAPED[octet] for octet in match[0].encode("latin-1")]).replace("%20", "+")
+    return "".join([ESCAPED[octet] for octet in match[0].encode("latin-1")]).replace("%20", "+")
 
 
 # Splitting ------------------------------------------------------------------------------------
@@ -461,10 +436,10 @@ def _parse_authority(scheme: str, text: str) -> _Authority:
     if not host:
         raise InvalidURL("no host given")
     if host.startswith("["):
-        host = _ipv6_literal(host)
+        host = ipv6_literal(host)
     else:
         host = host_to_ascii(host)
-    userinfo = _quoted(userinfo, _NOT_IN_USERINFO) if userinfo else None
+    userinfo = quoted(userinfo, NOT_IN_USERINFO) if userinfo else None
     return _Authority(scheme, userinfo, host, _port(port))
 
 
@@ -490,222 +465,12 @@ def _port(digits: str | None) -> int | None:
     return int(digits)
 
 
-# Hosts ----------------------------------------------------------------------------------------
-
-
-@lru_cache(maxsize=1024)
-def host_to_ascii(host: str) -> str:
-    """`host` as it is looked up and compared: A-labels in lower case, or an IP address.
-
-    IDNA 2008 after the mapping of UTS 46. Every way to write an IPv4 address that a resolver
-    takes (127.1, 0x7f000001, 2130706433) becomes a dotted quad before anybody compares it;
-    IPv6, in brackets or not, becomes RFC 5952's form without them. One trailing dot stays.
-
-    Raises:
-        InvalidURL: if it is not a host.
-    """
-    if _PLAIN_HOST.fullmatch(host) and len(host) <= MAX_HOST:
-        return host
-    if ":" in host:
-        in_brackets = host.startswith("[") and host.endswith("]")
-        return _ipv6_literal(host) if in_brackets else _ipv6(host)
-    # Three characters of an escape for each of the four octets UTF-8 may take.
-    if len(host) > 12 * MAX_HOST:
-        raise InvalidURL("the host is too long")
-    if "%" in host:
-        host = _unescaped_host(host)
-    if not host.isascii():
-        host = _idna(host)
-    host = host.lower()
-    if not re.fullmatch(_REG_NAME, host):
-        raise InvalidURL("a character in the host that no host has")
-    if re.fullmatch(_NUMBER, host.removesuffix(".").rpartition(".")[2]):
-        return _ipv4(host)
-    _check_labels(host.removesuffix("."))
-    return host
-
-
-def _check_labels(name: str) -> None:
-    if len(name) > MAX_HOST:
-        raise InvalidURL(f"the host is over {MAX_HOST} octets")
-    for label in name.split("."):
-        if not label:
-            raise InvalidURL("an empty label in the host")
-        if len(label) > MAX_LABEL:
-            raise InvalidURL(f"a label of the host is over {MAX_LABEL} octets")
-
-
-def _unescaped_host(host: str) -> str:
-    """`host` without escapes. Only letters, digits and "-._~" may hide in them, so that nothing
-    turns into a delimiter afterwards."""
-    for octet in re.findall(_ESCAPE, host):
-        escape = f"%{octet.upper()}"
-        if escape < "%80" and escape not in _UNRESERVED_ESCAPES:
-            raise InvalidURL("an escaped delimiter in the host")
-    try:
-        return _percent_decoded(host, errors="strict")
-    except UnicodeDecodeError as error:
-        raise InvalidURL("escapes in the host that are not UTF-8") from error
-
-
-def _idna(host: str) -> str:
-    import idna  # 18 ms
-
-    try:
-        return idna.encode(host, uts46=True).decode("ascii")
-    except UnicodeError as error:
-        raise InvalidURL("the host is not a name by IDNA 2008") from error
-
-
-def _ipv4(host: str) -> str:
-    """The dotted quad of a host whose last label is a number (WHATWG URL, 3.5, "IPv4 parser").
-
-    A leading 0 means octal, as it does to inet_aton.
-    """
-    labels = host.removesuffix(".").split(".")
-    try:
-        *first, last = [_ipv4_number(label) for label in labels]
-    except ValueError as error:
-        raise InvalidURL("the host ends in a number but is not an IPv4 address") from error
-    if len(first) > 3 or any(number > 255 for number in first) or last >= 256 ** (4 - len(first)):
-        raise InvalidURL("the host ends in a number but is not an IPv4 address")
-    address = last
-    for place, number in enumerate(first):
-        address += number << (24 - 8 * place)
-    return ".".join([str(octet) for octet in address.to_bytes(4, "big")])
-
-
-def _ipv4_number(label: str) -> int:
-    if not re.fullmatch(_NUMBER, label) or len(label) > MAX_LABEL:
-        raise ValueError(label)
-    if label.startswith("0x"):
-        return int(label[2:] or "0", 16)
-    return int(label, 8 if label.startswith("0") else 10)
-
-
-def _ipv6_literal(literal: str) -> str:
-    """The address in brackets. Its zone is written "%25eth0" (RFC 6874), by most "%eth0"."""
-    address, percent, zone = literal[1:-1].partition("%")
-    if zone.startswith("25"):
-        zone = zone[2:]
-    elif re.match(_ESCAPE, percent + zone):
-        raise InvalidURL("an escape in the IPv6 address; a zone begins with %25")
-    return _ipv6(address + percent + zone)
-
-
-def _ipv6(text: str) -> str:
-    """The address in the form of RFC 5952, all in hexadecimal, and its zone behind "%"."""
-    from ipaddress import IPv6Address
-
-    address, percent, zone = text.partition("%")
-    if percent and not re.fullmatch(_ZONE, zone):
-        raise InvalidURL("a bad zone in the IPv6 address")
-    try:
-        octets = IPv6Address(address).packed
-    except ValueError as error:
-        raise InvalidURL("not an IPv6 address in the brackets") from error
-    # By hand: Python 3.13 changed how it writes addresses that hold an IPv4 one.
-    groups = ":".join([f"{octets[i] << 8 | octets[i + 1]:x}" for i in range(0, 16, 2)])
-    longest = max(re.finditer(_ZERO_GROUPS, groups), key=lambda run: len(run[0]), default=None)
-    if longest is not None:
-        before, after = groups[: longest.start()], groups[longest.end() :]
-        groups = f"{before.rstrip(':')}::{after.lstrip(':')}"
-    return groups + percent + zone
-
-
-# Quoting --------------------------------------------------------------------------------------
-
-
-def requote(text: str) -> str:
-    """A whole URI with illegal characters escaped and escapes of unreserved ones undone.
-
-    As Requests' `requote_uri`: if an escape is broken, every "%" is taken for data.
-
-    Raises:
-        InvalidURL: if `text` is not Unicode.
-    """
-    try:
-        return _escape(unquote_unreserved(text), _NOT_IN_URI)
-    except InvalidURL:
-        return _escape(text, _NOT_IN_URI_NOR_PERCENT)
-
-
-def unquote_unreserved(text: str) -> str:
-    """`text` with the escapes of letters, digits and "-._~" undone (RFC 3986, 2.3).
-
-    Raises:
-        InvalidURL: if "%" is followed by two letters or digits that are not hexadecimal.
-    """
-    if re.search(_MISSPELT_ESCAPE, text):
-        raise InvalidURL("undoing escapes: '%' before two characters that are not hexadecimal")
-    return re.sub(_ESCAPE, lambda match: _UNRESERVED_ESCAPES.get(match[0].upper(), match[0]), text)
-
-
-def _normal_path(path: str) -> str:
-    """A path as it is sent; `path` itself if it is so already, which is the rule."""
-    if not _NORMAL_PATH.fullmatch(path):
-        path = _quoted(path, _NOT_IN_PATH)
-    # After quoting, so that "%2e%2e" is seen for what it is.
-    return _without_dot_segments(path) if "/." in path else path
-
-
-def _normal_query(query: str) -> str:
-    """A query or a fragment as it is sent; `query` itself if it is so already."""
-    return query if _NORMAL_QUERY.fullmatch(query) else _quoted(query, _NOT_IN_QUERY)
-
-
-def _quoted(text: str, illegal: str) -> str:
-    """One component with its escapes in normal form and what is `illegal` escaped."""
-    if "%" in text:
-        if re.search(_BROKEN_ESCAPE, text):
-            text = text.replace("%", "%25")  # somebody's "100%": Requests takes all for data
-        else:
-            text = re.sub(_ESCAPE, _normal_escape, text)
-    return _escape(text, illegal)
-
-
-def _normal_escape(match: re.Match[str]) -> str:
-    escape = match[0].upper()
-    return _UNRESERVED_ESCAPES.get(escape, escape)
-
-
-def _escape(text: str, illegal: str) -> str:
-    try:
-        return re.sub(illegal, _escaped, text)
-    except UnicodeEncodeError as error:
-        raise InvalidURL("a lone surrogate, which is no Unicode text") from error
-
-
-def _escaped(match: re.Match[str]) -> str:
-    return "".join([_ESCAPED[octet] for octet in match[0].encode("utf-8")])
-
-
-def _percent_decoded(text: str, errors: str = "replace") -> str:
-    from urllib.parse import unquote
-
-    return unquote(text, errors=errors)
-
-
 def _decoded(octets: bytes) -> str:
     """What a peer or an old program means by `octets`: UTF-8 if it can be, else Latin-1."""
     try:
         return octets.decode("utf-8")
     except UnicodeDecodeError:
         return octets.decode("latin-1")
-
-
-def _without_dot_segments(path: str) -> str:
-    """RFC 3986, 5.2.4, in one pass."""
-    segments = path.split("/")[1:]
-    kept: list[str] = []
-    for segment in segments:
-        if segment == "..":
-            del kept[-1:]
-        elif segment != ".":
-            kept.append(segment)
-    if segments[-1] in {".", ".."}:
-        kept.append("")
-    return "/" + "/".join(kept)
 
 
 # For messages ---------------------------------------------------------------------------------

@@ -168,7 +168,7 @@ def _to_ascii(name: str) -> str:
     if name.isascii():
         return name
     from gofer.exceptions import InvalidURL
-    from gofer.messages.url import host_to_ascii
+    from gofer.messages.hosts import host_to_ascii
 
     try:
         return host_to_ascii(name)
