@@ -15,7 +15,9 @@ from gofer.exceptions import (
     InvalidMethod,
     RemoteProtocolError,
 )
-from gofer.protocols.http1 import Limits, ResponseReader, WholeResponse, chunk, request_head
+from gofer.protocols.http1 import Limits, ResponseReader
+from gofer.protocols.http1_request import chunk, request_head
+from gofer.protocols.http1_whole import WholeResponse
 from servers.raw import split_every_way
 
 NAMED = (RemoteProtocolError, ChunkedEncodingError, ConnectionLost)

@@ -12,7 +12,7 @@ from gofer.messages import response as messages_response
 from gofer.messages.fields import Headers, given_fields
 from gofer.messages.request import WithHooks, check_hooks, default_hooks
 from gofer.messages.url import URL, parse, with_params
-from gofer.protocols.http1 import check_content_length
+from gofer.protocols.http1_request import check_content_length
 from gofer.stages.auth import NoAuth, from_argument
 
 __all__ = ["PreparedRequest", "Request", "Response"]

@@ -12,7 +12,8 @@ from gofer.exceptions import (
 from gofer.messages.request import PreparedRequest
 from gofer.messages.response import Response
 from gofer.network.dial import dial
-from gofer.network.http1 import Http1Connection, earlier, encode_head
+from gofer.network.http1 import Http1Connection, earlier
+from gofer.network.http1_head import encode_head
 from gofer.network.pool import Pool, PoolLimits
 from gofer.network.routes import MAX_ROUTES, Route
 from gofer.protocols.http1 import Limits

@@ -6,14 +6,11 @@ complete and nothing speaks against it; why it does not is a value (`closing`).
 """
 
 from collections.abc import Callable
-from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 from gofer.exceptions import (
-    BodyReadTimeout,
     ConnectionLost,
     DeadlineExceeded,
-    IncompleteContent,
     LocalProtocolError,
     ReadTimeout,
     RequestException,
@@ -22,32 +19,24 @@ from gofer.exceptions import (
 )
 from gofer.messages.request import PreparedRequest
 from gofer.messages.response import Response
-from gofer.network.endings import keep, when_dropped
-from gofer.protocols.http1 import (
-    LAST_CHUNK,
-    LENGTH,
-    Limits,
-    ResponseReader,
-    WholeResponse,
-    check_content_length,
-    chunk,
-    request_head,
-)
+from gofer.network.http1_content import RECEIVE, Http1Content
+from gofer.protocols.http1 import Limits, ResponseReader
+from gofer.protocols.http1_request import LAST_CHUNK, chunk
+from gofer.protocols.http1_whole import WholeResponse
 from gofer.runtime.base import Runtime, Stream, TimedOut
 
 if TYPE_CHECKING:
     from gofer.network.pool import Pool
     from gofer.network.routes import Route
 
-__all__ = ["Http1Connection", "Http1Content", "earlier", "encode_head"]
+__all__ = ["Http1Connection", "earlier"]
 
-RECEIVE = 64 * 1024  # bytes; a small answer, head and content, comes in one piece
-RECEIVE_LARGE = 1024 * 1024
 SEND_TOGETHER = 64 * 1024  # content up to this size goes out with the head
 LAST_WORD = 1.0  # seconds for the answer of a peer that no longer takes what we send
 GLANCE = 0.02  # seconds for what has come to turn out to be an answer, or TLS's own talk
 SENT_AT_ONCE = 4 * 1024  # bytes; no system has a smaller send buffer
 SEND_PIECE = 256 * 1024  # between two pieces an early answer is noticed
+SEND_FILE_PIECE = 4 * 1024 * 1024  # the same where the system moves them
 
 # Why a connection is not kept: values for the log and for whoever debugs.
 ASKED_TO_CLOSE = "the server closes after this response"
@@ -55,7 +44,6 @@ WE_CLOSE = "the request said Connection: close"
 EXCESS_BYTES = "the server sent more than its response"
 EARLY_ANSWER = "the server answered before it had the whole request"
 FAILED = "the exchange failed"
-ABANDONED = "the response was closed before its end"
 
 
 class Http1Connection:
@@ -128,7 +116,7 @@ class Http1Connection:
                 if data and request.method != "HEAD" and answer.read(data):
                     return self._whole_response(request, answer, started)
                 self.reader.begin(request.method)
-                self._feed(data)
+                self.feed(data)
             else:
                 self.reader.begin(request.method)
                 await self._send_with_content(request, head, request.body)
@@ -136,7 +124,7 @@ class Http1Connection:
                 deadline = earlier(whole, self.runtime.now(), timeouts.read)
             # The time for the head is limited as a whole, not per byte.
             while not self.reader.status:
-                self._feed(await stream.receive(RECEIVE, deadline))
+                self.feed(await stream.receive(RECEIVE, deadline))
         except BaseException as error:
             self.close(FAILED)
             raise self._named(error, request, written) from error
@@ -206,7 +194,7 @@ class Http1Connection:
 
     # Reading ----------------------------------------------------------------------------------
 
-    def _feed(self, data: bytes) -> None:
+    def feed(self, data: bytes) -> None:
         if data:
             self.reader.feed(data)
         else:
@@ -214,11 +202,11 @@ class Http1Connection:
 
     async def _receive_head(self, request: PreparedRequest, seconds: float) -> None:
         """Read until the final head is whole."""
-        deadline = self._deadline(request, seconds)
+        deadline = self.deadline_for(request, seconds)
         while not self.reader.status:
-            self._feed(await self.stream.receive(RECEIVE, deadline))
+            self.feed(await self.stream.receive(RECEIVE, deadline))
 
-    def _deadline(self, request: PreparedRequest, seconds: float | None) -> float | None:
+    def deadline_for(self, request: PreparedRequest, seconds: float | None) -> float | None:
         """When a phase of `seconds` starting now has to end; never after the call's deadline."""
         return earlier(request.deadline, self.runtime.now(), seconds)
 
@@ -258,7 +246,7 @@ class Http1Connection:
         """
         if len(data) > SENT_AT_ONCE:
             self.begun = True
-        await self.stream.send(data, self._deadline(request, request.settings.timeouts.write))
+        await self.stream.send(data, self.deadline_for(request, request.settings.timeouts.write))
         self.begun = True
 
     async def _send_pieces(
@@ -302,7 +290,7 @@ class Http1Connection:
         while rest:
             if stream.is_readable() and await self._early_answer(request):
                 return False
-            count = await stream.send_some(rest[:SEND_PIECE], self._deadline(request, seconds))
+            count = await stream.send_some(rest[:SEND_PIECE], self.deadline_for(request, seconds))
             rest = rest[count:]
         return True
 
@@ -317,8 +305,8 @@ class Http1Connection:
             sent = await stream.send_file(
                 file,
                 offset,
-                min(end - offset, 4 * RECEIVE_LARGE),
-                self._deadline(request, request.settings.timeouts.write),
+                min(end - offset, SEND_FILE_PIECE),
+                self.deadline_for(request, request.settings.timeouts.write),
             )
             if sent == 0:
                 raise LocalProtocolError(
@@ -332,10 +320,10 @@ class Http1Connection:
         """Something came while we send: True if it is the answer, so that sending is over."""
         reader = self.reader
         try:
-            data = await self.stream.receive(RECEIVE, self._deadline(request, GLANCE))
+            data = await self.stream.receive(RECEIVE, self.deadline_for(request, GLANCE))
         except TimedOut:
             return False  # it was TLS's own talk, a session ticket for instance
-        self._feed(data)
+        self.feed(data)
         if reader.status:
             self.closing = EARLY_ANSWER
             return True
@@ -346,10 +334,10 @@ class Http1Connection:
         settings = request.settings
         await self._send(head, request)
         reader = self.reader
-        deadline = self._deadline(request, settings.expect_timeout)
+        deadline = self.deadline_for(request, settings.expect_timeout)
         try:
             while not reader.status and not reader.interim:
-                self._feed(await self.stream.receive(RECEIVE, deadline))
+                self.feed(await self.stream.receive(RECEIVE, deadline))
         except TimedOut:
             return False  # it may never say so: go on
         if reader.status:
@@ -410,237 +398,6 @@ class Http1Connection:
     def __repr__(self) -> str:
         state = f"closed: {self.closing}" if self.closing else f"{self.exchanges} exchanges"
         return f"<Http1Connection {self.route!r}, {state}>"
-
-
-class Http1Content:
-    """The content of a response that has not arrived whole yet: a response's source."""
-
-    __slots__ = (
-        "__weakref__", "_connection", "_ending", "_request", "_trailers", "has_length", "run",
-    )  # fmt: skip
-
-    def __init__(self, connection: Http1Connection, request: PreparedRequest) -> None:
-        self._connection: Http1Connection | None = connection
-        # Here and not in Response: most responses come whole and have no source. Not `__del__`: in
-        # a cycle the socket's own could come first, and complain.
-        self._ending = when_dropped(self, connection.close, ABANDONED)
-        self._request = request
-        self._trailers: list[tuple[bytes, bytes]] = []
-        self.has_length = connection.reader.framing is LENGTH
-        self.run = connection.runtime.run
-
-    async def receive(self) -> bytes:
-        """The next piece as it came, b"" at the end.
-
-        Raises:
-            BodyReadTimeout, DeadlineExceeded, ChunkedEncodingError, IncompleteContent.
-        """
-        connection = self._connection
-        if connection is None:
-            return b""
-        reader = connection.reader
-        while not reader.pieces and not reader.complete:
-            await self._more(connection, RECEIVE)
-        pieces = reader.take_pieces()
-        if reader.complete:
-            self._end(connection)
-        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
-
-    async def receive_exactly(self, size: int) -> bytes:
-        """The next `size` bytes, fewer at the end; content without a known length as it comes."""
-        connection = self._connection
-        if connection is None:
-            return b""
-        reader = connection.reader
-        if reader.framing is not LENGTH:
-            return await self.receive()
-        content = BytesIO()  # as in `receive_all`
-        for piece in reader.take_pieces():
-            content.write(piece)
-        while not reader.complete and content.tell() < size:
-            await self._receive_into(connection, content, size - content.tell())
-        if reader.complete:
-            self._end(connection)
-        return content.getvalue()
-
-    async def receive_all(self) -> bytes:
-        """All that is left. Known length or not, memory grows with what has come."""
-        connection = self._connection
-        if connection is None:
-            return b""
-        reader = connection.reader
-        # Grows in place and hands its bytes over without a copy: 200 MB take 0.97 of the time of
-        # recv_into one buffer; pieces and a join 1.9, and twice the memory.
-        content = BytesIO()
-        while True:
-            for piece in reader.take_pieces():
-                content.write(piece)
-            if reader.complete:
-                break
-            if reader.framing is LENGTH:
-                await self._receive_into(connection, content, RECEIVE_LARGE)
-            else:
-                await self._more(connection, RECEIVE)
-        self._end(connection)
-        return content.getvalue()
-
-    async def _receive_into(self, connection: Http1Connection, content: BytesIO, most: int) -> None:
-        """The next `most` bytes of content with a known length, up to a MiB, without a copy.
-
-        No room is made beyond that: a Content-Length is only a promise.
-        """
-        reader = connection.reader
-        start = content.tell()
-        end = start + min(reader.remaining, most, RECEIVE_LARGE)
-        content.seek(end - 1)
-        content.write(b"\0")
-        with content.getbuffer() as whole:
-            while start < end:
-                with whole[start:end] as room:
-                    start += await self._more(connection, 0, into=room)
-
-    async def drain(self, max_bytes: int, seconds: float) -> bytes | None:
-        """All that is left if it is at most `max_bytes` and comes in time; else None."""
-        connection = self._connection
-        if connection is None:
-            return b""
-        reader = connection.reader
-        if reader.framing is LENGTH and reader.remaining > max_bytes:
-            return None
-        until = connection.runtime.now() + seconds
-        count = sum(map(len, reader.pieces))
-        while not reader.complete:
-            before = len(reader.pieces)
-            try:
-                await self._more(connection, RECEIVE, until)
-            except (OSError, TimedOut):
-                return None
-            count += sum(map(len, reader.pieces[before:]))
-            if count > max_bytes:
-                return None
-        content = b"".join(reader.pieces)
-        self._end(connection)
-        return content
-
-    async def _more(
-        self,
-        connection: Http1Connection,
-        size: int,
-        until: float | None = None,
-        *,
-        into: memoryview | None = None,
-    ) -> int:
-        """One read from the connection, with errors that name what happened to the content.
-
-        Args:
-            into: where content of known length goes, past the reader; the result is how much.
-        """
-        reader, request = connection.reader, self._request
-        deadline = connection._deadline(request, request.settings.timeouts.read)
-        if until is not None and (deadline is None or until < deadline):
-            deadline = until
-        try:
-            if into is None:
-                connection._feed(await connection.stream.receive(size, deadline))
-                return 0
-            count = await connection.stream.receive_into(into, deadline)
-            if count:
-                reader.took(count)
-            else:
-                reader.eof()
-            return count
-        except TimedOut:
-            error = connection.timed_out(
-                BodyReadTimeout, "read", request,
-                "in the middle of the content"
-                + (f", {reader.remaining} bytes missing" if reader.framing is LENGTH else ""),
-            )  # fmt: skip
-            self.abort()
-            raise error from None
-        except RequestException:
-            self.abort()
-            raise
-        except OSError as error:
-            self.abort()
-            missing = f", {reader.remaining} bytes missing" if reader.framing is LENGTH else ""
-            raise IncompleteContent(
-                f"{reader.peer}: the connection broke in the middle of the content{missing}:"
-                f" {error.strerror or error}"
-            ) from error
-        except BaseException:
-            self.abort()
-            raise
-
-    def _end(self, connection: Http1Connection) -> None:
-        self._connection = None
-        keep(self._ending)
-        self._trailers = connection.reader.trailers
-        connection.finish(self._request, connection.runtime.now())
-
-    def take_trailers(self) -> list[tuple[bytes, bytes]]:
-        return self._trailers
-
-    def abort(self) -> None:
-        """Close the connection; what has not been read is lost."""
-        connection = self._connection
-        if connection is not None:
-            self._connection = None
-            keep(self._ending)
-            connection.close(ABANDONED)
-
-
-def encode_head(request: PreparedRequest, *, proxy_authorization: str | None = None,
-                absolute: bool = False) -> bytes:  # fmt: skip
-    """Request line and header section, checked, as bytes of HTTP/1.1 (RFC 9112, 3).
-
-    Args:
-        absolute: the request target in absolute-form, as a forwarding proxy wants it.
-        proxy_authorization: for that proxy's eyes.
-
-    Raises:
-        InvalidMethod, InvalidHeader, LocalProtocolError: it must not be sent like this.
-    """
-    url = request._url or request.url_parsed
-    encoded = request.encoded_fields()
-    if encoded.is_framed or request.body is not None:
-        _check_framing(request)
-        encoded = request.encoded_fields()
-    fields = encoded.data
-    if proxy_authorization is not None and not request.has_field("proxy-authorization"):
-        fields += b"Proxy-Authorization: %b\r\n" % proxy_authorization.encode("latin-1")
-    host = b"" if encoded.has_host else url.host_field
-    return request_head(request.method, url.absolute if absolute else url.target, host, fields)
-
-
-def _check_framing(request: PreparedRequest) -> None:
-    """Framing fields are ours: what the caller wrote must be true (RFC 9112, 6)."""
-    headers, body = request.sent_headers, request.body
-    coding, length = headers.get("transfer-encoding"), headers.get("content-length")
-    if coding is not None and length is not None:
-        raise LocalProtocolError(
-            "both Content-Length and Transfer-Encoding are set; leave both out,"
-            " gofer sets the right one"
-        )
-    if coding is not None and str(coding).lower() != "chunked":
-        raise LocalProtocolError("the Transfer-Encoding given is not 'chunked'; leave it out")
-    if coding is None and length is None and body is not None:
-        request.prepare_content_length(body)  # type: ignore[attr-defined]
-        return
-    if length is None:
-        if body is None:
-            raise LocalProtocolError("Transfer-Encoding is set and there is no content to send")
-        return
-    from gofer.messages.content import is_stream
-    from gofer.messages.content import length as length_of
-
-    text = length.decode("latin-1") if isinstance(length, bytes) else str(length)
-    if body is None:
-        known: int | None = 0
-    elif is_stream(body):
-        known = None  # checked while it is sent
-    else:
-        known = length_of(body)
-    check_content_length(text, known)
 
 
 def earlier(deadline: float | None, now: float, seconds: float | None) -> float | None:

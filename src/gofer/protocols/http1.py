@@ -6,7 +6,8 @@ here: limits, interim responses, the framing decision for content that bypasses 
 bytes that nobody asked for. Fields are not split here: `FieldSection` does that when asked.
 
 A head that llhttp refuses is looked at a second time: line folding, lone CR and repeated equal
-Content-Lengths may be mended (RFC 9112, 2.2 and 5.2; RFC 9110, 8.6), everything else is explained.
+Content-Lengths are mended (`http1_mending`), everything else is explained. What is ordinary and
+came whole never gets here: `http1_whole` reads it.
 """
 
 import re
@@ -19,31 +20,17 @@ from gofer.exceptions import (
     ConnectionLost,
     FieldSectionTooLarge,
     IncompleteContent,
-    InvalidMethod,
-    LocalProtocolError,
     RemoteProtocolError,
 )
-from gofer.messages.fields import FieldSection
+from gofer.messages.fields import TOKEN, FieldSection
+from gofer.protocols.http1_mending import STATUS_LINE, mend
 
-__all__ = ["LAST_CHUNK", "Limits", "ResponseReader", "WholeResponse", "chunk", "request_head"]
+__all__ = ["Limits", "ResponseReader"]
 
 # How the end of the content is known (RFC 9112, 6.3)
 NONE, LENGTH, CHUNKED, CLOSE = "none", "content-length", "chunked", "close"
 
-LAST_CHUNK = b"0\r\n\r\n"
-
-_METHODS = {
-    name: name.encode() for name in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
-}
-_METHOD = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*0*([0-9]+)[ \t]*\r\n", re.I)
-
-# For heads that are not ordinary: text, which `re` compiles when one comes (0.5 ms for all).
-_STATUS_LINE = rb"HTTP/1\.[01] [1-9][0-9]{2}(?: [^\x00-\x08\x0a-\x1f\x7f]*)?\r\n"
-_FOLD = rb"[ \t]*\r\n[ \t]+"
-_LONE_CR = rb"\r(?!\n)"
-_LENGTH_LINES = rb"(?i)\r\ncontent-length:[ \t]*([0-9]+(?:[ \t]*,[ \t]*[0-9]+)*)[ \t]*(?=\r\n)"
-_UNSAFE_FOLD = rb"(?i)\r\n(?:content-length|transfer-encoding):[^\r]*\r(?:\n[ \t]|[^\n])"
 
 _MAX_LENGTH = 2**63 - 1
 
@@ -77,105 +64,6 @@ class Limits:
         self.max_field_section = max_field_section
         self.max_fields = max_fields
         self.max_interim_responses = max_interim_responses
-
-
-def request_head(method: str, target: bytes, host: bytes, fields: bytes) -> bytes:
-    """The request line and the field section, Host first (RFC 9110, 7.2).
-
-    Args:
-        host: value of the Host field; b"" if `fields` has one.
-        fields: encoded field lines, each ended by CRLF.
-
-    Raises:
-        InvalidMethod: the method is not a token.
-    """
-    method_bytes = _METHODS.get(method)
-    if method_bytes is None:
-        # The answer to CONNECT has no end that could be known (RFC 9110, 9.3.6). Its own target is
-        # an authority, which has no slash: that one is ours, to a proxy.
-        if method == "CONNECT" and b"/" in target:
-            raise InvalidMethod(
-                "CONNECT is what a proxy is asked for a tunnel with, which gofer does by itself;"
-                " expected proxies={'https': 'http://proxy.example:3128'} and another method"
-            )
-        if not _METHOD.fullmatch(method):
-            raise InvalidMethod(
-                f"method {method[:40]!r}: expected a token such as GET (RFC 9110, 9.1)"
-            )
-        method_bytes = method.encode()
-    if not host:
-        return b"%b %b HTTP/1.1\r\n%b\r\n" % (method_bytes, target, fields)
-    return b"%b %b HTTP/1.1\r\nHost: %b\r\n%b\r\n" % (method_bytes, target, host, fields)
-
-
-def chunk(data: bytes) -> bytes:
-    """One chunk (RFC 9112, 7.1); `data` must not be empty, that would end the content."""
-    return b"%x\r\n%b\r\n" % (len(data), data)
-
-
-class WholeResponse:
-    """The ordinary answer: final, framed by its length, and arrived whole in one piece.
-
-    llhttp reads it with three callbacks and nothing is kept between reads. Whatever is not
-    ordinary is `ResponseReader`'s, which looks at the same bytes anew.
-    """
-
-    __slots__ = (
-        "_ended", "_exceeded", "_parser", "_plain_size", "content", "fields", "keep_alive",
-        "on_body", "pieces", "status",
-    )  # fmt: skip
-
-    def __init__(self, limits: Limits) -> None:
-        # A field line has 4 bytes at least, so no smaller head can have too many of them.
-        self._plain_size = min(limits.max_field_section, 4 * limits.max_fields)
-        self._parser: HttpResponseParser | None = None
-        self.pieces: list[bytes] = []
-        self.on_body = self.pieces.append
-
-    def on_message_begin(self) -> None:
-        if self._ended:
-            self._exceeded = True
-
-    def on_message_complete(self) -> None:
-        self._ended = True
-        self.keep_alive = self._parser.should_keep_alive()  # type: ignore[union-attr]
-
-    def read(self, data: bytes) -> bool:
-        """True if `data` is exactly one such answer; its parts then are our attributes."""
-        # A final response: not 1xx, and no status code below 100 either.
-        if not data.startswith(b"HTTP/1.1 ") or data[9:10] <= b"1":
-            return False
-        self._ended = self._exceeded = False
-        parser = self._parser
-        if parser is None:
-            parser = self._parser = HttpResponseParser(self)
-        pieces = self.pieces
-        try:
-            parser.feed_data(data)
-        except (HttpParserError, HttpParserUpgrade):
-            self._exceeded = True
-        if self._ended and not self._exceeded:
-            content = self.content = pieces[0] if len(pieces) == 1 else b"".join(pieces)
-            pieces.clear()
-            start = len(data) - len(content)
-            if (
-                start <= self._plain_size
-                # Nothing stands behind the content: llhttp would pass over an empty line.
-                and data[start - 4 : start] == b"\r\n\r\n"
-                # Chunked content ends with an empty line, and has a reader of its own.
-                and not (data.endswith(b"\r\n\r\n") and _may_be_chunked(data, start))
-            ):
-                self.fields = FieldSection(data, start)
-                self.status = parser.get_status_code()
-                return True
-        self._parser = None
-        pieces.clear()
-        return False
-
-
-def _may_be_chunked(data: bytes, start: int) -> bool:
-    fields = FieldSection(data)
-    return fields.size != start or fields.has(b"transfer-encoding")
 
 
 class ResponseReader:
@@ -402,14 +290,14 @@ class ResponseReader:
             if (
                 bare
                 or not head.startswith(b"HTTP/1."[: len(head)])
-                or (first_end >= 0 and not re.fullmatch(_STATUS_LINE, head[: first_end + 2]))
+                or (first_end >= 0 and not re.fullmatch(STATUS_LINE, head[: first_end + 2]))
             ):
                 self._refuse_head(head)
             return
         section, rest = head[: end + 4], head[end + 4 :]
         self._reset_parse()
         if not self._head_only:
-            mended = _mended(section)
+            mended = mend(section)
             if mended == section:
                 self._refuse_head(section)
             self._head = b""
@@ -421,7 +309,7 @@ class ResponseReader:
         try:
             parser.feed_data(section)
         except HttpParserError:
-            mended = _mended(section)
+            mended = mend(section)
             if mended == section:
                 self._refuse_head(section)
             parser = self._parser = HttpResponseParser(self)
@@ -436,7 +324,7 @@ class ResponseReader:
         if self._interim_seen:
             self._split_interim(section + rest)
             return
-        if not re.match(_STATUS_LINE, section.removeprefix(b"\r\n")):
+        if not re.match(STATUS_LINE, section.removeprefix(b"\r\n")):
             self._refuse_head(section)
         self.fields = FieldSection(section)
         self._check_head_size(len(section), section)
@@ -454,7 +342,7 @@ class ResponseReader:
             end = head.find(b"\r\n\r\n")
             if end < 0 or head[9:10] not in b"01":
                 break
-            if not re.match(_STATUS_LINE, head):
+            if not re.match(STATUS_LINE, head):
                 self._refuse_head(head)
             section, head = head[: end + 4], head[end + 4 :]
             status = int(section[9:12])
@@ -515,7 +403,7 @@ class ResponseReader:
         line_end = head.find(b"\n")
         first = head[: line_end + 1] if line_end >= 0 else head
         if not head.startswith(b"HTTP/1."[: len(head)]) or (
-            line_end >= 0 and not re.fullmatch(_STATUS_LINE, first)
+            line_end >= 0 and not re.fullmatch(STATUS_LINE, first)
         ):
             raise RemoteProtocolError(
                 f"{where}got {first[:40]!r}, expected HTTP/1.x SP status-code"
@@ -528,7 +416,7 @@ class ResponseReader:
                 break
             elif not colon:
                 problem = "has no colon"
-            elif not _METHOD.fullmatch(name.decode("latin-1")):
+            elif not TOKEN.fullmatch(name.decode("latin-1")):
                 problem = "has a name that is not a token"
             elif re.search(rb"[\x00-\x08\x0b-\x1f\x7f]", value):
                 problem = "holds a control character"
@@ -674,47 +562,3 @@ class _ChunkedProtocol:
         self.on_message_complete = reader.on_message_complete
         self.on_body = reader.on_body
         self.on_header = reader._on_header
-
-
-def _mended(head: bytes) -> bytes:
-    """`head` with what recipients may mend mended, or itself.
-
-    Lone CR and line folding become a space (RFC 9112, 2.2 and 5.2), but never where a framing
-    field is concerned; equal Content-Lengths become one (RFC 9110, 8.6); Content-Length beside
-    Transfer-Encoding gives way (RFC 9112, 6.3).
-    """
-    end = head.find(b"\r\n\r\n")
-    section, rest = (head, b"") if end < 0 else (head[: end + 2], head[end + 2 :])
-    section = section.removeprefix(b"\r\n")
-    first_end = section.find(b"\r\n")
-    if first_end < 0 or not re.fullmatch(_STATUS_LINE, section[: first_end + 2]):
-        return head
-    if section[first_end + 2 : first_end + 3] in (b" ", b"\t") or re.search(_UNSAFE_FOLD, section):
-        return head
-    section = re.sub(_LONE_CR, b" ", re.sub(_FOLD, b" ", section))
-    lengths = {
-        value.strip()
-        for line in re.finditer(_LENGTH_LINES, section)
-        for value in line[1].split(b",")
-    }
-    if b"\r\ntransfer-encoding:" in section.lower():
-        section = re.sub(_LENGTH_LINES, b"", section)
-    elif len(lengths) == 1:
-        value = lengths.pop()
-        section = re.sub(_LENGTH_LINES, b"", section) + b"Content-Length: %s\r\n" % value
-    return section + rest
-
-
-def check_content_length(declared: str, length: int | None) -> None:
-    """Refuse a Content-Length of the caller's that is not the length of the content.
-
-    Raises:
-        LocalProtocolError: they differ, or the value is not a number.
-    """
-    if not (declared.isascii() and declared.isdigit()):
-        raise LocalProtocolError("the Content-Length given is not a number; leave it out")
-    if length is not None and int(declared) != length:
-        raise LocalProtocolError(
-            f"the Content-Length given is {declared}, the content has {length} bytes;"
-            " leave the field out"
-        )

@@ -9,7 +9,7 @@ import re
 
 from gofer.exceptions import LocalProtocolError, ProxyError
 from gofer.messages.fields import FieldSection, check_field
-from gofer.protocols.http1 import request_head
+from gofer.protocols.http1_request import request_head
 
 __all__ = ["MAX_HEAD", "ConnectReader", "ConnectResponse", "connect_request"]
 
