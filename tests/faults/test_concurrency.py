@@ -76,6 +76,17 @@ def test_row_115_many_threads_on_one_session(limit: int | None):
             assert server.peak <= limit
 
 
+def output_of(program: str, url: str) -> str:
+    """What `program` printed, in a process of its own; it must succeed and complain of nothing."""
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", textwrap.dedent(program), url],
+        env={**os.environ, "PYTHONPATH": str(SOURCE)},
+        capture_output=True, text=True, check=False, timeout=30,
+    )  # fmt: skip
+    assert (0, "") == (done.returncode, done.stderr)
+    return done.stdout
+
+
 FORKING = """
     import os, sys, gofer
 
@@ -108,13 +119,7 @@ FORKING = """
 def test_row_116_a_fork_with_a_warm_pool():
     """The child speaks on connections of its own; the parent goes on with its own."""
     with serve(echo) as server:
-        done = subprocess.run(
-            [sys.executable, "-W", "error", "-c", textwrap.dedent(FORKING), server.url],
-            env={**os.environ, "PYTHONPATH": str(SOURCE)},
-            capture_output=True, text=True, check=False, timeout=30,
-        )  # fmt: skip
-
-        assert (0, "/held\n", "") == (done.returncode, done.stdout, done.stderr)
+        assert "/held\n" == output_of(FORKING, server.url)
     paths = [[target(line + b" x") for line in data.split(b"\r\n") if line.startswith(b"GET ")]
              for data in server.received]  # fmt: skip
     for of_one_connection in paths:
@@ -151,13 +156,7 @@ def test_row_116_what_a_child_closes_stays_open_in_the_parent():
             peer.send(response(b"x" * large if target(head) == "/large" else b"small"))
 
     with serve(script) as server:
-        done = subprocess.run(
-            [sys.executable, "-W", "error", "-c", textwrap.dedent(FORKING_IN_THE_MIDDLE), server.url],
-            env={**os.environ, "PYTHONPATH": str(SOURCE)},
-            capture_output=True, text=True, check=False, timeout=30,
-        )  # fmt: skip
-
-        assert (0, f"{large}\n", "") == (done.returncode, done.stdout, done.stderr)
+        assert f"{large}\n" == output_of(FORKING_IN_THE_MIDDLE, server.url)
     assert 3 == len(server.received), "the parent's two connections, and one of the child's"
 
 

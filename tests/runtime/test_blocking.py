@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Generator, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,8 @@ import pytest
 from gofer.runtime import blocking
 from gofer.runtime.base import TimedOut
 from gofer.runtime.blocking import BlockingStream, runtime
+from servers.raw import refused_port
+from threads import beside
 
 SOON = 0.08  # seconds; longer than the first wait, so that the second one is tested too
 PATIENCE = 20.0  # seconds; never reached when all is well
@@ -66,33 +68,6 @@ def listening(family: int = socket.AF_INET, backlog: int = 5) -> Iterator[socket
         listener.bind(("127.0.0.1" if family == socket.AF_INET else "::1", 0))
         listener.listen(backlog)
         yield listener
-
-
-@contextmanager
-def in_thread(work: Callable[[], Any]) -> Iterator[None]:
-    """`work` runs beside the block, and is over when the block is; its error is raised here."""
-    errors: list[BaseException] = []
-
-    def guarded() -> None:
-        try:
-            work()
-        except BaseException as error:
-            errors.append(error)
-
-    thread = threading.Thread(target=guarded)
-    thread.start()
-    try:
-        yield
-    finally:
-        thread.join(PATIENCE)
-    if errors:
-        raise errors[0]
-
-
-def closed_port() -> int:
-    """A port of 127.0.0.1 where nobody listens."""
-    with listening() as listener:
-        return int(listener.getsockname()[1])
 
 
 @contextmanager
@@ -187,7 +162,7 @@ def test_event_wakes_all_who_wait() -> None:
     def wait() -> None:
         run(event.wait(later()))
 
-    with in_thread(wait), in_thread(wait):
+    with beside(wait), beside(wait):
         event.set()
 
 
@@ -335,7 +310,7 @@ def test_connect_takes_options() -> None:
 
 def test_refused_address_is_named(way: str) -> None:
     """A refused connection is the system's error at once, with the address in a note."""
-    port = closed_port()
+    port = refused_port()
 
     with pytest.raises(ConnectionRefusedError) as caught:
         run(runtime.connect([(socket.AF_INET, ("127.0.0.1", port))], later()))
@@ -345,11 +320,11 @@ def test_refused_address_is_named(way: str) -> None:
 
 def test_every_address_that_failed_is_named() -> None:
     """If no address answers there is a note for each, families in turns (RFC 8305, 4)."""
-    first, second = closed_port(), closed_port()
+    first, second = refused_port(), refused_port()
     addresses = [
         (socket.AF_INET, ("127.0.0.1", first)),
         (socket.AF_INET, ("127.0.0.1", second)),
-        (socket.AF_INET6, ("::1", closed_port(), 0, 0)),
+        (socket.AF_INET6, ("::1", refused_port(), 0, 0)),
     ]
 
     with pytest.raises(OSError) as caught:
@@ -369,7 +344,7 @@ def test_address_that_cannot_be_used() -> None:
     """A source address of another family fails that attempt only."""
     with listening() as listener:
         addresses = [
-            (socket.AF_INET6, ("::1", closed_port(), 0, 0)),
+            (socket.AF_INET6, ("::1", refused_port(), 0, 0)),
             (socket.AF_INET, listener.getsockname()),
         ]
         stream = run(runtime.connect(addresses, later(), source_address=("127.0.0.1", 0)))
@@ -381,7 +356,7 @@ def test_dead_address_first(way: str) -> None:
     """The next address is used when the first one is refused."""
     with listening() as listener:
         addresses = [
-            (socket.AF_INET, ("127.0.0.1", closed_port())),
+            (socket.AF_INET, ("127.0.0.1", refused_port())),
             (socket.AF_INET, listener.getsockname()),
         ]
         stream = run(runtime.connect(addresses, later()))
@@ -400,7 +375,7 @@ def test_black_hole_first(way: str) -> None:
 
 def test_black_holes_only() -> None:
     """When the deadline passes, the notes say what became of each address that was tried."""
-    port = closed_port()
+    port = refused_port()
     with black_hole() as hole, pytest.raises(TimedOut) as caught:
         run(runtime.connect([(socket.AF_INET, ("127.0.0.1", port)), hole], soon()))
 
@@ -506,7 +481,7 @@ def test_answer_after_the_first_wait(pair: Pair, limited: bool) -> None:
             time.sleep(2 * blocking.FIRST_WAIT)
             peer.sendall(b"late")
 
-    with in_thread(answer):
+    with beside(answer):
         run(stream.send(b"1", deadline))
         assert b"late" == run(stream.receive(100, deadline))
         run(stream.send(b"2", deadline))
@@ -586,7 +561,7 @@ def test_send_to_a_slow_reader(pair: Pair) -> None:
         while len(received) < len(data):
             received.extend(peer.recv(1_000_000))
 
-    with in_thread(read_slowly):
+    with beside(read_slowly):
         run(stream.send(data, later()))
 
     assert data == received
@@ -672,7 +647,7 @@ def test_abort_wakes_another_thread(pair: Pair) -> None:
         time.sleep(2 * blocking.FIRST_WAIT)
         stream.abort()
 
-    with in_thread(abort):
+    with beside(abort):
         waiting.set()
         with suppress(OSError):  # b"" or EBADF, as it happens
             assert b"" == run(stream.receive(100, later()))
@@ -713,7 +688,7 @@ def test_send_file_to_a_slow_reader(pair: Pair, tmp_path: Path) -> None:
         received.extend(receive_exactly(peer, len(data)))
 
     with (tmp_path / "file").open("rb") as file:
-        with in_thread(read_slowly):
+        with beside(read_slowly):
             offset = 0
             while offset < len(data):
                 offset += run(stream.send_file(file, offset, len(data) - offset, later()))

@@ -5,10 +5,11 @@ other threads) is tested in the file of its runtime.
 """
 
 import os
+import select
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ import pytest
 import worlds
 from gofer.runtime.base import TimedOut
 from servers.raw import black_hole, refused_port
+from threads import beside
 
 SOON = 0.08  # seconds
 PATIENCE = 20.0  # seconds; never reached when all is well
@@ -47,6 +49,13 @@ async def connected(world: Any, port: int, **options: Any) -> Any:
     return await world.connect([(socket.AF_INET, ("127.0.0.1", port))], later(), **options)
 
 
+async def until_readable(world: Any, stream: Any) -> None:
+    give_up = later()
+    while not stream.is_readable():
+        assert time.monotonic() < give_up
+        await world.sleep(0.001)
+
+
 @pytest.fixture
 def pair(world: Any) -> Iterator[Pair]:
     """A stream and its peer."""
@@ -57,28 +66,6 @@ def pair(world: Any) -> Iterator[Pair]:
     yield stream, peer
     stream.abort()
     peer.close()
-
-
-@contextmanager
-def beside(work: Callable[[], Any]) -> Iterator[None]:
-    """`work` runs in a thread beside the block; its error is raised at the end."""
-    errors: list[BaseException] = []
-
-    def guarded() -> None:
-        try:
-            work()
-        except BaseException as error:
-            errors.append(error)
-
-    thread = threading.Thread(target=guarded)
-    thread.start()
-    try:
-        yield
-    finally:
-        thread.join(PATIENCE)
-    assert not thread.is_alive()
-    if errors:
-        raise errors[0]
 
 
 # Receiving --------------------------------------------------------------------------------------
@@ -140,7 +127,7 @@ def test_more_than_is_kept(world: Any, pair: Pair) -> None:
     data = os.urandom(1024) * 8192
 
     async def main() -> bytes:
-        await world.sleep(0.05)
+        await until_readable(world, stream)
         received = bytearray()
         while piece := await stream.receive(10_000, later()):
             received += piece
@@ -251,7 +238,7 @@ def test_send_to_a_reader_that_has_spoken(world: Any, pair: Pair) -> None:
 
     async def main() -> bytes:
         peer.sendall(b"early")
-        await world.sleep(0.02)
+        await until_readable(world, stream)
         await stream.send(bytes(LARGE), later())
         while received < LARGE:
             await world.sleep(0.001)
@@ -269,7 +256,7 @@ def test_send_to_nobody_who_reads(world: Any, pair: Pair, has_spoken: bool) -> N
     async def main() -> None:
         if has_spoken:
             peer.sendall(b"early")
-            await world.sleep(0.02)
+            await until_readable(world, stream)
         await stream.send(bytes(LARGE), soon())
 
     with pytest.raises(TimedOut):
@@ -326,20 +313,14 @@ def test_readable(world: Any, pair: Pair) -> None:
     """A quiet stream is not readable; bytes make it so until received, the end for good."""
     stream, peer = pair
 
-    async def until_readable() -> None:
-        give_up = later()
-        while not stream.is_readable():
-            assert time.monotonic() < give_up
-            await world.sleep(0.001)
-
     async def main() -> None:
         assert not stream.is_readable()
         peer.sendall(b"x")
-        await until_readable()
+        await until_readable(world, stream)
         assert b"x" == await stream.receive(100, later())
         assert not stream.is_readable()
         peer.close()
-        await until_readable()
+        await until_readable(world, stream)
         assert b"" == await stream.receive(100, later())
         assert stream.is_readable()
 
@@ -352,7 +333,7 @@ def test_readable_before_anybody_has_looked(world: Any, pair: Pair) -> None:
 
     async def main() -> bool:
         peer.sendall(b"x")
-        time.sleep(0.05)  # on purpose: the loop stands still meanwhile
+        select.select([stream.fileno()], [], [], PATIENCE)  # the loop stands still meanwhile
         return stream.is_readable()  # type: ignore[no-any-return]
 
     assert world.run(main())
