@@ -22,6 +22,7 @@ _HOMES = {
     "api": ("delete", "get", "head", "options", "patch", "post", "put", "request"),
     "bulk": ("imap", "map"),
     "config": ("Timeouts",),
+    "dropin.install": ("install_as_requests", "uninstall_as_requests"),
     "dropin.models": ("PreparedRequest", "Request", "Response"),
     "exceptions": (
         "ConnectionError", "ConnectTimeout", "DeadlineExceeded", "FileModeWarning", "GoferError",
@@ -41,8 +42,8 @@ _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 # (Not by pathlib: with what it imports that is 6 ms, a seventh of a process that gets once.)
 __path__.append(os.path.join(os.path.dirname(__file__), "dropin"))
 _FACES = (
-    "adapters", "auth", "cookies", "defaults", "hooks", "models", "status_codes", "structures",
-    "utils",
+    "adapters", "as_requests", "auth", "certs", "compat", "cookies", "defaults", "help", "hooks",
+    "models", "packages", "status_codes", "structures", "utils",
 )  # fmt: skip
 _MODULES = (*_FACES, "aio", "api", "async_", "config", "exceptions", "sessions")
 

@@ -1,0 +1,1 @@
+"""Requests' `certs` module."""

@@ -1,0 +1,43 @@
+"""The module that `import requests` gives while gofer stands in for it (`install.py`).
+
+Requests' public names, each looked up in gofer when it is first used.
+"""
+
+from typing import Any
+
+import gofer
+from gofer.dropin.requests_version import (
+    __author__,
+    __author_email__,
+    __build__,
+    __cake__,
+    __copyright__,
+    __description__,
+    __license__,
+    __title__,
+    __url__,
+    __version__,
+)
+
+__all__ = (
+    "ConnectTimeout", "ConnectionError", "HTTPError", "JSONDecodeError", "PreparedRequest",
+    "ReadTimeout", "Request", "RequestException", "Response", "Session", "Timeout",
+    "TooManyRedirects", "URLRequired", "codes", "delete", "get", "head", "options", "packages",
+    "patch", "post", "put", "request", "session", "utils",
+)  # fmt: skip
+
+
+def check_compatibility(
+    urllib3_version: str, chardet_version: str | None, charset_normalizer_version: str | None
+) -> None:
+    """Nothing to check: none of them is needed."""
+
+
+def __getattr__(name: str) -> Any:
+    if name.startswith("__"):
+        raise AttributeError(f"module 'requests' has no attribute {name!r}")
+    return getattr(gofer, name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__, *dir(gofer)})
