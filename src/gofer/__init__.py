@@ -6,7 +6,7 @@
 Names are bound when they are first used (PEP 562), so that `import gofer` stays cheap.
 """
 
-import os
+import sys
 from importlib import import_module
 from typing import Any
 
@@ -38,12 +38,10 @@ _HOMES = {
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 # Requests' module names that are thin faces in dropin/: `gofer.auth`, `from gofer.auth import …`.
-# The package looks for its modules there too; this line is the one place that binds them.
-# (Not by pathlib: with what it imports that is 6 ms, a seventh of a process that gets once.)
-__path__.append(os.path.join(os.path.dirname(__file__), "dropin"))
+# This is the one place that binds them.
 _FACES = (
-    "adapters", "as_requests", "auth", "certs", "compat", "cookies", "defaults", "help", "hooks",
-    "models", "packages", "status_codes", "structures", "utils",
+    "adapters", "as_requests", "async", "auth", "certs", "compat", "cookies", "defaults", "help",
+    "hooks", "models", "packages", "status_codes", "structures", "utils",
 )  # fmt: skip
 _MODULES = (*_FACES, "aio", "api", "async_", "config", "exceptions", "sessions")
 
@@ -51,11 +49,27 @@ _MODULES = (*_FACES, "aio", "api", "async_", "config", "exceptions", "sessions")
 __all__ = sorted({*_HOME_OF, "__version__", "exceptions"} - {"map"})
 
 
+class _Faces:
+    """Finds `gofer.models` in `dropin/`: one module by two names, never two copies of it."""
+
+    @staticmethod
+    def find_spec(fullname: str, path: Any = None, target: Any = None) -> Any:  # noqa: ARG004
+        package, _, name = fullname.partition(".")
+        if package != "gofer" or name not in _FACES:
+            return None
+        from gofer.dropin.aliases import alias
+
+        return alias(fullname, f"gofer.dropin.{name}")
+
+
+sys.meta_path.append(_Faces)  # after all others: an import that succeeds costs no more
+
+
 def __getattr__(name: str) -> Any:
     home = _HOME_OF.get(name)
     if home is not None:
         value = getattr(import_module(f"gofer.{home}"), name)
-    elif name in _MODULES or name == "async":  # a keyword, but for getattr
+    elif name in _MODULES:
         value = import_module(f"gofer.{name}")
     else:
         raise AttributeError(f"module 'gofer' has no attribute {name!r}")

@@ -30,7 +30,7 @@ from gofer.stages import Send, fold
 from gofer.stages.auth import auth as auth_stage
 from gofer.stages.auth import credentials_for, from_argument
 from gofer.stages.cookies import cookies as cookies_stage
-from gofer.stages.redirects import redirects
+from gofer.stages.redirects import RULES, redirects
 from gofer.stages.retries import retries
 from gofer.state import SessionState
 from gofer.verbs import Answer, Verbs
@@ -38,7 +38,7 @@ from gofer.verbs import Answer, Verbs
 __all__ = ["Client", "failed_response"]
 
 # What a request may need that others do not; each combination has a chain of its own.
-HOOKS, VERBOSE, AUTH, ADAPTERS = 1, 2, 4, 8
+HOOKS, VERBOSE, AUTH, STEPS = 1, 2, 4, 8
 
 
 class Road:
@@ -56,7 +56,7 @@ class Client(SessionState, Verbs[Answer]):
 
     _road: "Road | None" = None  # made for the first request
     _can_await = False  # the caller's own coroutines and async iterators, in hooks and content
-    _mounted = False  # adapters stand in the place of retries and network
+    _redirect_rules = RULES
 
     def _drive(self, coroutine: Coroutine[Any, Any, Any]) -> Answer:
         """What a call gives its caller: the face's own way to get a coroutine done."""
@@ -201,8 +201,14 @@ class Client(SessionState, Verbs[Answer]):
             )  # fmt: skip
         if settings.safe_mode:
             return await self._safely(
-                settings, method, url, params, data, headers, cookies, files, auth, hooks, json
-            )
+                settings, timeout, method, url, params, data, headers, cookies, files, auth, hooks,
+                json,
+            )  # fmt: skip
+        if self._goes_by_steps():
+            return self._by_steps(
+                settings, timeout, method, url, params, data, headers, cookies, files, auth, hooks,
+                json,
+            )  # fmt: skip
         request = self._prepare(
             settings, method, url, params, data, headers, cookies, files, auth, hooks, json
         )
@@ -225,8 +231,9 @@ class Client(SessionState, Verbs[Answer]):
         prefetch: bool | None = None,
         config: Mapping[str, Any] | None = None,
         deadline: float | None = None,
+        adapter_arguments: dict[str, Any] | None = None,
     ) -> Any:
-        """`send`, as a coroutine."""
+        """`send`, as a coroutine; by an adapter if there are arguments for it."""
         if isinstance(request, Request):
             raise ValueError("You can only send PreparedRequests.")
         if not isinstance(request, PreparedRequest):
@@ -234,13 +241,17 @@ class Client(SessionState, Verbs[Answer]):
                 f"sending: got {type(request).__name__}, expected a PreparedRequest, which"
                 " prepare_request(Request(...)) makes"
             )
+        given = request.sent_headers.get("content-length")
+        if given is not None:
+            request.check_length(given)
         settings = settings_for_call(
-            self._settings_now(), self._timeout, timeout=timeout, allow_redirects=allow_redirects,
-            proxies=proxies, stream=stream, verify=verify, cert=cert, prefetch=prefetch,
-            config=config, deadline=deadline,
+            request.call_settings or self._settings_now(), self._timeout, timeout=timeout,
+            allow_redirects=allow_redirects, proxies=proxies, stream=stream, verify=verify,
+            cert=cert, prefetch=prefetch, config=config, deadline=deadline,
         )  # fmt: skip
         request.settings = settings
         request.session = self
+        request.adapter_arguments = adapter_arguments
         request.environment = read_environment() if settings.trust_env else None
         if settings.timeouts.total is not None:
             request.deadline = monotonic() + settings.timeouts.total
@@ -251,10 +262,12 @@ class Client(SessionState, Verbs[Answer]):
             await response._load()
         return response
 
-    async def _safely(self, settings: Settings, *arguments: Any) -> Any:
+    async def _safely(self, settings: Settings, timeout: Any, *arguments: Any) -> Any:
         """As a plain call, but an error comes back as a falsy response (config: safe_mode)."""
         request = None
         try:
+            if self._goes_by_steps():
+                return self._by_steps(settings, timeout, *arguments)
             request = self._prepare(settings, *arguments)
             response = await self._chain_for(request)(request)
             if settings.prefetch:
@@ -277,8 +290,8 @@ class Client(SessionState, Verbs[Answer]):
             features |= VERBOSE
         if request.auth is not None:
             features |= AUTH
-        if self._mounted:
-            features |= ADAPTERS
+        if request.adapter_arguments is not None:
+            features |= STEPS
         road = self._road or self._make_road()
         chain = road.chains.get(features)
         if chain is None:
@@ -287,7 +300,8 @@ class Client(SessionState, Verbs[Answer]):
 
     def _fold(self, features: int, network: Network) -> Send:
         """The chain of stages for requests with these features: what is off is not in it."""
-        stages: list[Any] = [redirects]
+        by_steps = features & STEPS
+        stages: list[Any] = [self._follow_by_steps if by_steps else redirects]
         if features & HOOKS:
             from gofer.stages.hooks import answer_hooks
 
@@ -299,12 +313,26 @@ class Client(SessionState, Verbs[Answer]):
             from gofer.stages.hooks import wire_hooks
 
             stages.append(wire_hooks)
-        if features & ADAPTERS:
+        if by_steps:
             return fold(stages, self._send_by_adapter)
         return fold([*stages, retries(network.runtime)], network.send)
 
+    # Requests' way, which only blocking sessions know -------------------------------------------
+
+    def _goes_by_steps(self) -> bool:
+        """True if a step that users can replace is replaced, so that each has to be called."""
+        return False
+
+    def _by_steps(self, settings: Settings, timeout: Any, *arguments: Any) -> Any:
+        """The response to a call, by Requests' steps."""
+        raise NotImplementedError
+
+    async def _follow_by_steps(self, request: Any, send: Send) -> Any:
+        """The stage in the place of `redirects`."""
+        raise NotImplementedError
+
     async def _send_by_adapter(self, request: Any) -> Any:
-        """The bottom of the chain where adapters are mounted."""
+        """What is at the bottom, in the place of retries and network."""
         raise NotImplementedError
 
     # Its life -----------------------------------------------------------------------------------

@@ -330,7 +330,7 @@ def seconds(value: Any, name: str) -> float | None:
     number = None if isinstance(value, bool) else _number(value)
     if number is None or not number > 0:
         raise ValueError(
-            f"{name} must be a number of seconds greater than 0, or None for no limit,"
+            f"{name} must be an int, float or None, in seconds and greater than 0,"
             f" not {value!r:.60}"
         )
     return number

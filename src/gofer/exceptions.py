@@ -16,6 +16,7 @@
      |   +- SSLError
      |   |   +- CertificateError       the certificate was not accepted
      |   +- RemoteProtocolError        what came is not HTTP
+     |   |   +- UncertainFraming       where the content ends is open (InvalidHeader too)
      |   |   +- FieldSectionTooLarge   a limit on heads, fields or trailers
      |   +- ConnectionLost             the peer went away before a whole head had come
      |   +- ConnectTimeout, PoolTimeout, BodyReadTimeout    (Timeout too)
@@ -82,6 +83,7 @@ __all__ = [
     "TruncatedContent",
     "TunnelRefused",
     "URLRequired",
+    "UncertainFraming",
     "UnrewindableBodyError",
     "WriteTimeout",
 ]
@@ -202,6 +204,10 @@ class CertificateError(SSLError):
 
 class RemoteProtocolError(ConnectionError):
     """The peer sent something that is not HTTP."""
+
+
+class UncertainFraming(RemoteProtocolError, InvalidHeader):
+    """Content-Length and Transfer-Encoding leave it open where the content ends."""
 
 
 class FieldSectionTooLarge(RemoteProtocolError):

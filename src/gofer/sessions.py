@@ -1,27 +1,111 @@
 """`Session`: the blocking face, with what Requests' users know a session by.
 
 Behaviour lives below (`client.py` has the road of a request); here is how its coroutines are
-driven, one `send(None)` each, and Requests' adapters. A session may be shared between threads,
-survives fork (connections are not inherited) and pickles (without connections).
+driven, one `send(None)` each, and the steps of Requests' own road that users replace: on one
+session, in a subclass, or in this class for a whole program. Where none of them is replaced, none
+of them is called. Where one is, `dropin/steps.py` goes Requests' way, step by step.
+
+A session may be shared between threads, survives fork (connections are not inherited) and pickles
+(without connections).
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator
+from operator import attrgetter
 from typing import Any
 
 from gofer.client import Client
+from gofer.config import Settings
 from gofer.dropin.models import PreparedRequest, Request, Response
 from gofer.exceptions import InvalidSchema
 from gofer.messages.url import parse
-from gofer.network.environment import read as read_environment
 from gofer.runtime.base import Runtime
 from gofer.runtime.blocking import runtime
-from gofer.stages.retries import retries
+from gofer.stages.redirects import (
+    RULES,
+    Rules,
+    drop_credentials,
+    keeps_credentials,
+    method_after,
+    redirect_target,
+    renew_authorization,
+)
 from gofer.state import SessionState
 
-__all__ = ["Session", "session"]
+__all__ = ["Session", "SessionRedirectMixin", "session"]
 
 
-class Session(Client[Response]):
+class SessionRedirectMixin:
+    """What a session decides about redirects, each by a method that can be replaced."""
+
+    max_redirects: Any
+    trust_env: Any
+
+    def send(self, request: Any, **kwargs: Any) -> Any:
+        """Send a prepared request."""
+        raise NotImplementedError
+
+    def get_redirect_target(self, resp: Any) -> str | None:
+        """Where `resp` leads, as its Location says; None if it is no redirect."""
+        target = redirect_target(resp)
+        return None if target is None else target.decode("utf-8", "replace")
+
+    def should_strip_auth(self, old_url: str, new_url: str) -> bool:
+        """True if credentials for `old_url` must not be shown to `new_url`."""
+        return not keeps_credentials(parse(old_url), parse(new_url))
+
+    def rebuild_auth(self, prepared_request: Any, response: Any) -> None:
+        """Leave the next request the credentials that may be shown where it goes."""
+        before = response.request.url
+        if before is not None and self.should_strip_auth(before, prepared_request.url):
+            drop_credentials(prepared_request)
+        renew_authorization(prepared_request)
+
+    def rebuild_method(self, prepared_request: Any, response: Any) -> None:
+        """Give the next request the method that `response` asks for."""
+        settings = prepared_request.settings
+        prepared_request.method = method_after(
+            response.status_code, prepared_request.method, settings
+        )
+
+    def rebuild_proxies(self, prepared_request: Any, proxies: Any) -> dict[str, Any]:
+        """The proxies for where the next request goes, by `proxies` and the environment.
+
+        Proxy-Authorization is set anew, for a plain http request only: in a tunnel the origin
+        would see it.
+        """
+        from gofer.dropin import steps
+
+        return steps.rebuild_proxies(prepared_request, proxies, self.trust_env)
+
+    def resolve_redirects(
+        self,
+        resp: Any,
+        req: Any,
+        stream: bool = False,
+        timeout: Any = None,
+        verify: Any = True,
+        cert: Any = None,
+        proxies: Any = None,
+        yield_requests: bool = False,
+        **adapter_kwargs: Any,
+    ) -> Iterator[Any]:
+        """Follow the redirects of `resp`, the response to `req`: each response on the way.
+
+        Args:
+            yield_requests: only the next request, which is not sent.
+
+        Raises:
+            TooManyRedirects: more than `max_redirects`.
+        """
+        from gofer.dropin import steps
+
+        return steps.resolve_redirects(
+            self, resp, req, yield_requests=yield_requests, stream=stream, timeout=timeout,
+            verify=verify, cert=cert, proxies=proxies, **adapter_kwargs,
+        )  # fmt: skip
+
+
+class Session(SessionRedirectMixin, Client[Response]):
     __doc__ = SessionState.__doc__
 
     _runtime: Runtime = runtime
@@ -49,57 +133,38 @@ class Session(Client[Response]):
         A session can be used again after that.
         """
         super().close()
-        if self._mounted:
+        if self._adapters is not None:
             for adapter in self._adapters.values():
                 adapter.close()
 
     # As in Requests -----------------------------------------------------------------------------
 
+    def send(self, request: Any, **kwargs: Any) -> Response:
+        """Send a `PreparedRequest`; options: stream, prefetch, timeout, verify, cert, proxies,
+        allow_redirects, config, deadline; any others are for the adapter.
+
+        Raises:
+            ValueError: it is a `Request`, which has to be prepared first.
+        """
+        if not self._goes_by_steps():
+            return self._drive(self._send(request, **kwargs))  # type: ignore[no-any-return]
+        from gofer.dropin import steps
+
+        return self._drive(steps.send(self, request, **kwargs))  # type: ignore[no-any-return]
+
     def prepare_request(self, request: Request) -> PreparedRequest:
         """A `PreparedRequest` of `request` merged over this session, to look at or to change."""
-        settings = self._settings_now()
-        arguments = request.as_arguments()
-        prepared = self._prepare(settings, **{**arguments, "cookies": None})
-        prepared.headers  # noqa: B018  (its own from here on)
-        if not prepared.has_field("cookie"):
-            prepared.prepare_cookies(self._cookies_with(request.cookies))
-            prepared.cookie_overrides = request.cookies
-        auth = prepared.auth
-        if auth is not None:
-            prepared.auth = None
-            prepared.prepare_auth(auth)
-        return prepared
+        from gofer.dropin import steps
 
-    def _cookies_with(self, cookies: Any) -> Any:
-        from gofer.dropin.cookies import RequestsCookieJar, cookiejar_from_dict, merge_cookies
-
-        jar = merge_cookies(RequestsCookieJar(), self.cookies)
-        if cookies is not None:
-            if isinstance(cookies, Mapping) and not hasattr(cookies, "add_cookie_header"):
-                cookies = cookiejar_from_dict(dict(cookies))
-            jar = merge_cookies(jar, cookies)
-        return jar
+        return steps.prepare_request(self, request)
 
     def merge_environment_settings(
         self, url: Any, proxies: Any, stream: Any, verify: Any, cert: Any
     ) -> dict[str, Any]:
         """What a call to `url` would use for proxies, stream, verify and cert."""
-        settings = self._settings_now()
-        merged = dict(self._proxies)
-        merged.update(proxies or {})
-        if self.trust_env:
-            environment = read_environment()
-            target = parse(url)
-            if not environment.bypasses_proxies(target.host, target.port):
-                merged = {**environment.proxies, **merged}
-            if verify is None and settings.verify is True:
-                verify = environment.ca_bundle
-        return {
-            "proxies": merged,
-            "stream": self.stream if stream is None else stream,
-            "verify": self._verify if verify is None else verify,
-            "cert": self._cert if cert is None else cert,
-        }
+        from gofer.dropin import steps
+
+        return steps.merge_environment_settings(self, url, proxies, stream, verify, cert)
 
     # Adapters -----------------------------------------------------------------------------------
 
@@ -111,7 +176,7 @@ class Session(Client[Response]):
 
             from gofer.dropin.adapters import HTTPAdapter
 
-            self._adapters = OrderedDict(
+            self.adapters = OrderedDict(
                 (prefix, HTTPAdapter._default_of(self)) for prefix in ("https://", "http://")
             )
         return self._adapters
@@ -119,7 +184,7 @@ class Session(Client[Response]):
     @adapters.setter
     def adapters(self, value: Any) -> None:
         self._adapters = value
-        self._mounted = True
+        self._has_steps = True  # whoever looks at an adapter may change it
 
     def mount(self, prefix: str, adapter: Any) -> None:
         """Send requests whose URL starts with `prefix` by `adapter`; the longest prefix wins."""
@@ -127,7 +192,6 @@ class Session(Client[Response]):
         adapters[prefix] = adapter
         for key in [key for key in adapters if len(key) < len(prefix)]:
             adapters[key] = adapters.pop(key)
-        self._mounted = True
 
     def get_adapter(self, url: str) -> Any:
         """The adapter for `url`.
@@ -141,28 +205,49 @@ class Session(Client[Response]):
                 return adapter
         raise InvalidSchema(f"No connection adapters were found for {url!r}")
 
-    async def _send_by_adapter(self, request: Any) -> Any:
-        """The bottom of the chain where adapters are mounted."""
-        from gofer.dropin.adapters import HTTPAdapter
+    # Steps that somebody replaced ---------------------------------------------------------------
 
-        adapter = self.get_adapter(request.url)
-        if type(adapter) is HTTPAdapter and adapter.is_default:
-            return await retries(self.network.runtime)(request, self.network.send)
-        settings = request.settings
-        timeouts = settings.timeouts
-        response = adapter.send(
-            request,
-            stream=True,
-            timeout=timeouts,
-            verify=settings.verify,
-            cert=settings.cert,
-            proxies=settings.proxies,
+    _has_steps = False  # one of this session's own is replaced, or adapters are looked at
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        super().__setattr__(name, value)
+        if name in STEPS:
+            super().__setattr__("_has_steps", True)
+
+    def _goes_by_steps(self) -> bool:
+        return (
+            self._has_steps
+            or _steps_of(type(self)) != _OUR_STEPS
+            or (len(watches) > 0 and any(is_replaced() for is_replaced in watches))
         )
-        response.request = response.request or request
-        return response
+
+    def _by_steps(self, settings: Settings, timeout: Any, *arguments: Any) -> Any:
+        from gofer.dropin import steps
+
+        return steps.request(self, settings, timeout, *arguments)
+
+    async def _follow_by_steps(self, request: Any, send: Any) -> Any:
+        from gofer.dropin import steps
+
+        return await steps.follow(self, request, send)
+
+    async def _send_by_adapter(self, request: Any) -> Any:
+        from gofer.dropin import steps
+
+        return await steps.send_by_adapter(self, request)
+
+    @property
+    def _redirect_rules(self) -> Rules:  # type: ignore[override]
+        if not self._has_steps and _decisions_of(type(self)) == _OUR_DECISIONS:
+            return RULES
+        from gofer.dropin import steps
+
+        return steps.rules_of(self)
+
+    # Its life -----------------------------------------------------------------------------------
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**super().__getstate__(), "adapters": self._adapters if self._mounted else None}
+        return {**super().__getstate__(), "adapters": self._adapters}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         adapters = state.pop("adapters")
@@ -174,3 +259,35 @@ class Session(Client[Response]):
 def session(*args: Any, **kwargs: Any) -> Session:
     """Exactly `Session(...)`, by its name of 2012."""
     return Session(*args, **kwargs)
+
+
+# What is looked at before each request, and what only when a redirect comes.
+_STEPS = (
+    "get_adapter", "get_redirect_target", "merge_environment_settings", "prepare_request",
+    "resolve_redirects", "send",
+)  # fmt: skip
+_DECISIONS = ("rebuild_auth", "rebuild_method", "rebuild_proxies", "should_strip_auth")
+STEPS = frozenset((*_STEPS, *_DECISIONS))
+
+_steps_of = attrgetter(*_STEPS)
+_decisions_of = attrgetter(*_DECISIONS)
+_OUR_STEPS = _steps_of(Session)
+_OUR_DECISIONS = _decisions_of(Session)
+
+# What is outside of this class and may be patched too: each says whether it is. The `adapters`
+# module adds its own once it is there, for nobody can have patched its class before.
+watches: list[Callable[[], bool]] = []
+
+
+def __getattr__(name: str) -> Any:
+    """`get_netrc_auth`, which tests of programs patch here."""
+    if name != "get_netrc_auth":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from gofer.dropin.utils import get_netrc_auth
+
+    def is_patched() -> bool:
+        return globals().get(name, get_netrc_auth) is not get_netrc_auth
+
+    if not any(watch.__name__ == is_patched.__name__ for watch in watches):
+        watches.append(is_patched)
+    return get_netrc_auth

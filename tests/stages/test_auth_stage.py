@@ -146,13 +146,15 @@ def environment(tmp_path: Path) -> Any:
 
 
 def test_netrc_is_asked_last(environment: Any) -> None:
-    """The URL wins over netrc, which needs an environment that is trusted."""
+    """The URL wins over netrc, if it has a password; the environment has to be trusted."""
     one, two = parse("http://one.example/"), parse("http://two.example/")
-    named = parse("http://x:@one.example/")
+    named, half_named = parse("http://x:y@one.example/"), parse("http://x:@one.example/")
 
     assert HTTPBasicAuth("u", "p") == credentials_for(one, environment, 0.0)
     assert HTTPBasicAuth("d", "p") == credentials_for(two, environment, 0.0)
-    assert HTTPBasicAuth("x", "") == credentials_for(named, environment, 0.0)
+    assert HTTPBasicAuth("x", "y") == credentials_for(named, environment, 0.0)
+    assert HTTPBasicAuth("u", "p") == credentials_for(half_named, environment, 0.0)
+    assert HTTPBasicAuth("x", "") == credentials_for(half_named, None, 0.0)
     assert None is credentials_for(one, None, 0.0)
 
 

@@ -1,7 +1,7 @@
 """`python -m gofer.as_requests program.py ...`: run an unchanged program on gofer.
 
-    python -m gofer.as_requests program.py arguments ...
-    python -m gofer.as_requests -m module arguments ...
+python -m gofer.as_requests program.py arguments ...
+python -m gofer.as_requests -m module arguments ...
 """
 
 import runpy
@@ -23,7 +23,7 @@ def main(arguments: list[str]) -> int:
     is_module = arguments[:1] == ["-m"]
     rest = arguments[1:] if is_module else arguments
     if not rest or rest[0].startswith("-"):
-        print(USAGE, file=sys.stderr)
+        sys.stderr.write(f"{USAGE}\n")
         return 2
     install_as_requests()
     sys.argv = rest

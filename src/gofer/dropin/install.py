@@ -6,17 +6,14 @@ Nothing of this happens by itself, and no file named requests is ever installed:
     requests            a face of its own: today's names, and a version programs can compare
     requests.adapters   gofer.adapters, and so on: the very same modules
 
-State: the finder, and the package defaults as they were before.
+State: the finder, and in `_defaults_before` the package defaults as they were.
 """
 
 import sys
-from importlib import import_module
-from importlib.abc import Loader, MetaPathFinder
-from importlib.machinery import ModuleSpec
-from types import ModuleType
 from typing import Any
 
 from gofer.config import defaults
+from gofer.dropin.aliases import alias
 
 __all__ = ["install_as_requests", "uninstall_as_requests"]
 
@@ -38,7 +35,7 @@ REQUESTS_DEFAULTS: dict[str, Any] = {
 # Those that say something else under the name of requests than under gofer's.
 _FACES = {"": "gofer.dropin.requests_face", "__version__": "gofer.dropin.requests_version"}
 
-_installed: "_Finder | None" = None
+_defaults_before: dict[str, Any] | None = None  # while it is installed
 
 
 def install_as_requests() -> None:
@@ -50,8 +47,8 @@ def install_as_requests() -> None:
         ImportError: the real Requests has been imported before: what holds it would go on using
             it. Call this at the top of the program, before anything imports requests.
     """
-    global _installed
-    if _installed is not None:
+    global _defaults_before
+    if _defaults_before is not None:
         return
     if "requests" in sys.modules:
         raise ImportError(
@@ -60,8 +57,9 @@ def install_as_requests() -> None:
             " did would keep it; expected the call at the top of the program, or"
             " `python -m gofer.as_requests program.py`"
         )
-    _installed = _Finder()
-    sys.meta_path.insert(0, _installed)
+    _defaults_before = {name: dict.get(defaults, name) for name in REQUESTS_DEFAULTS}
+    defaults.update(REQUESTS_DEFAULTS)
+    sys.meta_path.insert(0, _Finder)  # before a real one is found
 
 
 def uninstall_as_requests() -> None:
@@ -69,43 +67,22 @@ def uninstall_as_requests() -> None:
 
     Whoever imported requests in between keeps gofer.
     """
-    global _installed
-    if _installed is None:
+    global _defaults_before
+    if _defaults_before is None:
         return
-    sys.meta_path.remove(_installed)
-    _installed.restore_defaults()
+    sys.meta_path.remove(_Finder)
+    defaults.update(_defaults_before)
     for name in [name for name in sys.modules if name.partition(".")[0] == "requests"]:
         del sys.modules[name]
-    _installed = None
+    _defaults_before = None
 
 
-class _Finder(MetaPathFinder, Loader):
-    """Finds `requests` and the modules below it, and loads gofer's of the same name."""
+class _Finder:
+    """Finds Requests' modules, which are gofer's of the same name."""
 
-    def __init__(self) -> None:
-        self._before = {name: dict.get(defaults, name) for name in REQUESTS_DEFAULTS}
-        self._own_specs: dict[str, Any] = {}
-        defaults.update(REQUESTS_DEFAULTS)
-
-    def restore_defaults(self) -> None:
-        """Put the package defaults back."""
-        defaults.update(self._before)
-
-    def find_spec(self, fullname: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
-        """The spec of a module that is ours to answer for; None otherwise."""
+    @staticmethod
+    def find_spec(fullname: str, path: Any = None, target: Any = None) -> Any:  # noqa: ARG004
         package, _, name = fullname.partition(".")
         if package != "requests" or (name and name.partition(".")[0] not in MODULES):
             return None
-        return ModuleSpec(fullname, self, is_package=not name or name == "packages")
-
-    def create_module(self, spec: ModuleSpec) -> ModuleType:
-        """The very module of gofer's, not a copy: what is patched in one is patched in both."""
-        name = spec.name.removeprefix("requests").removeprefix(".")
-        module = import_module(f"gofer.{name}" if name not in _FACES else _FACES[name])
-        self._own_specs[spec.name] = module.__spec__
-        return module
-
-    def exec_module(self, module: ModuleType) -> None:
-        """It has run already; the import system has only given it another spec, which goes."""
-        assert module.__spec__ is not None
-        module.__spec__ = self._own_specs.pop(module.__spec__.name)
+        return alias(fullname, _FACES.get(name, f"gofer.{name}"))

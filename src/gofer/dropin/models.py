@@ -4,6 +4,7 @@ The messages themselves live in `gofer.messages`; here stands what Requests' use
 that reaches up into auth, cookies and sessions.
 """
 
+from collections.abc import Iterator
 from typing import Any
 
 from gofer.exceptions import InvalidMethod
@@ -11,7 +12,7 @@ from gofer.messages import request as messages_request
 from gofer.messages import response as messages_response
 from gofer.messages.fields import Headers, given_fields
 from gofer.messages.request import WithHooks, check_hooks, default_hooks
-from gofer.messages.url import URL, parse, with_params
+from gofer.messages.url import parse, with_params
 from gofer.protocols.http1_request import check_content_length
 from gofer.stages.auth import NoAuth, from_argument
 
@@ -41,6 +42,16 @@ class Response(messages_response.Response):
     def cookies(self, value: Any) -> None:
         self.__dict__["_cookies"] = value
 
+    def _iterate_raw(self, chunk_size: int | None) -> Iterator[bytes]:
+        try:
+            yield from super()._iterate_raw(chunk_size)
+        except Exception as error:
+            from gofer.dropin.urllib3_pools import error_from, is_theirs
+
+            if not is_theirs(error):
+                raise
+            raise error_from(error, self.request, is_reading=True) from error
+
 
 class PreparedRequest(messages_request.PreparedRequest):
     __doc__ = messages_request.PreparedRequest.__doc__
@@ -67,7 +78,7 @@ class PreparedRequest(messages_request.PreparedRequest):
         self.prepare_cookies(cookies)
         given = self.headers.get("Content-Length")
         self.prepare_body(data, files, json)
-        if given is not None:
+        if given is not None and self.body is not None:  # otherwise it is looked at when sent
             self.check_length(given)
         self.prepare_auth(auth, url)
         self.prepare_hooks(hooks)
@@ -85,8 +96,7 @@ class PreparedRequest(messages_request.PreparedRequest):
         self.method = method.upper()
 
     def prepare_url(self, url: Any, params: Any = None, *, requote: bool = True) -> None:
-        parsed = url if isinstance(url, URL) else parse(url, requote=requote)
-        self._url = with_params(parsed, params) if params else parsed
+        self._url = self._parsed(url, requote=requote, params=params)
 
     def prepare_headers(self, headers: Any) -> None:
         prepared = Headers()

@@ -6,25 +6,16 @@ Requests' public names, each looked up in gofer when it is first used.
 from typing import Any
 
 import gofer
-from gofer.dropin.requests_version import (
-    __author__,
-    __author_email__,
-    __build__,
-    __cake__,
-    __copyright__,
-    __description__,
-    __license__,
-    __title__,
-    __url__,
-    __version__,
-)
+from gofer.dropin import requests_version
 
-__all__ = (
+__all__ = (  # noqa: F822
     "ConnectTimeout", "ConnectionError", "HTTPError", "JSONDecodeError", "PreparedRequest",
     "ReadTimeout", "Request", "RequestException", "Response", "Session", "Timeout",
     "TooManyRedirects", "URLRequired", "codes", "delete", "get", "head", "options", "packages",
     "patch", "post", "put", "request", "session", "utils",
 )  # fmt: skip
+
+__path__: list[str] = []  # a package, whose modules `install.py` finds
 
 
 def check_compatibility(
@@ -35,7 +26,7 @@ def check_compatibility(
 
 def __getattr__(name: str) -> Any:
     if name.startswith("__"):
-        raise AttributeError(f"module 'requests' has no attribute {name!r}")
+        return getattr(requests_version, name)
     return getattr(gofer, name)
 
 

@@ -1,13 +1,18 @@
 """Requests' `utils` module: the functions its users import, those of 2012 included."""
 
 import re
+from time import monotonic
 from typing import Any
 
 from gofer.dropin.cookies import cookiejar_from_dict
+from gofer.exceptions import RequestException
 from gofer.messages.content import length as super_len
 from gofer.messages.media import encoding_from_headers as get_encoding_from_headers
 from gofer.messages.quoting import requote as requote_uri
 from gofer.messages.quoting import unquote_unreserved
+from gofer.messages.url import parse
+from gofer.network.environment import read as read_environment
+from gofer.stages.auth.netrc import lookup
 
 __all__ = [
     "add_dict_to_cookiejar",
@@ -16,6 +21,7 @@ __all__ = [
     "dict_from_cookiejar",
     "get_encoding_from_headers",
     "get_encodings_from_content",
+    "get_netrc_auth",
     "get_unicode_from_response",
     "requote_uri",
     "super_len",
@@ -42,6 +48,20 @@ def add_dict_to_cookiejar(cj: Any, cookie_dict: dict[str, Any]) -> Any:
 def get_encodings_from_content(content: str) -> list[str]:
     """The charsets that a text in HTML or XML says it is in."""
     return [found for pattern in _DECLARED_CHARSETS for found in pattern.findall(content)]
+
+
+def get_netrc_auth(url: Any, raise_errors: bool = False) -> tuple[str, str] | None:
+    """User name and password that netrc has for the host of `url`; None if it has none.
+
+    Args:
+        raise_errors: of no effect: a file that cannot be read holds nothing.
+    """
+    del raise_errors
+    try:
+        host = parse(url).host
+    except RequestException:
+        return None
+    return lookup(host, read_environment().netrc, monotonic())
 
 
 def get_unicode_from_response(r: Any) -> str | bytes:

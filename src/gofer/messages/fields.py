@@ -184,12 +184,18 @@ class Headers(MutableMapping[str, Any]):
         headers._section = section
         return headers
 
-    def get_all(self, name: str) -> list[Any]:
-        """The values of every field line called `name`; [] if there is none."""
+    def get_all(self, name: str, failobj: Any = ()) -> Any:
+        """The values of every field line called `name`; a list.
+
+        Args:
+            failobj: in its place if there is none, as `email.message.Message` has it.
+        """
         if self._section is not None:
-            return list(self._section.get_all(name))
-        found = self._store.get(name.lower())
-        return [] if found is None else [found[1]]
+            values: list[Any] = self._section.get_all(name)
+        else:
+            found = self._store.get(name.lower())
+            values = [] if found is None else [found[1]]
+        return values if values or failobj == () else failobj
 
     def _lower(self, name: Any) -> str:
         if isinstance(name, bytes):

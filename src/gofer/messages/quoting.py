@@ -64,9 +64,9 @@ def requote(text: str) -> str:
         InvalidURL: if `text` is not Unicode.
     """
     try:
-        return _escape(unquote_unreserved(text), _NOT_IN_URI)
+        return escape(unquote_unreserved(text), _NOT_IN_URI)
     except InvalidURL:
-        return _escape(text, _NOT_IN_URI_NOR_PERCENT)
+        return escape(text, _NOT_IN_URI_NOR_PERCENT)
 
 
 def unquote_unreserved(text: str) -> str:
@@ -100,7 +100,7 @@ def quoted(text: str, illegal: str) -> str:
             text = text.replace("%", "%25")  # somebody's "100%": Requests takes all for data
         else:
             text = re.sub(ESCAPE, _normal_escape, text)
-    return _escape(text, illegal)
+    return escape(text, illegal)
 
 
 def _normal_escape(match: re.Match[str]) -> str:
@@ -108,7 +108,8 @@ def _normal_escape(match: re.Match[str]) -> str:
     return UNRESERVED_ESCAPES.get(escape, escape)
 
 
-def _escape(text: str, illegal: str) -> str:
+def escape(text: str, illegal: str) -> str:
+    """`text` with what is `illegal` escaped as UTF-8; escapes in it stay as they are."""
     try:
         return re.sub(illegal, _escaped, text)
     except UnicodeEncodeError as error:

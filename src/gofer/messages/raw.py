@@ -109,8 +109,8 @@ class RawContent:
         """The next piece; whether it is decoded is decided by the first read."""
         if self._reading is None:
             response = self._response
-            if response._content_consumed and response._content is False:
-                return b""  # handed out or closed
+            if response._content_consumed or response._is_closed:
+                return b""  # it was read, handed out or let go of
             self._reading = response._begin_reading(decode=decode or self.decode_content)
             if self._reading is None:
                 return b""

@@ -5,13 +5,14 @@ somebody touches `headers`, so a request that needs nothing of its own copies no
 prepared in Requests' steps stands in `gofer.dropin.models`; how it is written, in the network.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from gofer.exceptions import URLRequired
+from gofer.exceptions import InvalidSchema, URLRequired
 from gofer.messages.fields import EncodedFields, Headers
 from gofer.messages.response import Response
-from gofer.messages.url import URL, parse
+from gofer.messages.url import URL, parse, with_params
 
 if TYPE_CHECKING:
     from gofer.config import Settings
@@ -21,6 +22,7 @@ __all__ = ["HOOKS", "PreparedRequest", "WithHooks", "check_hooks", "default_hook
 HOOKS = ("args", "pre_request", "pre_send", "post_request", "response")
 
 _NO_HEADERS = Headers()
+_HAS_SCHEME = re.compile(r"\s*[A-Za-z][A-Za-z0-9+.\-]*:").match
 
 
 def default_hooks() -> dict[str, list[Callable[..., Any]]]:
@@ -116,6 +118,8 @@ class PreparedRequest(WithHooks):
     cookie_overrides: Any = None  # the call's `cookies`, for its first origin only
     stage_fields: frozenset[str] = frozenset()  # lower-case names of fields a stage has set
     redirect_history: Any = None  # the responses that led here, until they are on the answer
+    adapter_arguments: Any = None  # dict: goes by an adapter, which is given them
+    call_settings: Any = None  # what the call said, for a `send` that is given only a part of it
     fresh_connection = False  # do not use a kept one: the last turned out to be dead
     _url: URL | None = None
     _headers: Headers | None = None
@@ -132,7 +136,21 @@ class PreparedRequest(WithHooks):
 
     @url.setter
     def url(self, value: Any) -> None:
-        self._url = None if value is None else parse(value, requote=False)
+        self._url = None if value is None else self._parsed(value, requote=False)
+
+    @staticmethod
+    def _parsed(url: Any, *, requote: bool = True, params: Any = None) -> URL:
+        """`url` read, with `params`; one of another scheme too: there may be an adapter for it."""
+        try:
+            parsed = url if isinstance(url, URL) else parse(url, requote=requote)
+        except InvalidSchema:
+            text = str(url, "utf-8") if isinstance(url, bytes) else str(url)
+            if not _HAS_SCHEME(text):
+                raise
+            from gofer.messages.foreign_url import foreign
+
+            return foreign(text.lstrip(), params)
+        return with_params(parsed, params) if params else parsed
 
     @property
     def url_parsed(self) -> URL:
@@ -266,7 +284,8 @@ class PreparedRequest(WithHooks):
     def __getstate__(self) -> dict[str, Any]:
         state = dict(self.__dict__)
         # What belongs to this process or to the call that is over.
-        for name in ("session", "settings", "response", "environment", "deadline"):
+        for name in ("session", "settings", "call_settings", "adapter_arguments", "response",
+                     "environment", "deadline"):  # fmt: skip
             state.pop(name, None)
         if self.sent and getattr(self.auth, "flow", None) is None:
             state.pop("auth", None)  # has done its work; may be a lambda

@@ -80,6 +80,7 @@ class Response:
     _elapsed_delta: "timedelta | None" = None
     _content: Any = False  # False: not read; None: nothing to read
     _content_consumed = False
+    _is_closed = False  # with its content unread
     _source: Source | None = None
     _elapsed: float = 0.0
     _next: Any = None
@@ -239,7 +240,7 @@ class Response:
             self._finish(self._received)
         elif self._source is not None and not self._content_consumed:
             self._source.run(self._load())
-        elif self._content_consumed:
+        elif self._content_consumed or self._is_closed:
             raise RuntimeError("The content for this response was already consumed")
         elif self.status_code in (0, None) or self._raw is None:
             self._content = None
@@ -290,7 +291,7 @@ class Response:
             raise
 
     def _refuse_if_handed_out(self) -> None:
-        if self._content_consumed and self._content is False:
+        if (self._content_consumed or self._is_closed) and self._content is False:
             raise StreamConsumedError("the content was already handed out by iteration")
 
     def iter_content(
@@ -485,8 +486,7 @@ class Response:
         source = self._source
         if source is not None:
             source.abort()
-            if self._content is False:
-                self._content_consumed = True
+            self._is_closed = True
             self._source = None
         elif self._raw is not None and hasattr(self._raw, "close"):
             self._raw.close()

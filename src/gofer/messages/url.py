@@ -55,7 +55,7 @@ _NOT_VISIBLE = r"[^!-~]"
 _CREDENTIALS = rf"({_SCHEME}://)[^/?#@\\]*+@([^@?#]*+)[^@]*+"
 
 
-class _Authority:
+class Authority:
     """An authority under its scheme, with all that URLs at the same place have in common."""
 
     __slots__ = ("host", "host_field", "origin", "port", "prefix", "scheme", "text", "userinfo")
@@ -81,9 +81,20 @@ class _Authority:
         self.host_field = (sent + suffix).encode("ascii")
         self.prefix = f"{scheme}://{login}{shown}{written}"
 
+    @classmethod
+    def foreign(cls, scheme: str, text: str | None) -> "Authority":
+        """That of a URI of another scheme, as it was written; None if it has none."""
+        place = cls.__new__(cls)
+        place.scheme, place.userinfo, place.port = scheme, None, 0
+        place.host = place.text = text or ""
+        place.origin = (scheme, place.host, 0)
+        place.host_field = b""
+        place.prefix = f"{scheme}:" if text is None else f"{scheme}://{text}"
+        return place
+
 
 class _Parts:
-    """What a URL holds, while it is being put together. See `_url`."""
+    """What a URL holds, while it is being put together. See `url_of`."""
 
     __slots__ = (
         "_place",
@@ -113,7 +124,7 @@ class _Parts:
     host_field: bytes
     target: bytes
     href: str
-    _place: _Authority
+    _place: Authority
 
 
 class URL(_Parts):
@@ -193,7 +204,7 @@ class URL(_Parts):
         return _restored, (self.scheme, authority, self.path, self.query, self.fragment)
 
 
-def _url(place: _Authority, path: str, query: str | None, fragment: str | None) -> URL:
+def url_of(place: Authority, path: str, query: str | None, fragment: str | None) -> URL:
     """The URL of parts that are quoted already.
 
     It is filled in as `_Parts` and only then becomes a `URL`, which refuses changes:
@@ -224,7 +235,7 @@ def _restored(
     scheme: str, authority: str, path: str, query: str | None, fragment: str | None
 ) -> URL:
     """What a pickle or a copy of a URL is made of again."""
-    return _url(_place(scheme, authority), path, query, fragment)
+    return url_of(_place(scheme, authority), path, query, fragment)
 
 
 # Making URLs ----------------------------------------------------------------------------------
@@ -271,7 +282,7 @@ def _parse(text: str, requote: bool = True) -> URL:
             query = query and normal_query(query)
         elif re.search(_NOT_VISIBLE, path) or (query and re.search(_NOT_VISIBLE, query)):
             raise InvalidURL("a space, control or non-ASCII character, and encode_uri is off")
-        return _url(place, path or "/", query, fragment and normal_query(fragment))
+        return url_of(place, path or "/", query, fragment and normal_query(fragment))
     except RequestException as error:
         raise type(error)(f"invalid URL {_shown(text)!r}: {error}") from error.__cause__
 
@@ -322,7 +333,7 @@ def _resolve(base: URL, reference: str) -> URL:
     elif not path.startswith("/"):
         path = base.path[: base.path.rindex("/") + 1] + path
 
-    return _url(
+    return url_of(
         place,
         normal_path(path) or "/",
         query and normal_query(query),
@@ -345,7 +356,7 @@ def with_params(url: URL, params: object) -> URL:
     # Quoted here, so that "#" in ready text cannot end the query.
     added = normal_query(encoded)
     query = f"{url.query}&{added}" if url.query else added
-    return _url(url._place, url.path, query, url.fragment)
+    return url_of(url._place, url.path, query, url.fragment)
 
 
 def same_origin(a: URL, b: URL) -> bool:
@@ -419,14 +430,14 @@ def _no_scheme(text: str) -> RequestException:
     return MissingSchema(f"no scheme given{hint}")
 
 
-def _place(scheme: str, text: str) -> _Authority:
+def _place(scheme: str, text: str) -> Authority:
     # Userinfo has no limit, and a Location can bring 64 KiB of it.
     if len(text) > MAX_CACHED:
         return _parse_authority(scheme, text)
     return _parse_authority_cached(scheme, text)
 
 
-def _parse_authority(scheme: str, text: str) -> _Authority:
+def _parse_authority(scheme: str, text: str) -> Authority:
     if _NEVER_IN_AUTHORITY.search(text):
         raise InvalidURL("a control character, space or backslash in the authority")
     match = _AUTHORITY.fullmatch(text)
@@ -440,7 +451,7 @@ def _parse_authority(scheme: str, text: str) -> _Authority:
     else:
         host = host_to_ascii(host)
     userinfo = quoted(userinfo, NOT_IN_USERINFO) if userinfo else None
-    return _Authority(scheme, userinfo, host, _port(port))
+    return Authority(scheme, userinfo, host, _port(port))
 
 
 _parse_authority_cached = lru_cache(maxsize=1024)(_parse_authority)

@@ -13,7 +13,7 @@ from collections.abc import Hashable, Mapping
 from typing import Any, Protocol
 
 from gofer.exceptions import InvalidProxyURL, InvalidSchema, InvalidURL, MissingSchema
-from gofer.messages.url import URL, parse
+from gofer.messages.url import DEFAULT_PORTS, URL, parse
 from gofer.network.environment import Environment, NoProxy
 
 __all__ = ["Proxy", "Route", "Router", "Settings", "choose", "choose_proxy", "proxy_headers"]
@@ -145,6 +145,7 @@ class Route:
 
     Args:
         default_trust: what decides whom `verify=True` trusts; part of the key only.
+        server_name: the name in TLS where it is not the origin's host.
     """
 
     __slots__ = (
@@ -176,6 +177,7 @@ class Route:
         alpn: tuple[str, ...] = HTTP_1_1,
         unix_path: str | None = None,
         source_address: tuple[str, int] | None = None,
+        server_name: str | None = None,
     ) -> None:
         self.scheme, self.host, self.port = origin
         self.proxy = proxy
@@ -187,7 +189,7 @@ class Route:
         self.is_tls = self.scheme == "https"
         self.is_tunnel = proxy is not None and self.is_tls
         self.is_forwarding = proxy is not None and not self.is_tls
-        self.server_hostname = server_hostname(self.host)
+        self.server_hostname = server_hostname(self.host) if server_name is None else server_name
 
         self.key: Hashable = (
             None if self.is_forwarding else origin,
@@ -195,6 +197,7 @@ class Route:
             self._tls_key(default_trust),
             unix_path,
             source_address,
+            server_name,
         )
         self._hash = hash(self.key)
 
@@ -279,6 +282,7 @@ def choose(
     environment: Environment | None,
     *,
     alpn: tuple[str, ...] = HTTP_1_1,
+    server_name: str | None = None,
 ) -> Route:
     """The route for `url`.
 
@@ -292,6 +296,8 @@ def choose(
         InvalidSchema, InvalidProxyURL: the proxy cannot be used.
         OSError: a certificate file that is not there.
     """
+    if url.scheme not in DEFAULT_PORTS:
+        raise InvalidSchema(f"No connection adapters were found for {url.href[:40]!r}")
     unix_path = settings.unix_socket
     proxy = None
     if unix_path is None:
@@ -313,6 +319,7 @@ def choose(
         alpn=alpn,
         unix_path=unix_path,
         source_address=_source_address(settings.source_address),
+        server_name=server_name,
     )
 
 
@@ -334,11 +341,18 @@ class Router:
     is replaced as a whole.
     """
 
-    __slots__ = ("_alpn", "_memory", "_settings")
+    __slots__ = ("_alpn", "_memory", "_server_name", "_settings")
 
-    def __init__(self, settings: Settings, *, alpn: tuple[str, ...] = HTTP_1_1) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        alpn: tuple[str, ...] = HTTP_1_1,
+        server_name: str | None = None,
+    ) -> None:
         self._settings = settings
         self._alpn = alpn
+        self._server_name = server_name
         self._memory: _Memory | None = None
 
     def route(self, url: URL, environment: Environment | None) -> Route:
@@ -361,7 +375,9 @@ class Router:
         routes = memory.routes
         route = routes.get(url.origin)
         if route is None:
-            route = choose(url, settings, environment, alpn=self._alpn)
+            route = choose(
+                url, settings, environment, alpn=self._alpn, server_name=self._server_name
+            )
             if len(routes) >= MAX_ROUTES:
                 routes.clear()
             routes[url.origin] = route

@@ -20,7 +20,7 @@ from typing import Any
 from gofer.exceptions import CertificateError, ConnectionLost, RequestException, SSLError
 from gofer.runtime.base import Stream, TimedOut
 
-__all__ = ["TLSStream", "context_for", "explain", "identity"]
+__all__ = ["TLSStream", "context_for", "explain", "identity", "new_context"]
 
 HTTP11 = ("http/1.1",)  # ALPN protocol names, best first
 
@@ -345,6 +345,15 @@ def context_for(
     return context
 
 
+def new_context(verify: Any, cert: Any, *, alpn: Sequence[str] = HTTP11) -> Any:
+    """A context as `context_for` makes it, but of one's own: to be changed, and kept.
+
+    Raises:
+        OSError: a file that is not there or holds no certificates.
+    """
+    return _new_context(_trust(verify, os.environ), _client_certificate(cert), tuple(alpn), "")
+
+
 def identity(verify: Any, cert: Any) -> Any:
     """What of `verify` and `cert` a pool key must hold: equal only if they mean the same.
 
@@ -370,7 +379,7 @@ def _trust(verify: Any, environ: Mapping[str, str]) -> tuple[str, str | None, st
     path = _path(verify, "verify")
     if os.path.isdir(path):
         return "given", None, path
-    _must_exist(path, "CA certificates (verify)")
+    _must_exist(path, "a suitable TLS CA certificate bundle")
     return "given", path, None
 
 
@@ -395,7 +404,7 @@ def _system_trust(environ: Mapping[str, str]) -> tuple[str, str | None, str | No
     if file is not None or directory is not None:
         for path, name in (file, "SSL_CERT_FILE"), (directory, "SSL_CERT_DIR"):
             if path is not None:
-                _must_exist(path, f"CA certificates ({name})")
+                _must_exist(path, f"the TLS CA certificates of {name}")
         return "given", file, directory
     if sys.platform in ("darwin", "win32"):
         return "system", None, None
@@ -451,7 +460,7 @@ def _path(path: Any, setting: str) -> str:
 
 def _must_exist(path: str, what: str) -> None:
     if not os.path.exists(path):
-        raise FileNotFoundError(errno.ENOENT, f"no such file or directory for {what}", path)
+        raise FileNotFoundError(f"Could not find {what}, invalid path: {path}")  # as Requests does
 
 
 def _new_context(
@@ -514,9 +523,9 @@ def _platform_context() -> Any:
 def _load_client_certificate(
     context: ssl.SSLContext, certificate: str, key: str | None, password: Any
 ) -> None:
-    _must_exist(certificate, "the client certificate (cert)")
+    _must_exist(certificate, "the TLS certificate file")
     if key is not None:
-        _must_exist(key, "the client certificate's key (cert)")
+        _must_exist(key, "the TLS key file")
     try:
         # Without a password OpenSSL would ask on the terminal; an empty one just fails.
         context.load_cert_chain(certificate, key, "" if password is None else password)

@@ -21,6 +21,7 @@ from gofer.exceptions import (
     FieldSectionTooLarge,
     IncompleteContent,
     RemoteProtocolError,
+    UncertainFraming,
 )
 from gofer.messages.fields import TOKEN, FieldSection
 from gofer.protocols.http1_mending import STATUS_LINE, mend
@@ -408,6 +409,7 @@ class ResponseReader:
             raise RemoteProtocolError(
                 f"{where}got {first[:40]!r}, expected HTTP/1.x SP status-code"
             ) from error
+        kind = RemoteProtocolError
         for number, line in enumerate(head.split(b"\r\n")[1:], start=1):
             name, colon, value = line.partition(b":")
             if b"\n" in line:
@@ -421,12 +423,10 @@ class ResponseReader:
             elif re.search(rb"[\x00-\x08\x0b-\x1f\x7f]", value):
                 problem = "holds a control character"
             elif name.lower() in (b"content-length", b"transfer-encoding"):
-                problem = "makes the end of the content uncertain"
+                problem, kind = "makes the end of the content uncertain", UncertainFraming
             else:
                 continue
-            raise RemoteProtocolError(
-                f"{where}field line {number} ({name[:40]!r}) {problem}"
-            ) from error
+            raise kind(f"{where}field line {number} ({name[:40]!r}) {problem}") from error
         reason = str(error) if error is not None else "a line that ends without CR"
         raise RemoteProtocolError(f"{where}{reason[:120]}") from error
 

@@ -1,16 +1,14 @@
 """The redirects stage: follow a Location, as browsers and Requests do (RFC 9110, 15.4).
 
-`next_request` decides everything about one hop. Credentials belong to the origin they were given
-for: on leaving it they are gone for the rest of the chain, even if it comes back.
+`next_request` decides everything about one hop, by `Rules` where a session may want something
+else. Credentials belong to the origin they were given for: on leaving it they are gone for the rest
+of the chain, even if it comes back.
 """
 
 from time import monotonic
 from typing import Any
 
 from gofer.exceptions import (
-    InvalidSchema,
-    InvalidURL,
-    MissingSchema,
     RequestException,
     TooManyRedirects,
 )
@@ -18,7 +16,10 @@ from gofer.messages.response import REDIRECT_STATUS_CODES
 from gofer.messages.url import URL, resolve
 from gofer.stages import Send
 
-__all__ = ["SECRET_FIELDS", "keeps_credentials", "method_after", "next_request", "redirects"]
+__all__ = [
+    "SECRET_FIELDS", "Rules", "drop_credentials", "hop", "keeps_credentials", "method_after",
+    "next_request", "redirect_target", "redirects", "renew_authorization",
+]  # fmt: skip
 
 # Fields that are credentials; none of them follows to another origin. Longer than Requests' list:
 # tokens in fields of their own leak in every client that looks only at Authorization.
@@ -35,6 +36,39 @@ CONTENT_FIELDS = (
     "content-length", "content-type", "transfer-encoding", "content-encoding", "content-language",
     "content-location", "expect", "digest", "content-digest", "repr-digest", "content-md5",
 )  # fmt: skip
+
+
+class Rules:
+    """What a session may decide about a redirect in another way than gofer does."""
+
+    __slots__ = ()
+
+    def target(self, response: Any) -> bytes | None:
+        """Where `response` leads; None if it is no redirect."""
+        return redirect_target(response)
+
+    def method(self, following: Any, response: Any) -> str:
+        """The method of the next hop, `following`, which still has that of the last."""
+        return method_after(response.status_code, following.method, following.settings)
+
+    def credentials(self, following: Any, response: Any, before: URL) -> None:  # noqa: ARG002
+        """Leave `following` the credentials that may be shown where it goes, and no others."""
+        after = following.url_parsed
+        if not keeps_credentials(before, after):
+            drop_credentials(following)
+        elif (
+            after.username is None
+            and before.username is not None
+            and (after.origin != before.origin)
+        ):
+            following.auth = None
+        renew_authorization(following)
+
+    def proxies(self, following: Any) -> None:
+        """Choose the proxies of `following` anew: the route does, by its URL."""
+
+
+RULES = Rules()
 
 
 async def redirects(request: Any, send: Send) -> Any:
@@ -78,16 +112,20 @@ def take_history(request: Any, response: Any) -> None:
 def _quietly_next(request: Any, response: Any) -> Any:
     """What `Response.next` shows to those who follow by hand; None for a useless Location."""
     try:
-        return next_request(response.request or request, response)
+        return next_request(response.request or request, response, _rules(request))
     except RequestException:
         return None
 
 
-def hop(request: Any, response: Any) -> Any:
+def _rules(request: Any) -> Rules:
+    return RULES if request.session is None else request.session._redirect_rules
+
+
+def hop(request: Any, response: Any, rules: Rules | None = None) -> Any:
     """The request that follows `response`, or None; an error carries both."""
     try:
         sent = response.request or request
-        return next_request(sent, response)
+        return next_request(sent, response, rules or _rules(request))
     except RequestException as error:
         response.close()
         error.request = error.request or request
@@ -95,28 +133,25 @@ def hop(request: Any, response: Any) -> Any:
         raise
 
 
-def next_request(request: Any, response: Any) -> Any:
+def next_request(request: Any, response: Any, rules: Rules = RULES) -> Any:
     """The request a redirect asks for, or None if the response is none.
 
     Raises:
         InvalidURL, InvalidSchema, MissingSchema: the Location leads nowhere gofer goes.
     """
-    target = redirect_target(response)
+    target = rules.target(response)
     if target is None:
         return None
     before = request.url_parsed
-    try:
-        url = resolve(before, target)
-    except (InvalidURL, InvalidSchema, MissingSchema):
-        raise
+    url = resolve(before, target)
     following = request.copy()
     following._url = url
     following.redirect_history = None
-    following.method = method_after(response.status_code, request.method, request.settings)
+    following.method = rules.method(following, response)
     headers = following.headers
     if following.method != request.method or (
         response.status_code not in (307, 308) and following.method not in ("GET", "HEAD")
-        and not request.settings.strict_mode
+        and not (request.settings is not None and request.settings.strict_mode)
     ):  # fmt: skip
         _drop_content(following)
     if following._cookies is not None or "cookie" in request.stage_fields:
@@ -125,11 +160,9 @@ def next_request(request: Any, response: Any) -> Any:
     if getattr(following.auth, "flow", None) is None and not _is_none_wanted(following):
         following.auth = None  # a callable runs once; the fields it set go on
     if not keeps_credentials(before, url):
-        _drop_credentials(following)
         headers.pop("Host", None)  # the caller's own was for the origin that is left
-    elif url.username is None and before.username is not None and url.origin != before.origin:
-        following.auth = None
-    _renew_authorization(following, url)
+    rules.credentials(following, response, before)
+    rules.proxies(following)
     return following
 
 
@@ -184,7 +217,7 @@ def _drop_content(request: Any) -> None:
         headers["Content-Length"] = "0"
 
 
-def _drop_credentials(request: Any) -> None:
+def drop_credentials(request: Any) -> None:
     """Forget every credential, for this hop and all after it."""
     headers = request.headers
     more = {name.lower() for name in (request.settings.secret_headers if request.settings else ())}
@@ -208,11 +241,13 @@ def _is_none_wanted(request: Any) -> bool:
     return isinstance(request.auth, NoAuth)
 
 
-def _renew_authorization(request: Any, url: URL) -> None:
+def renew_authorization(request: Any) -> None:
     """Credentials that the new URL itself brings: its userinfo, or netrc for its host."""
     from gofer.stages.auth import credentials_for
 
     if request.auth is None and "authorization" not in request.headers:
-        auth = credentials_for(url, request.environment, monotonic(), is_redirected=True)
+        auth = credentials_for(
+            request.url_parsed, request.environment, monotonic(), is_redirected=True
+        )
         if auth is not None:
             auth(request)

@@ -122,19 +122,22 @@ def credentials_for(
 ) -> Any:
     """The scheme for a request that has none: the URL's userinfo, else netrc; or None.
 
+    A user name without a password counts only where netrc has no entry for the very host.
+
     Args:
         environment: None if it is not to be trusted.
         now: monotonic seconds.
         is_redirected: a server led here, so that netrc's `default` entry does not count: it
             would be handed to anybody (curl's CVE-2024-11053 and after).
     """
+    own = None
     if url.userinfo is not None and (url.username or url.password):
-        from gofer.stages.auth.basic import HTTPBasicAuth
-
-        return HTTPBasicAuth(url.username or "", url.password or "")
-    if environment is None:
-        return None
-    found = lookup(url.host, environment.netrc, now, use_default=not is_redirected)
+        own = url.username or "", url.password or ""
+    found = None
+    if environment is not None and (own is None or not own[1]):  # as curl: no password, look it up
+        use_default = not is_redirected and own is None
+        found = lookup(url.host, environment.netrc, now, use_default=use_default)
+    found = found or own
     if found is None:
         return None
     from gofer.stages.auth.basic import HTTPBasicAuth
