@@ -55,11 +55,11 @@ class _Faces:
     @staticmethod
     def find_spec(fullname: str, path: Any = None, target: Any = None) -> Any:  # noqa: ARG004
         package, _, name = fullname.partition(".")
-        if package != "gofer" or name not in _FACES:
+        if package != "gofer" or name.partition(".")[0] not in _FACES:
             return None
-        from gofer.dropin.aliases import alias
+        from gofer.dropin.aliases import find
 
-        return alias(fullname, f"gofer.dropin.{name}")
+        return find(fullname, name)
 
 
 sys.meta_path.append(_Faces)  # after all others: an import that succeeds costs no more

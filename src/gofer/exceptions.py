@@ -19,6 +19,7 @@
      |   |   +- UncertainFraming       where the content ends is open (InvalidHeader too)
      |   |   +- FieldSectionTooLarge   a limit on heads, fields or trailers
      |   +- ConnectionLost             the peer went away before a whole head had come
+     |   |   +- IncompleteHead         in the middle of it (ChunkedEncodingError too)
      |   +- ConnectTimeout, PoolTimeout, BodyReadTimeout    (Timeout too)
      +- Timeout
      |   +- ConnectTimeout, ReadTimeout, WriteTimeout, PoolTimeout, DeadlineExceeded
@@ -57,6 +58,7 @@ __all__ = [
     "HTTPError",
     "HookWarning",
     "IncompleteContent",
+    "IncompleteHead",
     "InsecureRequestWarning",
     "InvalidHeader",
     "InvalidJSONError",
@@ -266,6 +268,10 @@ class ChunkedEncodingError(RequestException):
 
 class IncompleteContent(ChunkedEncodingError):
     """The peer closed the connection before all of the content had come."""
+
+
+class IncompleteHead(ConnectionLost, ChunkedEncodingError):
+    """The peer closed the connection in the middle of a response head."""
 
 
 class ContentDecodingError(RequestException):

@@ -283,7 +283,7 @@ def __getattr__(name: str) -> Any:
     """`get_netrc_auth`, which tests of programs patch here."""
     if name != "get_netrc_auth":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from gofer.dropin.utils import get_netrc_auth
+    from gofer.dropin.steps import get_netrc_auth
 
     def is_patched() -> bool:
         return globals().get(name, get_netrc_auth) is not get_netrc_auth

@@ -4,14 +4,38 @@ from importlib import import_module
 from types import ModuleType
 from typing import Any
 
-__all__ = ["alias"]
+__all__ = ["find"]
 
 ModuleSpec: Any = type(__spec__)  # to import importlib.machinery would take longer than all this
 
 
-def alias(name: str, real_name: str) -> Any:
-    """The spec by which a finder says that `name` is the module `real_name`."""
-    return ModuleSpec(name, _Alias(real_name), is_package=True)
+def find(fullname: str, name: str) -> Any:
+    """What a finder answers for the module `fullname`, which is `name` of Requests' modules.
+
+    Returns:
+        A spec that loads gofer's module of that name; None if there is no such module.
+    """
+    real_name: str | None = f"gofer.dropin.{name}"
+    if name in _ELSEWHERE:
+        real_name = _ELSEWHERE[name]
+    elif name.startswith("packages."):
+        from gofer.dropin.packages import real_name as real_name_of
+
+        real_name = real_name_of(name.removeprefix("packages."))
+    elif "." in name:
+        real_name = None
+    return None if real_name is None else ModuleSpec(fullname, _Alias(real_name), is_package=True)
+
+
+# Requests' modules that are not in `dropin/` under their own names.
+_ELSEWHERE = {
+    "": "gofer.dropin.requests_face",
+    "__version__": "gofer.dropin.requests_version",
+    "_internal_utils": "gofer.dropin.utils",
+    "api": "gofer.api",
+    "exceptions": "gofer.exceptions",
+    "sessions": "gofer.sessions",
+}
 
 
 class _Alias:

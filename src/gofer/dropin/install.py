@@ -13,14 +13,15 @@ import sys
 from typing import Any
 
 from gofer.config import defaults
-from gofer.dropin.aliases import alias
+from gofer.dropin.aliases import find
 
 __all__ = ["install_as_requests", "uninstall_as_requests"]
 
 # Requests' modules, each of which gofer has under the same name.
 MODULES = (
-    "__version__", "adapters", "api", "auth", "certs", "compat", "cookies", "exceptions", "help",
-    "hooks", "models", "packages", "sessions", "status_codes", "structures", "utils",
+    "__version__", "_internal_utils", "adapters", "api", "auth", "certs", "compat", "cookies",
+    "exceptions", "help", "hooks", "models", "packages", "sessions", "status_codes",
+    "structures", "utils",
 )  # fmt: skip
 
 # What Requests does where gofer's own defaults differ: content is read before a call returns, and
@@ -31,9 +32,6 @@ REQUESTS_DEFAULTS: dict[str, Any] = {
     "read_timeout": None,
     "write_timeout": None,
 }
-
-# Those that say something else under the name of requests than under gofer's.
-_FACES = {"": "gofer.dropin.requests_face", "__version__": "gofer.dropin.requests_version"}
 
 _defaults_before: dict[str, Any] | None = None  # while it is installed
 
@@ -85,4 +83,4 @@ class _Finder:
         package, _, name = fullname.partition(".")
         if package != "requests" or (name and name.partition(".")[0] not in MODULES):
             return None
-        return alias(fullname, _FACES.get(name, f"gofer.{name}"))
+        return find(fullname, name)

@@ -12,6 +12,7 @@ from gofer.messages import request as messages_request
 from gofer.messages import response as messages_response
 from gofer.messages.fields import Headers, given_fields
 from gofer.messages.request import WithHooks, check_hooks, default_hooks
+from gofer.messages.response import REDIRECT_STATUS_CODES
 from gofer.messages.url import parse, with_params
 from gofer.protocols.http1_request import check_content_length
 from gofer.stages.auth import NoAuth, from_argument
@@ -19,6 +20,7 @@ from gofer.stages.auth import NoAuth, from_argument
 __all__ = ["PreparedRequest", "Request", "Response"]
 
 CONTENT_CHUNK_SIZE = 10 * 1024
+REDIRECT_STATI = REDIRECT_STATUS_CODES
 DEFAULT_REDIRECT_LIMIT = 30
 ITER_CHUNK_SIZE = 512
 
@@ -300,6 +302,15 @@ class Request(WithHooks):
 
     def __repr__(self) -> str:
         return f"<Request [{self.method}]>"
+
+
+def __getattr__(name: str) -> Any:
+    """`models.urlencode` and the like, which programs have found here."""
+    from gofer.dropin import compat
+
+    if name not in compat.__all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(compat, name)
 
 
 _OPTIONS = frozenset(

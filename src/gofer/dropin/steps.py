@@ -26,10 +26,12 @@ from gofer.messages.response import Response
 from gofer.messages.url import DEFAULT_PORTS, URL, parse
 from gofer.network.environment import read as read_environment
 from gofer.network.routes import choose_proxy, proxy_headers
+from gofer.stages.auth.netrc import lookup
 from gofer.stages.redirects import Rules, drop_credentials, hop, keeps_credentials
 
 __all__ = [
     "follow",
+    "get_netrc_auth",
     "merge_environment_settings",
     "prepare_request",
     "rebuild_proxies",
@@ -100,6 +102,20 @@ def prepare_request(session: Any, request: Any) -> PreparedRequest:
         prepared.auth = None
         prepared.prepare_auth(auth)
     return prepared
+
+
+def get_netrc_auth(url: Any, raise_errors: bool = False) -> tuple[str, str] | None:
+    """User name and password that netrc has for the host of `url`; None if it has none.
+
+    Args:
+        raise_errors: of no effect: a file that cannot be read holds nothing.
+    """
+    del raise_errors
+    try:
+        host = parse(url).host
+    except RequestException:
+        return None
+    return lookup(host, read_environment().netrc, monotonic())
 
 
 def _cookies_with(session: Any, cookies: Any) -> Any:

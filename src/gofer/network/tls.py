@@ -20,7 +20,7 @@ from typing import Any
 from gofer.exceptions import CertificateError, ConnectionLost, RequestException, SSLError
 from gofer.runtime.base import Stream, TimedOut
 
-__all__ = ["TLSStream", "context_for", "explain", "identity", "new_context"]
+__all__ = ["TLSStream", "context_for", "explain", "identity", "new_context", "trusted_file"]
 
 HTTP11 = ("http/1.1",)  # ALPN protocol names, best first
 
@@ -352,6 +352,16 @@ def new_context(verify: Any, cert: Any, *, alpn: Sequence[str] = HTTP11) -> Any:
         OSError: a file that is not there or holds no certificates.
     """
     return _new_context(_trust(verify, os.environ), _client_certificate(cert), tuple(alpn), "")
+
+
+def trusted_file() -> str:
+    """The path of what `verify=True` trusts: the system's file or folder, else certifi's."""
+    _, file, directory = _system_trust(os.environ)
+    if file is None and directory is None:
+        import certifi
+
+        file = certifi.where()
+    return file or directory or ""
 
 
 def identity(verify: Any, cert: Any) -> Any:

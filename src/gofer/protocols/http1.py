@@ -20,6 +20,7 @@ from gofer.exceptions import (
     ConnectionLost,
     FieldSectionTooLarge,
     IncompleteContent,
+    IncompleteHead,
     RemoteProtocolError,
     UncertainFraming,
 )
@@ -519,7 +520,7 @@ class ResponseReader:
         self.keep_alive = False
         if not self.status:
             if self._head or self.interim:
-                raise ConnectionLost(
+                raise IncompleteHead(
                     f"{self.peer} closed the connection inside the response head,"
                     f" after {self._head_bytes + len(self._head)} bytes"
                 )

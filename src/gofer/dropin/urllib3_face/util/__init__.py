@@ -1,0 +1,13 @@
+"""`util`: `Retry` and `Timeout` by urllib3's names."""
+
+from typing import Any
+
+from gofer.config import Timeouts
+from gofer.dropin.urllib3_face.util.retry import Retry
+
+__all__ = ["Retry", "Timeout"]
+
+
+def Timeout(total: Any = None, connect: Any = None, read: Any = None) -> Timeouts:
+    """`gofer.Timeouts`, by urllib3's arguments, in seconds."""
+    return Timeouts(connect=connect, read=read, total=total)
