@@ -8,16 +8,23 @@ PIP    := $(PY) -m pip install --quiet --disable-pip-version-check
 PYTEST ?=
 JOBS   ?= 4
 
-.PHONY: help demo test check format bench clean
+# Whose test-suite gofer has to pass
+REQUESTS := requests-2.34.2
+
+.PHONY: help demo test requests-suite check format bench clean
 
 help:           ## this list
-	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:[^#]*##/\t/'
+	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:[^#]*##/\t/'
 
 demo: $(VENV)/.test  ## run the examples against a server of our own on loopback
 	$(PY) examples/demo.py
 
 test: $(VENV)/.test  ## the whole test suite; PYTEST='-k cookies -x' narrows it
 	$(PY) -m pytest -q -n $(JOBS) $(PYTEST)
+
+requests-suite: $(VENV)/.requests  ## Requests' own test-suite, with gofer in its place
+	cd $(VENV)/$(REQUESTS) && PYTHONPATH=$(CURDIR)/tests $(abspath $(PY)) -m pytest -q \
+	  -p requests_suite -n 2 --timeout 60 tests $(PYTEST)
 
 check: $(VENV)/.dev  ## format, lint, types, layers
 	$(PY) -m ruff format --check .
@@ -47,6 +54,13 @@ $(PY):
 
 $(VENV)/.test: $(PY) pyproject.toml
 	$(PIP) -e '.[test]'
+	touch $@
+
+$(VENV)/.requests: $(VENV)/.test
+	$(PIP) -e '.[test,requests-suite]'
+	$(PY) -m pip download --quiet --no-deps --no-binary :all: --dest $(VENV) \
+	  $(subst -,==,$(REQUESTS))
+	tar -xzf $(VENV)/$(REQUESTS).tar.gz -C $(VENV)
 	touch $@
 
 $(VENV)/.dev: $(VENV)/.test

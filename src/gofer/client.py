@@ -267,11 +267,12 @@ class Client(SessionState, Verbs[Answer]):
         request = None
         try:
             if self._goes_by_steps():
-                return self._by_steps(settings, timeout, *arguments)
-            request = self._prepare(settings, *arguments)
-            response = await self._chain_for(request)(request)
-            if settings.prefetch:
-                await response._load()
+                response = self._by_steps(settings, timeout, *arguments)
+            else:
+                request = self._prepare(settings, *arguments)
+                response = await self._chain_for(request)(request)
+                if settings.prefetch:
+                    await response._load()
             if settings.danger_mode:
                 response.raise_for_status()
         except RequestException as error:

@@ -24,7 +24,7 @@ def find(fullname: str, name: str) -> Any:
         real_name = real_name_of(name.removeprefix("packages."))
     elif "." in name:
         real_name = None
-    return None if real_name is None else ModuleSpec(fullname, _Alias(real_name), is_package=True)
+    return None if real_name is None else ModuleSpec(fullname, _Alias(real_name))
 
 
 # Requests' modules that are not in `dropin/` under their own names.
@@ -44,6 +44,15 @@ class _Alias:
     def __init__(self, real_name: str) -> None:
         self._real_name = real_name
         self._own_spec: Any = None
+
+    def get_code(self, fullname: str) -> Any:
+        """Its code, for `python -m` and the name it is given there."""
+        del fullname
+        return (
+            import_module("importlib.util")
+            .find_spec(self._real_name)
+            .loader.get_code(self._real_name)
+        )
 
     def create_module(self, spec: Any) -> ModuleType:
         """The very module, not a copy: what is patched in one is patched in both."""

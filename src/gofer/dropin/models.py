@@ -306,11 +306,12 @@ class Request(WithHooks):
 
 def __getattr__(name: str) -> Any:
     """`models.urlencode` and the like, which programs have found here."""
-    from gofer.dropin import compat
+    if not name.startswith("__"):  # the import system asks for __path__
+        from gofer.dropin import compat
 
-    if name not in compat.__all__:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(compat, name)
+        if name in compat.__all__:
+            return getattr(compat, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 _OPTIONS = frozenset(

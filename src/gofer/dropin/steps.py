@@ -134,7 +134,7 @@ def merge_environment_settings(
     merged = {**session.proxies, **(proxies or {})}
     if session.trust_env:
         environment = read_environment()
-        target = parse(url)
+        target = PreparedRequest._parsed(url)
         if not environment.bypasses_proxies(target.host, target.port):
             merged = {**environment.proxies, **merged}
         if verify in (None, True) and session.verify in (None, True):

@@ -251,9 +251,11 @@ class Response:
 
     async def _load(self) -> None:
         """Read and decode all of the content. The one way in for every face."""
-        if self._received is not None:
+        if self._content is not False:
+            self._content_consumed = True
+        elif self._received is not None:
             self._finish(self._received)
-        elif self._content is False and self._source is not None and not self._content_consumed:
+        elif self._source is not None and not self._content_consumed:
             source = self._source
             try:
                 received = await source.receive_all()
@@ -264,6 +266,8 @@ class Response:
                     error.request = self.request  # type: ignore[attr-defined]
                 raise
             self._finish(received)
+        elif self._raw is not None and not (self._content_consumed or self._is_closed):
+            self.content  # noqa: B018  (an adapter made it: read from its file)
 
     def _finish(self, received: bytes) -> None:
         """All of the content has come: decode it."""
