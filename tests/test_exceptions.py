@@ -32,6 +32,8 @@ TREE: dict[str, tuple[type[Any], ...]] = {
     "CertificateError": (exceptions.SSLError,),
     "RemoteProtocolError": (exceptions.ConnectionError,),
     "FieldSectionTooLarge": (exceptions.RemoteProtocolError,),
+    "IncompleteHead": (exceptions.ConnectionLost, exceptions.ChunkedEncodingError),
+    "UncertainFraming": (exceptions.RemoteProtocolError, exceptions.InvalidHeader),
     "ConnectionLost": (exceptions.ConnectionError,),
     "PoolTimeout": (exceptions.ConnectionError, exceptions.Timeout),
     "BodyReadTimeout": (exceptions.ReadTimeout, exceptions.ConnectionError),
