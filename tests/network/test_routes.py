@@ -97,9 +97,20 @@ def test_proxy_url_refused(text: Any):
 
 @pytest.mark.parametrize("scheme", ["socks4", "socks4a", "socks5", "socks5h", "SOCKS5"])
 def test_socks(scheme: str):
-    """A SOCKS proxy is not supported yet, and that is what the error says."""
-    with pytest.raises(InvalidSchema, match=r"^reading a proxy URL: 'socks.*not supported yet"):
-        Proxy.parse(f"{scheme}://user:secret@proxy.example")
+    """A SOCKS proxy has a login, a port of its own, and is asked for a tunnel whatever the URL."""
+    proxy = Proxy.parse(f"{scheme}://us%65r:sec%40ret@proxy.example")
+
+    assert (scheme.lower(), 1080, None) == (proxy.scheme, proxy.port, proxy.authorization)
+    assert ("user", "sec@ret") == proxy.login
+    assert "secret" not in repr(proxy)
+    assert 80 == Proxy.parse(f"{scheme}://proxy.example:80/").port
+    assert Route(("http", "a.example", 80), proxy=proxy).is_tunnel
+
+
+def test_another_version_of_socks():
+    """There are four."""
+    with pytest.raises(InvalidSchema, match="socks5h"):
+        Proxy.parse("socks6://proxy.example")
 
 
 @pytest.mark.parametrize(
@@ -502,7 +513,7 @@ def test_no_proxies_at_all():
 
 def test_a_bad_proxy_is_refused_each_time():
     """A route that cannot be chosen is not remembered: the next call says the same."""
-    router = Router(Settings(proxies={"http": "socks5://proxy.example"}))
+    router = Router(Settings(proxies={"http": "socks6://proxy.example"}))
     for _ in range(2):
         with pytest.raises(InvalidSchema):
             take(router, "http://example.com/")

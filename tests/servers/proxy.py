@@ -16,7 +16,7 @@ import h11
 
 from servers.listener import Listener, Stopped
 
-__all__ = ["Asked", "Proxy"]
+__all__ = ["Asked", "Proxy", "relay"]
 
 HOP_BY_HOP = {b"connection", b"keep-alive", b"proxy-connection", b"proxy-authorization", b"te"}
 
@@ -136,26 +136,8 @@ class Carrier:
         with origin:
             head = h11.Response(status_code=200, headers=[], reason=b"Connection established")
             self.socket.sendall(self.http.send(head) or b"")
-            self._relay(origin)
+            relay(self.socket, origin)
         return True
-
-    def _relay(self, origin: socket.socket) -> None:
-        """Carry bytes both ways, in one thread: a TLS object is not to be used by two."""
-        other = {self.socket: origin, origin: self.socket}
-        open_sides = set(other)
-        while open_sides:
-            readable = [side for side in open_sides if _is_decrypted(side)]
-            for side in readable or select.select(list(open_sides), [], [])[0]:
-                try:
-                    data = side.recv(65536)
-                except OSError:
-                    return
-                if data:
-                    other[side].sendall(data)
-                    continue
-                open_sides.discard(side)
-                with contextlib.suppress(OSError):
-                    socket.socket.shutdown(other[side], socket.SHUT_WR)
 
     # Absolute-form ----------------------------------------------------------------------------
 
@@ -224,6 +206,25 @@ class Carrier:
         head = h11.Response(status_code=status, headers=fields, reason=b"Said By The Proxy")
         for event in (head, h11.Data(data=content), h11.EndOfMessage()):
             self.socket.sendall(self.http.send(event) or b"")
+
+
+def relay(one: socket.socket, other: socket.socket) -> None:
+    """Carry bytes both ways, in one thread: a TLS object is not to be used by two."""
+    across = {one: other, other: one}
+    open_sides = set(across)
+    while open_sides:
+        readable = [side for side in open_sides if _is_decrypted(side)]
+        for side in readable or select.select(list(open_sides), [], [])[0]:
+            try:
+                data = side.recv(65536)
+            except OSError:
+                return
+            if data:
+                across[side].sendall(data)
+                continue
+            open_sides.discard(side)
+            with contextlib.suppress(OSError):
+                socket.socket.shutdown(across[side], socket.SHUT_WR)
 
 
 def receive_event(http: h11.Connection, connection: socket.socket) -> Any:

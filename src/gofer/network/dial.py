@@ -7,6 +7,7 @@ The runtime connects to several addresses (RFC 8305); TLS is the business of `ne
 """
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from gofer.exceptions import (
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from ssl import SSLContext
 
     from gofer.protocols.proxy import ConnectResponse
+    from gofer.protocols.socks import Handshake
 
 __all__ = ["Resolve", "dial"]
 
@@ -69,7 +71,12 @@ async def dial(
             stream = await _secure_proxy(stream, proxy_context, proxy, deadline)
         if proxy is not None and route.is_tunnel:
             step.name = f"asking {proxy} for a tunnel"
-            await _tunnel(stream, route, proxy, deadline, user_agent)
+            if proxy.is_socks:
+                await _tunnel_by_socks(
+                    stream, route, proxy, deadline, resolve or runtime.resolve, step
+                )
+            else:
+                await _tunnel(stream, route, proxy, deadline, user_agent)
         if origin_context is not None:
             step.name = "speaking TLS"
             stream = await _secure(
@@ -133,16 +140,10 @@ async def _reach(
     else:
         host, port = proxy.host, proxy.port
 
-    step.name = f"resolving {host}"
     try:
-        addresses = await resolve(host, port, deadline)
-    except RequestException:
-        raise  # an OSError too, but one that has its name already: a hook refused the address
-    except (OSError, UnicodeError) as exc:  # UnicodeError: Python's idna codec, on long labels
-        reason = getattr(exc, "strerror", None) or exc
-        raise _unreachable(NameResolutionError, proxy, f"{step.name}: {reason}") from exc
-    if not addresses:
-        raise _unreachable(NameResolutionError, proxy, f"{step.name}: got no address")
+        addresses = await _resolve(host, port, deadline, resolve, step)
+    except NameResolutionError as exc:
+        raise _unreachable(NameResolutionError, proxy, str(exc)) from exc.__cause__
 
     step.name = f"connecting to {authority(host, port)}"
     try:
@@ -165,6 +166,27 @@ def _unreachable(
     if proxy is None:
         return error(message)
     return ProxyError(f"reaching the proxy {proxy}: {message}")
+
+
+async def _resolve(
+    host: str, port: int, deadline: float | None, resolve: Resolve, step: _Step
+) -> list[tuple[Any, ...]]:
+    """The addresses of `host`, at least one.
+
+    Raises:
+        NameResolutionError: there are none.
+    """
+    step.name = f"resolving {host}"
+    try:
+        addresses = await resolve(host, port, deadline)
+    except RequestException:
+        raise  # an OSError too, but one that has its name already: a hook refused the address
+    except (OSError, UnicodeError) as exc:  # UnicodeError: Python's idna codec, on long labels
+        reason = getattr(exc, "strerror", None) or exc
+        raise NameResolutionError(f"{step.name}: {reason}") from exc
+    if not addresses:
+        raise NameResolutionError(f"{step.name}: got no address")
+    return addresses
 
 
 async def _secure(
@@ -221,6 +243,59 @@ async def _tunnel(
         ) from exc
     if not response.is_tunnel:
         raise _refusal(response, route, proxy)
+
+
+async def _tunnel_by_socks(
+    stream: Stream,
+    route: Route,
+    proxy: Proxy,
+    deadline: float | None,
+    resolve: Resolve,
+    step: _Step,
+) -> None:
+    """The same by SOCKS. Names are looked up here, unless the proxy's scheme says there."""
+    from gofer.protocols.socks import greet_5, request_4, request_5
+
+    where = f"asking {proxy} for a tunnel to {route.authority}"
+    username, password = proxy.login
+    host, is_version_5 = route.host, proxy.scheme.startswith("socks5")
+    try:
+        if is_version_5:
+            await _shake_hands(greet_5(username, password), stream, deadline)
+        if proxy.scheme in ("socks4", "socks5"):
+            addresses = await _resolve(host, route.port, deadline, resolve, step)
+            # Version 4 has words for IPv4 only.
+            host = next(
+                (found[1][0] for found in addresses if is_version_5 or ":" not in found[1][0]),
+                addresses[0][1][0],
+            )
+            step.name = f"asking {proxy} for a tunnel"
+        request = request_5 if is_version_5 else partial(request_4, username=username)
+        await _shake_hands(request(host, route.port), stream, deadline)
+    except ProxyError as exc:
+        raise ProxyError(f"{where}: {exc}") from exc
+    except (RequestException, TimedOut):
+        raise
+    except OSError as exc:
+        raise ProxyError(f"{where}: {exc.strerror or exc}") from exc
+
+
+async def _shake_hands(handshake: "Handshake", stream: Stream, deadline: float | None) -> None:
+    """Send what `handshake` wants sent and read what it wants read, not a byte more."""
+    received = None
+    while True:
+        try:
+            to_send, wanted = handshake.send(received)  # type: ignore[arg-type]
+        except StopIteration:
+            return
+        if to_send:
+            await stream.send(to_send, deadline)
+        received = b""
+        while len(received) < wanted:
+            piece = await stream.receive(wanted - len(received), deadline)
+            if not piece:
+                raise ProxyError(f"it closed the connection after {len(received)} bytes")
+            received += piece
 
 
 def _refusal(response: "ConnectResponse", route: Route, proxy: Proxy) -> TunnelRefused:

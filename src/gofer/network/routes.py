@@ -8,6 +8,7 @@ To add a type of proxy: its handshake in `protocols/`, its scheme in `Proxy.pars
 `network/dial.py`.
 """
 
+import re
 from binascii import b2a_base64
 from collections.abc import Hashable, Mapping
 from typing import Any, Protocol
@@ -22,6 +23,9 @@ MAX_ROUTES = 4096  # remembered by a Router; a crawler must not grow without end
 
 HTTP_1_1 = ("http/1.1",)
 
+SOCKS = ("socks4", "socks4a", "socks5", "socks5h")
+SOCKS_PORT = 1080
+
 
 class Settings(Protocol):
     """What of a session's or a call's settings decides the route."""
@@ -34,30 +38,43 @@ class Settings(Protocol):
 
 
 class Proxy:
-    """An HTTP proxy, spoken to in plain or, with scheme "https", over TLS. Immutable.
+    """A proxy: HTTP, in plain or, with scheme "https", over TLS; or SOCKS. Immutable.
 
     Attributes:
+        scheme: "http" or "https"; "socks4" and "socks5", for which names are looked up here;
+            "socks4a" and "socks5h", which look them up themselves.
         authorization: value of Proxy-Authorization, for the eyes of this proxy only.
+        login: user name and password for SOCKS.
     """
 
-    __slots__ = ("authorization", "host", "key", "port", "scheme")
+    __slots__ = ("authorization", "host", "is_socks", "key", "login", "port", "scheme")
 
-    def __init__(self, scheme: str, host: str, port: int, authorization: str | None) -> None:
+    def __init__(
+        self,
+        scheme: str,
+        host: str,
+        port: int,
+        authorization: str | None,
+        login: tuple[str, str] = ("", ""),
+    ) -> None:
         self.scheme = scheme
         self.host = host
         self.port = port
         self.authorization = authorization
-        self.key = (scheme, host, port, authorization)
+        self.login = login
+        self.is_socks = scheme.startswith("socks")
+        self.key = (scheme, host, port, authorization, login)
 
     @classmethod
     def parse(cls, text: str) -> "Proxy":
         """The proxy of a URL such as `http://user:password@proxy.example:3128`.
 
-        Without a scheme it is http, as in Requests and curl. The port defaults to the scheme's.
+        Without a scheme it is http, as in Requests and curl. The port defaults to the scheme's;
+        1080 for SOCKS.
 
         Raises:
-            InvalidSchema: a SOCKS proxy.
-            InvalidProxyURL: anything else that is not an http or https URL.
+            InvalidSchema: the scheme is none that gofer knows proxies of.
+            InvalidProxyURL: anything else that is no URL of a proxy.
         """
         if not isinstance(text, str):
             raise InvalidProxyURL(f"reading a proxy URL: got {type(text).__name__}, expected str")
@@ -69,20 +86,23 @@ class Proxy:
             scheme = "http"
             text = f"http://{text.removeprefix('//')}"
         scheme = scheme.lower()
-        if scheme.startswith("socks"):
+        is_socks = scheme in SOCKS
+        if not is_socks and scheme.startswith("socks"):
             raise InvalidSchema(
-                f"reading a proxy URL: {scheme[:40]!r} proxies need the SOCKS handshake,"
-                " which is not supported yet; expected http or https"
+                f"reading a proxy URL: got {scheme[:40]!r}, expected one of {', '.join(SOCKS)}"
             )
-        if scheme not in ("http", "https"):
-            raise _invalid(text, "expected the scheme http or https")
+        if not is_socks and scheme not in ("http", "https"):
+            raise _invalid(text, f"expected the scheme http, https, {', '.join(SOCKS)}")
 
         try:
-            url = parse(text)
+            url = parse(f"http{text[len(scheme) :]}" if is_socks else text)
         except (InvalidURL, InvalidSchema, MissingSchema) as exc:
             # The reason could quote a piece of the password when that holds "/", "#" or "?".
             reason = "" if "@" in text else str(exc)
             raise _invalid(text, reason) from None
+        if is_socks:
+            port = url.port if re.search(r":\d+/*$", text) else SOCKS_PORT
+            return cls(scheme, url.host, port, None, (url.username or "", url.password or ""))
         return cls(scheme, url.host, url.port, _basic_authorization(url))
 
     def __repr__(self) -> str:
@@ -139,7 +159,7 @@ class Route:
         key: the hashable identity.
         is_tls: the origin is spoken to over TLS.
         is_forwarding: the proxy gets the request itself: absolute-form, Proxy-Authorization.
-        is_tunnel: the proxy is asked for a tunnel by CONNECT, and sees nothing else.
+        is_tunnel: the proxy is asked for a tunnel, by CONNECT or SOCKS, and sees nothing else.
         verify, cert: whom to trust and what to show, with the environment already weighed in.
         server_hostname: the name in TLS: no trailing dot (RFC 6066, 3), no IPv6 zone.
 
@@ -187,8 +207,9 @@ class Route:
         self.unix_path = unix_path
         self.source_address = source_address
         self.is_tls = self.scheme == "https"
-        self.is_tunnel = proxy is not None and self.is_tls
-        self.is_forwarding = proxy is not None and not self.is_tls
+        is_socks = proxy is not None and proxy.is_socks
+        self.is_tunnel = proxy is not None and (self.is_tls or is_socks)
+        self.is_forwarding = proxy is not None and not self.is_tunnel
         self.server_hostname = server_hostname(self.host) if server_name is None else server_name
 
         self.key: Hashable = (
@@ -297,7 +318,10 @@ def choose(
         OSError: a certificate file that is not there.
     """
     if url.scheme not in DEFAULT_PORTS:
-        raise InvalidSchema(f"No connection adapters were found for {url.href[:40]!r}")
+        raise InvalidSchema(
+            f"No connection adapters were found for {url.href[:40]!r}:"
+            " the scheme is not http or https"
+        )
     unix_path = settings.unix_socket
     proxy = None
     if unix_path is None:
