@@ -11,7 +11,7 @@ JOBS   ?= 4
 # Whose test-suite gofer has to pass
 REQUESTS := requests-2.34.2
 
-.PHONY: help demo test requests-suite check format bench clean
+.PHONY: help demo test requests-suite third-party check format bench clean
 
 help:           ## this list
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:[^#]*##/\t/'
@@ -25,6 +25,10 @@ test: $(VENV)/.test  ## the whole test suite; PYTEST='-k cookies -x' narrows it
 requests-suite: $(VENV)/.requests  ## Requests' own test-suite, with gofer in its place
 	cd $(VENV)/$(REQUESTS) && PYTHONPATH=$(CURDIR)/tests:../suite $(abspath $(PY)) -m pytest -q \
 	  -p requests_suite -n 2 --timeout 60 tests $(PYTEST)
+
+third-party: $(VENV)/.third-party  ## other people's libraries and programs, on gofer
+	PYTHONPATH=tests:$(VENV)/third-party $(PY) -m pytest -q -p on_gofer --timeout 60 \
+	  tests/third_party $(PYTEST)
 
 check: $(VENV)/.dev  ## format, lint, types, layers
 	$(PY) -m ruff format --check .
@@ -62,6 +66,12 @@ $(VENV)/.requests: $(VENV)/.test
 	$(PY) -m pip download --quiet --no-deps --no-binary :all: --dest $(VENV) \
 	  $(subst -,==,$(REQUESTS))
 	tar -xzf $(VENV)/$(REQUESTS).tar.gz -C $(VENV)
+	touch $@
+
+$(VENV)/.third-party: $(VENV)/.test
+	$(PIP) --target $(VENV)/third-party betamax cachecontrol docker httpie hvac jira PyGithub \
+	  python-gitlab requests-cache requests-futures requests-mock requests-oauthlib \
+	  requests-toolbelt requests-unixsocket2 responses
 	touch $@
 
 $(VENV)/.dev: $(VENV)/.test

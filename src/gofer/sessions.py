@@ -280,9 +280,13 @@ watches: list[Callable[[], bool]] = []
 
 
 def __getattr__(name: str) -> Any:
-    """`get_netrc_auth`, which tests of programs patch here."""
-    if name != "get_netrc_auth":
+    """Names that programs take from here though they live elsewhere; they patch one of them."""
+    if name.startswith("__"):  # the import system asks for __path__
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if name != "get_netrc_auth":
+        from gofer.dropin.incidental import find
+
+        return find(__name__, name)
     from gofer.dropin.steps import get_netrc_auth
 
     def is_patched() -> bool:

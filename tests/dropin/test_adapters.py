@@ -10,7 +10,7 @@ import gofer
 from gofer.adapters import HTTPAdapter
 from gofer.exceptions import ConnectionRefused, SSLError
 from servers.certificates import Certificates
-from servers.raw import Peer, answers, response, serve
+from servers.raw import Peer, always, response, serve
 from servers.web import Web
 
 
@@ -196,7 +196,7 @@ def test_an_adapter_pickles(web: Web) -> None:
     """Without its connections."""
     adapter = pickle.loads(pickle.dumps(HTTPAdapter(pool_connections=3, max_retries=4)))
 
-    assert (3, 4) == (adapter._pool_connections, adapter.max_retries)
+    assert (3, 4) == (adapter._pool_connections, adapter.max_retries.total)
     with mounted(adapter) as session:
         assert session.get(web.url + "/get").ok
 
@@ -260,7 +260,7 @@ def test_a_pool_of_somebody_elses_is_used_as_it_is(web: Web) -> None:
 
 def test_content_cut_short_behind_an_adapter() -> None:
     """The errors of the network pass as they are."""
-    script = answers(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nfour")
+    script = always(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nfour", close=True)
     with serve(script) as server, mounted(HTTPAdapter()) as session:
         with pytest.raises(gofer.exceptions.ChunkedEncodingError):
             session.get(server.url).content  # noqa: B018

@@ -5,6 +5,7 @@ A session that nobody looked at the adapters of sends on its own network and nev
 network; a connection of urllib3's that one of them returns is used as it is.
 """
 
+import sys
 from _weakref import ref
 from typing import Any
 
@@ -76,7 +77,7 @@ class HTTPAdapter(BaseAdapter):
         pool_block: bool = DEFAULT_POOLBLOCK,
     ) -> None:
         policy_from(max_retries)  # complain early
-        self.max_retries = max_retries
+        self.max_retries = _in_words_of_urllib3(max_retries)
         self.config: dict[str, Any] = {}
         self.proxy_manager: dict[str, Any] = {}
         super().__init__()
@@ -306,6 +307,18 @@ class HTTPAdapter(BaseAdapter):
         self.init_poolmanager(self._pool_connections, self._pool_maxsize, block=self._pool_block)
 
 
+def _in_words_of_urllib3(max_retries: Any) -> Any:
+    """`max_retries` as programs and mocking libraries expect to find it: never a bare number."""
+    if not isinstance(max_retries, int):
+        return max_retries
+    if "urllib3" in sys.modules:
+        from gofer.packages.urllib3.util.retry import Retry  # type: ignore[import-not-found]
+    else:
+        from gofer.dropin.urllib3_face.util.retry import Retry
+
+    return Retry(int(max_retries), read=False, status=0)
+
+
 def _put_trust(conn: Any, path: Any) -> None:
     """Trust the certificates in a file or a directory.
 
@@ -331,3 +344,12 @@ def _is_replaced() -> bool:
 
 
 sessions.watches.append(_is_replaced)
+
+
+def __getattr__(name: str) -> Any:
+    """Names that programs take from here though they live elsewhere."""
+    if name.startswith("__"):  # the import system asks for __path__
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from gofer.dropin.incidental import find
+
+    return find(__name__, name)

@@ -305,13 +305,12 @@ class Request(WithHooks):
 
 
 def __getattr__(name: str) -> Any:
-    """`models.urlencode` and the like, which programs have found here."""
-    if not name.startswith("__"):  # the import system asks for __path__
-        from gofer.dropin import compat
+    """Names that programs take from here though they live elsewhere."""
+    if name.startswith("__"):  # the import system asks for __path__
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from gofer.dropin.incidental import find
 
-        if name in compat.__all__:
-            return getattr(compat, name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return find(__name__, name)
 
 
 _OPTIONS = frozenset(

@@ -88,8 +88,8 @@ def prepare_request(session: Any, request: Any) -> PreparedRequest:
     if not auth and not session.auth and session.trust_env:
         arguments["auth"] = sessions.get_netrc_auth(request.url)
     arguments["cookies"] = None  # below
-    target = PreparedRequest._parsed(request.url, params=request.params)
-    if target.scheme not in DEFAULT_PORTS:  # an adapter may know it
+    if PreparedRequest._parsed(request.url).scheme not in DEFAULT_PORTS:  # an adapter may know it
+        target = PreparedRequest._parsed(request.url, params=request.params)
         arguments.update(url=target, params=None)
     prepared: PreparedRequest = session._prepare(settings, **arguments)
     for name in [name for name, value in prepared.headers.items() if value is None]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from gofer.messages.fields import Headers
-from gofer.messages.reading import Reading
+from gofer.messages.reading import PIECE, Reading, Received
 
 if TYPE_CHECKING:
     from gofer.messages.response import Response
@@ -32,14 +32,59 @@ class _OriginalResponse:
         self._raw.close()
 
 
+class _Undecoded:
+    """The rest of a response's content as it comes, as a file that only reads."""
+
+    def __init__(self, response: "Response") -> None:
+        self._source = response._give_away_content()
+        self._buffer = b""
+        self.closed = response._content_consumed or response._is_closed
+
+    def read(self, amt: int | None = None) -> bytes:
+        """At most `amt` bytes, or all of it with None; b"" at the end."""
+        pieces = [self._buffer]
+        size = len(self._buffer)
+        while not self.closed and (amt is None or size < amt):
+            piece = self._source.run(self._source.receive())
+            self.closed = not piece
+            pieces.append(piece)
+            size += len(piece)
+        data = b"".join(pieces)
+        end = len(data) if amt is None else amt
+        self._buffer = data[end:]
+        return data[:end]
+
+    def close(self) -> None:
+        """Let go of the connection."""
+        self._source.abort()
+        self.closed = True
+
+
+class _FileSource(Received):
+    """A file that somebody put in the place of ours, as the source of content."""
+
+    def __init__(self, file: Any) -> None:
+        super().__init__(b"")
+        self._file = file
+
+    async def receive(self) -> bytes:
+        return self._file.read(PIECE)  # type: ignore[no-any-return]
+
+    def abort(self) -> None:
+        self._file.close()
+
+
 class RawContent:
     """The rest of a response's content as a readable, not seekable file."""
+
+    chunked = False  # what is read here has no chunks any more
 
     def __init__(self, response: "Response") -> None:
         self._response = response
         self._buffer = bytearray()
         self._ended = False
         self._reading: Reading | None = None
+        self._file: Any = None
         self._position = 0
         self.decode_content = False
         self.status = response.status_code
@@ -47,6 +92,7 @@ class RawContent:
         self.version = 10 if response.fields.block.startswith(b"HTTP/1.0") else 11
         self.headers = response.headers
         self._original_response = _OriginalResponse(self)
+        self._request_url = response.url
 
     # Reading ------------------------------------------------------------------------------------
 
@@ -108,13 +154,30 @@ class RawContent:
     def _next_piece(self, decode: bool) -> bytes:
         """The next piece; whether it is decoded is decided by the first read."""
         if self._reading is None:
-            response = self._response
-            if response._content_consumed or response._is_closed:
+            response, decode = self._response, decode or self.decode_content
+            if self._file is not None:
+                self._reading = Reading(response, _FileSource(self._file), decode=decode)
+            elif response._content_consumed or response._is_closed:
                 return b""  # it was read, handed out or let go of
-            self._reading = response._begin_reading(decode=decode or self.decode_content)
+            else:
+                self._reading = response._begin_reading(decode=decode)
             if self._reading is None:
                 return b""
         return self._reading.source.run(self._reading.next())  # type: ignore[no-any-return]
+
+    @property
+    def _fp(self) -> Any:
+        """The file below, which urllib3 calls so; caches put theirs in its place, to read along."""
+        if self._file is None:
+            self._file = _Undecoded(self._response)
+        return self._file
+
+    @_fp.setter
+    def _fp(self, file: Any) -> None:
+        self._file = file
+        self._reading = None
+        self._ended = False
+        self._buffer.clear()
 
     # A file's other questions ---------------------------------------------------------------------
 

@@ -15,7 +15,7 @@ from gofer.messages.response import Response
 from gofer.messages.url import URL, parse, with_params
 
 if TYPE_CHECKING:
-    from gofer.config import Settings
+    pass
 
 __all__ = ["HOOKS", "PreparedRequest", "WithHooks", "check_hooks", "default_hooks"]
 
@@ -105,7 +105,7 @@ class PreparedRequest(WithHooks):
     method: Any = None
     body: Any = None
     auth: Any = None
-    settings: "Settings" = None  # type: ignore[assignment]
+    settings: Any = None  # Settings | None
     deadline: float | None = None  # monotonic seconds
     environment: Any = None  # what the environment says, read once for the call; None: not trusted
     sent = False

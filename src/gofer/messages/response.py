@@ -24,7 +24,6 @@ from gofer.messages.status_codes import reason_phrase
 if TYPE_CHECKING:
     from datetime import timedelta
 
-    from gofer.messages.request import PreparedRequest
 
 __all__ = ["Response", "Source"]
 
@@ -67,7 +66,7 @@ class Response:
     # Class-wide until somebody sets them: making a response costs only what differs.
     status_code: Any = None
     url: Any = None
-    request: "PreparedRequest | None" = None
+    request: Any = None  # PreparedRequest | None; typing.get_type_hints has to understand this
     connection: Any = None
     error: Exception | None = None
     fields: FieldSection = FieldSection(b"\r\n\r\n")
@@ -77,7 +76,7 @@ class Response:
     _history: Any = None
     _reason: Any = _UNSET
     _encoding: Any = _UNSET
-    _elapsed_delta: "timedelta | None" = None
+    _elapsed_delta: Any = None  # timedelta | None
     _content: Any = False  # False: not read; None: nothing to read
     _content_consumed = False
     _is_closed = False  # with its content unread
@@ -146,12 +145,12 @@ class Response:
     @property
     def elapsed(self) -> "timedelta":
         """From sending the request to having the head."""
-        elapsed = self._elapsed_delta
+        elapsed: Any = self._elapsed_delta
         if elapsed is None:
             from datetime import timedelta
 
             elapsed = timedelta(seconds=self._elapsed)
-        return elapsed
+        return elapsed  # type: ignore[no-any-return]
 
     @elapsed.setter
     def elapsed(self, value: "timedelta") -> None:
@@ -345,6 +344,18 @@ class Response:
         if self._source is None:
             return None
         return Reading(self, self._source, decode=decode, size=size)
+
+    def _give_away_content(self) -> Source:
+        """The source of the content, for a file that reads it; ours is read from `raw` then."""
+        if self._content_consumed or self._is_closed:
+            return Received(b"")
+        source = self._source
+        if source is None:
+            whole = self._received if self._received is not None else self._content
+            source = Received(whole or b"")
+        self._source = self._received = None
+        self._content = False
+        return source
 
     def _iterate(self, chunk_size: int | None, steps: list[Step]) -> Iterator[Any]:
         reading = self._begin_reading(chunk_size)

@@ -4,7 +4,7 @@ from typing import Any
 
 __all__ = ["LookupDict", "codes", "reason_phrase"]
 
-_NAMES: dict[int, tuple[str, ...]] = {
+NAMES: dict[int, tuple[str, ...]] = {
     100: ("continue",),
     101: ("switching_protocols",),
     102: ("processing", "early-hints"),
@@ -113,7 +113,7 @@ class LookupDict(dict[Any, Any]):
 
 codes: Any = LookupDict(name="status_codes")
 
-for _code, _names in _NAMES.items():
+for _code, _names in NAMES.items():
     for _name in _names:
         setattr(codes, _name, _code)
         if not _name.startswith(("\\", "/")):
@@ -124,5 +124,5 @@ def reason_phrase(status_code: int) -> str:
     """The usual reason phrase of a status code, "" for one nobody registered."""
     if status_code in _PHRASES:
         return _PHRASES[status_code]
-    names = _NAMES.get(status_code)
+    names = NAMES.get(status_code)
     return names[0].replace("_", " ").title() if names else ""

@@ -41,11 +41,22 @@ class Retry:
         remove_headers_on_redirect: Collection[str] = ("Authorization", "Cookie"),
         backoff_jitter: float = 0.0,
     ) -> None:
-        values = dict(locals())
-        for name in ("self", "__class__"):
-            values.pop(name, None)
-        self.__dict__.update(values)
+        self.total = total
+        self.connect = connect
+        self.read = read
+        self.redirect = redirect
+        self.status = status
+        self.other = other
+        self.allowed_methods = allowed_methods
         self.status_forcelist = frozenset(status_forcelist or ())
+        self.backoff_factor = backoff_factor
+        self.backoff_max = backoff_max
+        self.raise_on_redirect = raise_on_redirect
+        self.raise_on_status = raise_on_status
+        self.history = tuple(history or ())
+        self.respect_retry_after_header = respect_retry_after_header
+        self.remove_headers_on_redirect = frozenset(remove_headers_on_redirect)
+        self.backoff_jitter = backoff_jitter
 
     @classmethod
     def from_int(cls, retries: Any, redirect: Any = True, default: Any = None) -> Any:
@@ -55,6 +66,16 @@ class Retry:
         if isinstance(retries, cls):
             return retries
         return cls(retries, redirect=bool(redirect) and None)
+
+    def is_retry(self, method: str, status_code: int, has_retry_after: bool = False) -> bool:
+        """True if an answer with that status code is a reason to try again."""
+        methods = self.allowed_methods
+        if not isinstance(methods, bool) and methods and method.upper() not in methods:
+            return False
+        if status_code in self.status_forcelist:
+            return True
+        is_asked_for = has_retry_after and self.respect_retry_after_header
+        return bool(self.total and is_asked_for and status_code in self.RETRY_AFTER_STATUS_CODES)
 
     def new(self, **changes: Any) -> "Retry":
         """A copy with some values changed."""
