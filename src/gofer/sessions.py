@@ -214,11 +214,22 @@ class Session(SessionRedirectMixin, Client[Response]):
         if name in STEPS:
             super().__setattr__("_has_steps", True)
 
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if _all_steps_of(cls) != _ALL_OUR_STEPS:
+            cls._has_steps = True
+
+    def _make_settings(self) -> Settings:
+        # Made anew seldom enough to look at everything.
+        if _all_steps_of(type(self)) != _ALL_OUR_STEPS:
+            self._has_steps = True
+        return super()._make_settings()
+
     def _goes_by_steps(self) -> bool:
         return (
             self._has_steps
-            or _steps_of(type(self)) != _OUR_STEPS
-            or (len(watches) > 0 and any(is_replaced() for is_replaced in watches))
+            or _steps_of(self.__class__) != _OUR_STEPS
+            or (watches and any(is_replaced() for is_replaced in watches))  # type: ignore[return-value]
         )
 
     def _by_steps(self, settings: Settings, timeout: Any, *arguments: Any) -> Any:
@@ -238,7 +249,7 @@ class Session(SessionRedirectMixin, Client[Response]):
 
     @property
     def _redirect_rules(self) -> Rules:  # type: ignore[override]
-        if not self._has_steps and _decisions_of(type(self)) == _OUR_DECISIONS:
+        if not self._has_steps and _all_steps_of(type(self)) == _ALL_OUR_STEPS:
             return RULES
         from gofer.dropin import steps
 
@@ -261,18 +272,18 @@ def session(*args: Any, **kwargs: Any) -> Session:
     return Session(*args, **kwargs)
 
 
-# What is looked at before each request, and what only when a redirect comes.
-_STEPS = (
+STEPS = (
     "get_adapter", "get_redirect_target", "merge_environment_settings", "prepare_request",
-    "resolve_redirects", "send",
+    "rebuild_auth", "rebuild_method", "rebuild_proxies", "resolve_redirects", "send",
+    "should_strip_auth",
 )  # fmt: skip
-_DECISIONS = ("rebuild_auth", "rebuild_method", "rebuild_proxies", "should_strip_auth")
-STEPS = frozenset((*_STEPS, *_DECISIONS))
+_all_steps_of = attrgetter(*STEPS)
+_ALL_OUR_STEPS = _all_steps_of(Session)
 
-_steps_of = attrgetter(*_STEPS)
-_decisions_of = attrgetter(*_DECISIONS)
+# Those that libraries patch in the class, in the middle of a program: looked at before each
+# request, which costs 1 %. The others when a session is first used, and when a redirect comes.
+_steps_of = attrgetter("get_adapter", "merge_environment_settings", "send")
 _OUR_STEPS = _steps_of(Session)
-_OUR_DECISIONS = _decisions_of(Session)
 
 # What is outside of this class and may be patched too: each says whether it is. The `adapters`
 # module adds its own once it is there, for nobody can have patched its class before.

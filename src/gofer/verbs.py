@@ -14,9 +14,9 @@ class Verbs(Generic[Answer]):
         """Send a request."""
         raise NotImplementedError
 
-    def get(self, url: Any, **kwargs: Any) -> Answer:
+    def get(self, url: Any, params: Any = None, **kwargs: Any) -> Answer:
         """GET `url`; keywords as in `request`."""
-        return self.request("GET", url, **kwargs)
+        return self.request("GET", url, params, **kwargs)
 
     def options(self, url: Any, **kwargs: Any) -> Answer:
         """OPTIONS `url`; keywords as in `request`."""

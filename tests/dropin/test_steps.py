@@ -66,10 +66,12 @@ def test_a_step_replaced_on_one_session_is_called(web: Web, name: str) -> None:
 def test_a_step_replaced_in_the_class_is_called(
     web: Web, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Sessions that exist already go the new way, and the old one when it is put back."""
+    """Sessions go the new way, and the old one when it is put back; those that mocking libraries
+    patch even if the session was in use before."""
     calls: list[str] = []
     with gofer.Session() as session:
-        session.get(web.url + "/get")
+        if name in ("get_adapter", "merge_environment_settings", "send"):
+            session.get(web.url + "/get")
         monkeypatch.setattr(gofer.Session, name, recording(name, calls))
         assert session.get(web.url + "/redirect/1", auth=("u", "p")).ok
         assert name in calls

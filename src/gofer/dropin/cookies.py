@@ -176,7 +176,7 @@ class RequestsCookieJar(CookieJar, MutableMapping[Any, Any]):
         """A plain dict of the values by name, of that domain and path if given."""
         return {cookie.name: cookie.value for cookie in self._matching(domain, path)}
 
-    def update(self, other: Any = (), /, **values: Any) -> None:
+    def update(self, other: Any = (), **values: Any) -> None:  # type: ignore[override]
         """Takes the cookies of another jar, a mapping or pairs."""
         if isinstance(other, CookieJar):
             for cookie in other:
@@ -193,9 +193,10 @@ class RequestsCookieJar(CookieJar, MutableMapping[Any, Any]):
 
     # The CookieJar
 
-    def set_cookie(self, cookie: JarCookie, *_: Any, **__: Any) -> None:
+    def set_cookie(self, cookie: JarCookie, *args: Any, **kwargs: Any) -> None:
         """Sets a cookie without asking the policy; it replaces one of the same name, domain and
         path as shown. The other's being for one host only is kept."""
+        del args, kwargs  # as http.cookiejar might call it
         new = Cookie.from_cookiejar(cookie)
         is_same = _chooser(_shown_domain(new), new.path, new.name)
         same = [known for known in self.store.of_domain(new.domain) if is_same(known)]

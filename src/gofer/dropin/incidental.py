@@ -18,6 +18,7 @@ _HOMES = (
     "gofer.dropin.auth",
     "gofer.dropin.hooks",
     "gofer.dropin.compat",
+    "gofer.dropin.steps",
     "gofer.dropin.utils",
 )
 

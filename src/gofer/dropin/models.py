@@ -13,7 +13,7 @@ from gofer.messages import response as messages_response
 from gofer.messages.fields import Headers, given_fields
 from gofer.messages.request import WithHooks, check_hooks, default_hooks
 from gofer.messages.response import REDIRECT_STATUS_CODES
-from gofer.messages.url import parse, with_params
+from gofer.messages.url import encode_form, parse, with_params
 from gofer.protocols.http1_request import check_content_length
 from gofer.stages.auth import NoAuth, from_argument
 
@@ -55,7 +55,34 @@ class Response(messages_response.Response):
             raise error_from(error, self.request, is_reading=True) from error
 
 
-class PreparedRequest(messages_request.PreparedRequest):
+RequestHooksMixin = WithHooks
+
+
+class RequestEncodingMixin:
+    """How parameters and files are written, for those who call that by itself."""
+
+    @staticmethod
+    def _encode_params(data: Any) -> Any:
+        """A form of a mapping or pairs, as text; text, bytes and files as they are."""
+        if isinstance(data, str | bytes) or hasattr(data, "read") or not hasattr(data, "__iter__"):
+            return data
+        return encode_form(data)
+
+    @staticmethod
+    def _encode_files(files: Any, data: Any) -> tuple[Any, str | None]:
+        """multipart/form-data of files and fields: content and media type.
+
+        Raises:
+            ValueError: there are no files, or `data` is text.
+        """
+        from gofer.messages.content import encode
+
+        if not files:
+            raise ValueError("Files must be provided.")
+        return encode(data, files, None)
+
+
+class PreparedRequest(RequestEncodingMixin, messages_request.PreparedRequest):
     __doc__ = messages_request.PreparedRequest.__doc__
 
     response_class = Response

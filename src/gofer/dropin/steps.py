@@ -8,6 +8,7 @@ other goes the short way of `client.py`. What is decided is decided by the same 
 only who is asked, and in which order.
 """
 
+from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from time import monotonic
@@ -33,6 +34,8 @@ __all__ = [
     "follow",
     "get_netrc_auth",
     "merge_environment_settings",
+    "merge_hooks",
+    "merge_setting",
     "prepare_request",
     "rebuild_proxies",
     "request",
@@ -40,6 +43,7 @@ __all__ = [
     "rules_of",
     "send",
     "send_by_adapter",
+    "to_key_val_list",
 ]
 
 # The arguments of `send` that are gofer's alone: no adapter is given them.
@@ -102,6 +106,41 @@ def prepare_request(session: Any, request: Any) -> PreparedRequest:
         prepared.auth = None
         prepared.prepare_auth(auth)
     return prepared
+
+
+def merge_setting(request_setting: Any, session_setting: Any, dict_class: Any = OrderedDict) -> Any:
+    """A call's setting over the session's: mappings key by key, where None takes one away."""
+    if session_setting is None or request_setting is None:
+        return session_setting if request_setting is None else request_setting
+    if not (isinstance(session_setting, Mapping) and isinstance(request_setting, Mapping)):
+        return request_setting
+    merged = dict_class(to_key_val_list(session_setting))
+    merged.update(to_key_val_list(request_setting))
+    for name in [name for name, value in merged.items() if value is None]:
+        del merged[name]
+    return merged
+
+
+def merge_hooks(request_hooks: Any, session_hooks: Any, dict_class: Any = OrderedDict) -> Any:
+    """A call's hooks over the session's; without any `response` hook one stands for nothing."""
+    if session_hooks is None or session_hooks.get("response") == []:
+        return request_hooks
+    if request_hooks is None or request_hooks.get("response") == []:
+        return session_hooks
+    return merge_setting(request_hooks, session_hooks, dict_class)
+
+
+def to_key_val_list(value: Any) -> list[tuple[Any, Any]] | None:
+    """A mapping, or pairs, as a list of pairs; None stays None.
+
+    Raises:
+        ValueError: it is neither.
+    """
+    if value is None:
+        return None
+    if isinstance(value, str | bytes | bool | int):
+        raise ValueError("cannot encode objects that are not 2-tuples")
+    return list(value.items()) if isinstance(value, Mapping) else list(value)
 
 
 def get_netrc_auth(url: Any, raise_errors: bool = False) -> tuple[str, str] | None:

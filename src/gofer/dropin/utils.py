@@ -18,7 +18,7 @@ from urllib.request import proxy_bypass
 from gofer.config import VERSION, offered_codings
 from gofer.dropin import certs
 from gofer.dropin.cookies import cookiejar_from_dict
-from gofer.dropin.steps import get_netrc_auth
+from gofer.dropin.steps import get_netrc_auth, to_key_val_list
 from gofer.exceptions import InvalidHeader, UnrewindableBodyError
 from gofer.messages import content as contents
 from gofer.messages.fields import check_field
@@ -162,19 +162,6 @@ def decode_gzip(content: bytes) -> bytes:
 def dict_to_sequence(d: Any) -> Any:
     """The pairs of a mapping; anything else as it is."""
     return d.items() if hasattr(d, "items") else d
-
-
-def to_key_val_list(value: Any) -> list[tuple[Any, Any]] | None:
-    """A mapping, or pairs, as a list of pairs; None stays None.
-
-    Raises:
-        ValueError: it is neither.
-    """
-    if value is None:
-        return None
-    if isinstance(value, str | bytes | bool | int):
-        raise ValueError("cannot encode objects that are not 2-tuples")
-    return list(value.items()) if isinstance(value, Mapping) else list(value)
 
 
 def from_key_val_list(value: Any) -> "OrderedDict[Any, Any] | None":

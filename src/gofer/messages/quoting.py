@@ -55,29 +55,29 @@ UNRESERVED_ESCAPES = {
 }
 
 
-def requote(text: str) -> str:
+def requote(uri: str) -> str:
     """A whole URI with illegal characters escaped and escapes of unreserved ones undone.
 
     As Requests' `requote_uri`: if an escape is broken, every "%" is taken for data.
 
     Raises:
-        InvalidURL: if `text` is not Unicode.
+        InvalidURL: if `uri` is not Unicode.
     """
     try:
-        return escape(unquote_unreserved(text), _NOT_IN_URI)
+        return escape(unquote_unreserved(uri), _NOT_IN_URI)
     except InvalidURL:
-        return escape(text, _NOT_IN_URI_NOR_PERCENT)
+        return escape(uri, _NOT_IN_URI_NOR_PERCENT)
 
 
-def unquote_unreserved(text: str) -> str:
-    """`text` with the escapes of letters, digits and "-._~" undone (RFC 3986, 2.3).
+def unquote_unreserved(uri: str) -> str:
+    """`uri` with the escapes of letters, digits and "-._~" undone (RFC 3986, 2.3).
 
     Raises:
         InvalidURL: if "%" is followed by two letters or digits that are not hexadecimal.
     """
-    if re.search(_MISSPELT_ESCAPE, text):
+    if re.search(_MISSPELT_ESCAPE, uri):
         raise InvalidURL("undoing escapes: '%' before two characters that are not hexadecimal")
-    return re.sub(ESCAPE, lambda match: UNRESERVED_ESCAPES.get(match[0].upper(), match[0]), text)
+    return re.sub(ESCAPE, lambda match: UNRESERVED_ESCAPES.get(match[0].upper(), match[0]), uri)
 
 
 def normal_path(path: str) -> str:

@@ -130,16 +130,16 @@ def credentials_for(
         is_redirected: a server led here, so that netrc's `default` entry does not count: it
             would be handed to anybody (curl's CVE-2024-11053 and after).
     """
-    own = None
+    found = own = None
     if url.userinfo is not None and (url.username or url.password):
         own = url.username or "", url.password or ""
-    found = None
+        is_redirected = True  # netrc's entry for the host counts, `default` does not
     if environment is not None and (own is None or not own[1]):  # as curl: no password, look it up
-        use_default = not is_redirected and own is None
-        found = lookup(url.host, environment.netrc, now, use_default=use_default)
-    found = found or own
+        found = lookup(url.host, environment.netrc, now, use_default=not is_redirected)
     if found is None:
-        return None
+        found = own
+        if found is None:
+            return None
     from gofer.stages.auth.basic import HTTPBasicAuth
 
     return HTTPBasicAuth(*found)
