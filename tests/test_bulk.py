@@ -246,6 +246,35 @@ def test_order_is_kept_on_demand(web: Web) -> None:
     assert [1000 - n * 20 for n in range(40)] == sizes
 
 
+def test_order_is_kept_behind_a_slow_one() -> None:
+    """When all that may be begun waits for the first, the rest is begun once that is handed out."""
+
+    def script(peer: Peer) -> None:
+        while True:
+            if peer.receive_head().startswith(b"GET /0 "):
+                with peer.server.changed:
+                    peer.server.changed.wait_for(lambda: len(peer.server.requests) == 8)
+            peer.send(OK)
+
+    with serve(script) as server:
+        items = [f"{server.url}/{n}" for n in range(20)]
+        urls = [r.url for r in gofer.imap(items, size=2, ordered=True)]
+
+    assert items == urls
+
+
+def test_what_fails_at_once_is_handed_out_at_once(web: Web) -> None:
+    """A result that needed no network waits for nobody."""
+    gate = web.gates["closed"]
+    # By its rate the second begins when the first has nothing more to do but wait.
+    responses = gofer.imap([web.url + "/gate/closed", "no url"], size=2, rate=10)
+    first = next(responses)
+    gate.set()
+
+    assert 0 == first.status_code
+    assert [200] == [r.status_code for r in responses]
+
+
 def test_memory_does_not_grow_with_the_input(web: Web) -> None:
     """What a run holds has a bound: items open, parked and done."""
     from gofer import bulk

@@ -303,8 +303,12 @@ class _Bulk:
         try:
             while True:
                 self._begin_more()
-                while (item := self._take_done()) is not None:
-                    yield item.result
+                item = self._take_done()
+                if item is not None:
+                    while item is not None:
+                        yield item.result
+                        item = self._take_done()
+                    continue  # handing out made room
                 if self._fatal is not None:
                     raise self._fatal
                 if not self._open and not self._is_waiting():

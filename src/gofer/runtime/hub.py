@@ -115,6 +115,7 @@ class Hub:
         self._current: Task | None = None
         self._only: Task | None = None  # while `run` waits inside a task, nobody else goes on
         self._is_turning = False
+        self._has_news = False  # a task ended in this turn: whoever turns will want to know
         self._wake_up: _WakeUp | None = None
 
     # Tasks ----------------------------------------------------------------------------------------
@@ -191,6 +192,7 @@ class Hub:
     # One turn -------------------------------------------------------------------------------------
 
     def _turn(self, until: float | None) -> None:
+        self._has_news = False
         self._go_on()
         self._flush()
         for descriptor, events in self._wait(until):
@@ -243,7 +245,7 @@ class Hub:
             return
         finally:
             self._current = outer
-        task.done = True
+        task.done = self._has_news = True
         self._tasks.discard(task)
 
     def _flush(self) -> None:
@@ -258,7 +260,7 @@ class Hub:
         if self._timers and (until is None or self._timers[0][0] < until):
             until = self._timers[0][0]
         seconds = LONGEST_POLL
-        if self._ready and self._only is None:
+        if self._has_news or (self._ready and self._only is None):
             seconds = 0.0
         elif until is not None:
             seconds = min(max(0.0, until - monotonic()), LONGEST_POLL)
