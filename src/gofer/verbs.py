@@ -16,7 +16,7 @@ class Verbs(Generic[Answer]):
 
     def get(self, url: Any, params: Any = None, **kwargs: Any) -> Answer:
         """GET `url`; keywords as in `request`."""
-        return self.request("GET", url, params, **kwargs)
+        return self.request("GET", url, params=params, **kwargs)
 
     def options(self, url: Any, **kwargs: Any) -> Answer:
         """OPTIONS `url`; keywords as in `request`."""

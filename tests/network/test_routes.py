@@ -244,7 +244,6 @@ GO_DIFFERS = {
     "ftp://insecure.tld/": "not a URL gofer fetches",
     # Ours is refused when it is used; Go hands it to the transport, which refuses it there.
     "foo://host": InvalidProxyURL,
-    "socks5://127.0.0.1": InvalidSchema,
 }
 
 

@@ -727,6 +727,7 @@ def test_b41_safe_mode_has_no_holes() -> None:
 # SPEC 5.14: today's idioms ------------------------------------------------------------------------
 
 
+@pytest.mark.only_in("blocking", "hub", "gevent")  # adapters are called by synchronous code
 def test_todays_idioms(web: Web) -> None:
     """Session() and attributes, stream, prepare and send, mount, pickling."""
     session = gofer.Session()

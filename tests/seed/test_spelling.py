@@ -15,6 +15,9 @@ from servers.web import Web
 
 USER_PASS = "Basic dXNlcjpwYXNz"
 
+# Adapters are called by synchronous code: Requests' contract knows no other.
+ADAPTERS = pytest.mark.only_in("blocking", "hub", "gevent")
+
 
 def test_session_with_keywords(web: Web) -> None:
     """`session(headers=h, auth=a)` and a session whose attributes are set."""
@@ -87,6 +90,7 @@ def test_keep_alive(web: Web, session: gofer.Session, spelling: str) -> None:
     web.wait_for(lambda: web.open == 0)
 
 
+@ADAPTERS
 def test_pool_and_retries(web: Web, session: gofer.Session) -> None:
     """In config, or on an adapter, which wins where it is mounted."""
     session.config.update({"pool_maxsize": 20, "max_retries": 3})
@@ -170,6 +174,7 @@ def test_args_hook_and_a_wrapped_request(web: Web) -> None:
     assert ["/get?a=1"] * 2 == [request.target for request in web.requests]
 
 
+@ADAPTERS
 def test_pre_request_hook_auth_and_adapter(web: Web) -> None:
     """A hook before the wire, a callable as auth, or an adapter's `send`."""
 
