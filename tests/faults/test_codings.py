@@ -203,6 +203,7 @@ print(largest)
 """
 
 
+@pytest.mark.only_in("blocking")  # in a process of its own
 @pytest.mark.parametrize("name", BOMBS)
 @pytest.mark.parametrize("how", ["content", "iter_content"])
 def test_row_75_bombs(name: str, how: str):

@@ -114,6 +114,7 @@ def memory_of(url: str) -> tuple[str, int]:
     return error, int(grown)
 
 
+@pytest.mark.only_in("blocking")  # in a process of its own
 def test_row_22_memory_is_not_reserved_for_a_promise():
     """Eight GiB are announced, five bytes come: an error, and no memory was taken for it."""
     with serve(lambda peer: peer.send(HEAD + b"Content-Length: 8589934592\r\n\r\nhello")) as server:
@@ -333,6 +334,7 @@ def test_row_35_heads_without_end(script: Any):
         ask(script)
 
 
+@pytest.mark.only_in("blocking")  # in a process of its own
 def test_row_35_memory_for_a_head_is_bounded():
     """Whatever comes, not much more than the limit is kept of it."""
 

@@ -235,6 +235,7 @@ def test_s42_the_warning_can_be_an_error(web: Web) -> None:
         gofer.get(web.url + "/get", hooks={"args": lambda args: 1 / 0})
 
 
+@pytest.mark.only_in("blocking")  # in a process of its own
 def test_s42_every_failure_is_shown(web: Web) -> None:
     """Python's filter would show only the first from one place."""
     program = (
