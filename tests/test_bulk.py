@@ -1,6 +1,6 @@
 """`map` and `imap`: many requests at once, each with an outcome of its own."""
 
-import itertools
+import gc
 import sys
 import threading
 from collections.abc import Iterator
@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 import gofer
+from gofer.adapters import BaseAdapter, HTTPAdapter
 from servers.certificates import Certificates
 from servers.raw import Peer, always, refused_port, response, serve
 from servers.web import Web
@@ -219,10 +220,11 @@ def test_rates_space_the_beginnings(web: Web, limit: str, monkeypatch: pytest.Mo
         await begin(self, item)
 
     monkeypatch.setattr(bulk._Bulk, "_exchange", watched)
+    started = bulk.monotonic()
     responses = gofer.map([web.url + "/get"] * 6, **{limit: 50})  # type: ignore[arg-type]
 
     assert all(responses)
-    assert all(later - earlier >= 0.019 for earlier, later in itertools.pairwise(begun))
+    assert all(when - started >= number / 50 - 0.001 for number, when in enumerate(begun))
 
 
 def test_duplicates_under_way_share(web: Web) -> None:
@@ -400,3 +402,203 @@ def test_a_thousand_at_a_time() -> None:
 
         assert all(responses)
         assert 1000 == server.peak
+
+
+# Connections that are there for the next run ------------------------------------------------------
+
+
+def test_a_second_run_of_a_session_connects_no_more(session: gofer.Session) -> None:
+    """What idles at the end of a run is kept with its session, whoever names the session."""
+    with serve(always(OK)) as server:
+        for run in range(3):
+            if run < 2:
+                responses = gofer.map([server.url] * 12, size=4, session=session)
+            else:
+                requests = [gofer.async_.get(server.url, session=session) for _ in range(12)]
+                responses = gofer.async_.map(requests, size=4)
+            assert [b"ok"] * 12 == [r.content for r in responses]
+        assert 4 == server.accepted
+        session.close()
+        server.wait_for(lambda: server.open == 0)
+
+
+def test_a_second_run_over_tls_shakes_no_hands(web_tls: Web, certificates: Certificates) -> None:
+    """The same over TLS."""
+    with gofer.Session(verify=certificates.ca_file) as session:
+        for _ in range(2):
+            assert all(gofer.map([web_tls.url + "/get"] * 9, size=3, session=session))
+
+    assert 3 == web_tls.accepted
+
+
+def test_kept_connections_go_with_their_session(web: Web) -> None:
+    """A session that nobody closes closes them when it is dropped."""
+    session = gofer.Session()
+    gofer.map([web.url + "/get"] * 4, size=2, session=session)
+    assert 2 == web.open
+    del session
+
+    gc.collect()
+    web.wait_for(lambda: web.open == 0)
+
+
+def test_a_run_without_a_session_keeps_nothing(web: Web) -> None:
+    """Everything is closed when it ends."""
+    gofer.map([web.url + "/get"] * 4, size=2)
+
+    web.wait_for(lambda: web.open == 0)
+
+
+def test_a_kept_connection_that_the_server_closed(session: gofer.Session) -> None:
+    """It is noticed, and another is made."""
+
+    def script(peer: Peer) -> None:
+        peer.receive_head()
+        peer.send(OK)
+        peer.wait("leave")
+        peer.reset()
+
+    with serve(script) as server:
+        assert all(gofer.map([server.url] * 3, session=session))
+        server.gates["leave"].set()
+        server.wait_for(lambda: server.open == 0)
+        assert all(gofer.map([server.url] * 3, session=session))
+        assert 6 == server.accepted
+
+
+def test_settings_of_the_next_run_are_those_of_the_session_then(
+    web: Web, session: gofer.Session
+) -> None:
+    """Connections are kept, not defaults."""
+    gofer.map([web.url + "/get"], session=session)
+    session.headers["X-Team"] = "blue"
+    [second] = gofer.map([web.url + "/get"], session=session)
+
+    assert "blue" == second.json()["headers"]["X-Team"]
+    assert 1 == web.accepted
+
+
+def test_a_run_inside_a_run(web: Web, session: gofer.Session) -> None:
+    """The second has a road of its own, and so has one in another thread."""
+    gofer.map([web.url + "/get"] * 2, session=session)
+    outer = gofer.imap([web.url + "/get"] * 6, size=2, session=session)
+    codes = []
+    for answer in outer:
+        codes.append(answer.status_code)
+        codes += [r.status_code for r in gofer.map([web.url + "/get"] * 2, session=session)]
+
+    assert [200] * 18 == codes
+
+
+def test_a_run_that_is_left_in_the_middle(web: Web, session: gofer.Session) -> None:
+    """What was under way is closed; the next run is sound."""
+    run = gofer.imap(
+        [web.url + "/get"] * 3 + [web.url + "/gate/never"] * 3, size=6, session=session
+    )
+    assert [200] * 3 == [next(run).status_code for _ in range(3)]
+    run.close()  # type: ignore[attr-defined]
+    web.gates["never"].set()
+
+    assert all(gofer.map([web.url + "/get"] * 6, session=session))
+
+
+def test_responses_that_are_read_after_the_run(web: Web, session: gofer.Session) -> None:
+    """Their connections are theirs, and not the next run's."""
+    lazy = gofer.map([web.url + "/drip/3000"] * 2, prefetch=False, session=session)
+    assert all(gofer.map([web.url + "/get"] * 4, session=session))
+
+    assert [3000, 3000] == [len(r.content) for r in lazy]
+
+
+# Sessions that go their own way -------------------------------------------------------------------
+
+
+class Counting(gofer.Session):
+    """A session whose `request` does more."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: list[str] = []
+
+    def request(self, method: Any, url: Any, *args: Any, **kwargs: Any) -> Any:
+        self.asked.append(url)
+        return super().request(method, url, *args, **kwargs)
+
+
+class Marking(gofer.Session):
+    """A session with a step of its own."""
+
+    def prepare_request(self, request: gofer.Request) -> gofer.PreparedRequest:
+        prepared = super().prepare_request(request)
+        prepared.headers["X-Mark"] = "own"
+        return prepared
+
+
+class Stub(BaseAdapter):
+    """Answers by itself."""
+
+    def send(self, request: Any, *args: Any, **kwargs: Any) -> gofer.Response:
+        answer = gofer.Response()
+        answer.status_code = 299
+        answer.url = request.url
+        answer._content = b"stub"
+        return answer
+
+    def close(self) -> None:
+        pass
+
+
+def test_a_subclass_is_asked(web: Web) -> None:
+    """Its `request` is called for every item, whatever its kind."""
+    url = web.url + "/get"
+    with Counting() as session:
+        responses = gofer.map([url, ("GET", url), gofer.Request("GET", url)], session=session)
+
+    assert [200] * 3 == [r.status_code for r in responses]
+    assert [url] * 3 == session.asked
+
+
+def test_a_replaced_step_is_taken(web: Web) -> None:
+    """A step that a subclass replaced."""
+    with Marking() as session:
+        responses = gofer.map([web.url + "/get"] * 3, session=session)
+
+    assert ["own"] * 3 == [r.json()["headers"]["X-Mark"] for r in responses]
+
+
+def test_mounted_adapters_are_used(web: Web) -> None:
+    """For the URLs they are mounted for."""
+    with gofer.Session() as session:
+        session.mount("stub://", Stub())
+        session.mount(web.url, HTTPAdapter(max_retries=1))
+        stubbed, real = gofer.map(["stub://here", web.url + "/get"], session=session)
+
+    assert (299, b"stub") == (stubbed.status_code, stubbed.content)
+    assert 200 == real.status_code
+
+
+def test_sessions_of_their_own_way_run_at_the_same_time(web: Web) -> None:
+    """Each call has a thread: the first waits for nothing but what it asked for."""
+    gate = web.gates["slow"]
+    with Counting() as session:
+        run = gofer.imap([web.url + "/gate/slow", web.url + "/get"], size=2, session=session)
+        first = next(run).url
+        gate.set()
+        rest = [r.url for r in run]
+
+    assert [web.url + "/get", web.url + "/gate/slow"] == [first, *rest]
+
+
+def test_a_deadline_for_sessions_of_their_own_way(web: Web) -> None:
+    """Who is not back by then has failed; the thread ends with its call."""
+    gate = web.gates["late"]
+    with Counting() as session:
+        run = gofer.imap(
+            [web.url + "/gate/late", web.url + "/get"], size=2, session=session, deadline=0.5
+        )
+        by_url = {bool(r): r for r in run}
+        gate.set()
+    web.wait_for(lambda: web.open == 0)
+
+    assert 200 == by_url[True].status_code
+    assert isinstance(by_url[False].error, gofer.exceptions.DeadlineExceeded)

@@ -12,7 +12,18 @@ import pytest
 
 SOURCE = Path(__file__).resolve().parents[1] / "src" / "gofer"
 
-FACES = {"__init__", "__main__", "api", "sessions", "aio", "bulk", "async_", "cli", "dropin"}
+FACES = {
+    "__init__",
+    "__main__",
+    "api",
+    "sessions",
+    "aio",
+    "bulk",
+    "bulk_clients",
+    "async_",
+    "cli",
+    "dropin",
+}
 FACES |= {
     "client",
     "precedence",

@@ -14,6 +14,7 @@ from typing import Any
 from gofer.client import Client, Road
 from gofer.dropin.models import Response
 from gofer.network.exchange import Network
+from gofer.network.pool import Pool
 from gofer.runtime import here
 from gofer.runtime.base import Runtime
 from gofer.state import SessionState
@@ -54,7 +55,7 @@ class AsyncSession(Client[Awaitable]):
         runtime = here.runtime()
         for loop in [loop for loop in self._roads if runtime.is_over(loop)]:
             self._roads.pop(loop).network.pool.close()
-        road = Road(Network(runtime, self._limits(), self._pool_limits()))
+        road = Road(Network(runtime, self._limits(), Pool(runtime, self._pool_limits())))
         self._roads[runtime.loop()] = road
         return road
 

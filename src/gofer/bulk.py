@@ -3,7 +3,7 @@
 One thread does it all, and stages and network are those of every other face. `_Bulk` owns one run:
 what is open, what waits for its host's turn, what is done and not handed out yet. Each of these
 has a bound that does not grow with the number of requests, so the input may be a generator of
-millions. Cookies are the session's own; connections live as long as the run.
+millions. Cookies are the session's own, and its connections are there for its next run.
 """
 
 from collections import deque
@@ -12,13 +12,12 @@ from heapq import heappop, heappush
 from time import monotonic
 from typing import Any
 
-from gofer.client import Client, Road, failed_response
+from gofer.bulk_clients import BulkClient, KeptRoad, client_for
+from gofer.client import failed_response
 from gofer.dropin.models import PreparedRequest, Request
 from gofer.exceptions import RequestException
 from gofer.messages.url import parse
-from gofer.network.exchange import Network
 from gofer.precedence import prefetch_from
-from gofer.runtime.hub import Hub
 from gofer.sessions import Session
 
 __all__ = ["imap", "map"]
@@ -125,38 +124,6 @@ def imap(
 
         return reporting(results, progress, bulk)
     return results
-
-
-class HubClient(Client[Any]):
-    """A session's twin on a hub: the same defaults and cookies, connections of its own."""
-
-    def __init__(
-        self, session: Client[Any], hub: Hub, size: int, prefetch: bool, until: float | None
-    ) -> None:
-        self.__dict__.update(session.__dict__)
-        self._until = until
-        self._runtime = hub
-        self._settings = None
-        self._sent_headers = None
-        self._config = session._config.copy()
-        self._config["prefetch"] = prefetch
-        limits = self._pool_limits()
-        limits.idle_per_host = max(limits.idle_per_host, size)
-        limits.hosts = max(limits.hosts, size)
-        self._road = Road(Network(hub, self._limits(), limits))
-
-    def _drive(self, coroutine: Any) -> Any:
-        return self._runtime.run(coroutine)
-
-    def _prepare(self, *arguments: Any) -> PreparedRequest:
-        request = super()._prepare(*arguments)
-        until = self._until
-        if until is not None and (request.deadline is None or until < request.deadline):
-            request.deadline = until
-        return request
-
-    async def _send_by_adapter(self, request: Any) -> Any:
-        return await Session._send_by_adapter(self, request)  # type: ignore[arg-type]
 
 
 class _Item:
@@ -287,8 +254,11 @@ class _Bulk:
         self._raises = raises
         self._exception_handler = exception_handler
 
-        self._hub = Hub()
-        self._clients: dict[int, tuple[Any, HubClient]] = {}
+        # Whose connections outlive the run; a generator is not asked for its first item yet.
+        self._keeper = session or _session_of_first(requests)
+        self._road = KeptRoad.taken_from(self._keeper)
+        self._hub = self._road.hub
+        self._clients: dict[int, tuple[Any, BulkClient]] = {}
         self._open = 0  # exchanges under way
         self._next_start = 0.0  # by `rate`, monotonic seconds
         self._sharing: dict[Any, _Item] = {}  # what others may share, by what makes them equal
@@ -451,15 +421,19 @@ class _Bulk:
             )
         return await client._request("GET", given)
 
-    def _client_of(self, session: Any) -> HubClient:
-        """The twin of the session that an item belongs to."""
+    def _client_of(self, session: Any) -> BulkClient:
+        """Who sends for the session that an item belongs to."""
         session = session or self._session
         if session is None:
             session = self._session = Session()
         known = self._clients.get(id(session))
         if known is None:
-            twin = HubClient(session, self._hub, self._size, self._prefetch, self._until)
-            known = self._clients[id(session)] = session, twin  # kept, or its id would be reused
+            # The hub is the run's; of a session that joins later there is no pool on it yet.
+            road = self._road if session is self._keeper else KeptRoad(self._hub)
+            client = client_for(
+                session, road, size=self._size, prefetch=self._prefetch, until=self._until
+            )
+            known = self._clients[id(session)] = session, client  # kept, or its id is reused
         return known[1]
 
     # Its outcome ----------------------------------------------------------------------------------
@@ -496,8 +470,18 @@ class _Bulk:
         """Stop what is under way; close what idles."""
         self._source = None
         self._hub.close()
-        for _, client in self._clients.values():
-            client.close()
+        for session, client in self._clients.values():
+            if session is not self._keeper:
+                client.close()
+        if self._keeper is not None:
+            self._road.leave_to(self._keeper)
+
+
+def _session_of_first(requests: Any) -> Any:
+    """The session of the first of `requests`, if they are a list and it has one."""
+    if not isinstance(requests, list | tuple) or not requests:
+        return None
+    return getattr(requests[0], "session", None)
 
 
 def _origin_of(given: Any) -> Any:

@@ -17,6 +17,7 @@ from gofer.messages.url import URL, parse
 from gofer.network.endings import when_dropped
 from gofer.network.environment import read as read_environment
 from gofer.network.exchange import Network
+from gofer.network.pool import Pool
 from gofer.precedence import (
     marked_as_left,
     merged_headers,
@@ -55,6 +56,7 @@ class Client(SessionState, Verbs[Answer]):
     __doc__ = SessionState.__doc__
 
     _road: "Road | None" = None  # made for the first request
+    _kept_roads: Any = ()  # what a bulk run leaves to the next: a list of its `KeptRoad`
     _can_await = False  # the caller's own coroutines and async iterators, in hooks and content
     _redirect_rules = RULES
 
@@ -68,9 +70,10 @@ class Client(SessionState, Verbs[Answer]):
         return (self._road or self._make_road()).network
 
     def _make_road(self) -> "Road":
-        road = self._road = Road(Network(self._runtime, self._limits(), self._pool_limits()))
+        pool = Pool(self._runtime, self._pool_limits())
+        road = self._road = Road(Network(self._runtime, self._limits(), pool))
         # For those who never call close().
-        when_dropped(self, road.network.pool.abandon)
+        when_dropped(self, pool.abandon)
         return road
 
     # Calls --------------------------------------------------------------------------------------
@@ -345,6 +348,8 @@ class Client(SessionState, Verbs[Answer]):
         """
         if self._road is not None:
             self._road.network.pool.close()
+        while self._kept_roads:
+            self._kept_roads.pop().pool.close()
 
     def __repr__(self) -> str:
         name = type(self).__name__

@@ -18,7 +18,7 @@ from gofer.messages.raw import RawContent
 from gofer.messages.url import parse
 from gofer.network.endings import when_dropped
 from gofer.network.exchange import Network
-from gofer.network.pool import PoolLimits
+from gofer.network.pool import Pool, PoolLimits
 from gofer.network.routes import Router, choose_proxy, proxy_headers
 from gofer.runtime.blocking import runtime
 from gofer.stages import fold
@@ -211,16 +211,13 @@ class HTTPAdapter(BaseAdapter):
         if session is not None:
             return session.network  # type: ignore[no-any-return]
         if self._network is None:
-            self._network = Network(
-                runtime,
-                None,
-                PoolLimits(
-                    self._pool_connections,
-                    self._pool_maxsize,
-                    default_of("idle_seconds"),
-                    self._pool_maxsize if self._pool_block else None,
-                ),
+            limits = PoolLimits(
+                self._pool_connections,
+                self._pool_maxsize,
+                default_of("idle_seconds"),
+                self._pool_maxsize if self._pool_block else None,
             )
+            self._network = Network(runtime, None, Pool(runtime, limits))
             when_dropped(self, self._network.pool.abandon)  # for those who never call close()
         return self._network
 

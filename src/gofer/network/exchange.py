@@ -14,7 +14,7 @@ from gofer.messages.response import Response
 from gofer.network.dial import dial
 from gofer.network.http1 import Http1Connection, earlier
 from gofer.network.http1_head import encode_head
-from gofer.network.pool import Pool, PoolLimits
+from gofer.network.pool import Pool
 from gofer.network.routes import MAX_ROUTES, Route
 from gofer.protocols.http1 import Limits
 from gofer.runtime.base import Runtime
@@ -30,11 +30,11 @@ class Network:
     __slots__ = ("_warned_of", "limits", "pool", "runtime")
 
     def __init__(
-        self, runtime: Runtime, limits: Limits | None = None, pool_limits: PoolLimits | None = None
+        self, runtime: Runtime, limits: Limits | None = None, pool: Pool | None = None
     ) -> None:
         self.runtime = runtime
         self.limits = limits or Limits()
-        self.pool = Pool(runtime, pool_limits)
+        self.pool = pool or Pool(runtime)
         self._warned_of: set[str] = set()  # authorities that nobody checks the certificate of
 
     async def send(self, request: PreparedRequest) -> Response:

@@ -1,16 +1,15 @@
 """From a host name to addresses: written once, for every runtime.
 
-getaddrinfo cannot be interrupted, so it runs in a thread of its own, which is left behind when
-time is up and does not keep the interpreter from exiting. The runtime gives the event that the
-thread sets. Gevent patches `socket` and `_thread` in place, so both are looked up when called.
+getaddrinfo cannot be interrupted, so it runs in a thread (`threads.py`). Gevent patches `socket` in
+place, so it is looked up when called.
 """
 
-import _thread
 import socket
 from collections.abc import Callable
 from typing import Any
 
 from gofer.runtime.base import Event
+from gofer.runtime.threads import in_thread
 
 __all__ = ["Address", "literal", "look_up", "resolve"]
 
@@ -33,24 +32,7 @@ async def resolve(
     if address is not None:
         return [address]
     name = _name_bytes(host)
-    done = new_event()
-    found: list[Address] = []
-    errors: list[BaseException] = []
-
-    def work() -> None:
-        try:
-            found.extend(_addresses(name, port, socket.getaddrinfo))
-        except BaseException as error:  # it belongs to whoever waits
-            errors.append(error)
-        finally:
-            done.set()
-
-    # A bare thread: 47 us, where `threading.Thread` takes 109.
-    _thread.start_new_thread(work, ())
-    await done.wait(deadline)
-    if errors:
-        raise errors.pop()
-    return found
+    return await in_thread(lambda: _addresses(name, port, socket.getaddrinfo), new_event, deadline)
 
 
 def look_up(host: str, port: int, getaddrinfo: Any = None) -> list[Address]:
