@@ -72,8 +72,8 @@ class Pieces:
 
 
 async def iterate(session: Any, url: str) -> None:
-    async with await session.get(url + "/drip/3000", stream=True) as answer:
-        async for _ in answer.aiter_content(1000):
+    async with await session.get(url + "/drip/60", stream=True) as answer:
+        async for _ in answer.aiter_content(20):
             pass
 
 

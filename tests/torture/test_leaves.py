@@ -72,9 +72,9 @@ def pieces() -> Iterator[bytes]:
 
 EXCHANGES: dict[str, Callable[[gofer.Session, str], Any]] = {
     "get": lambda s, url: s.get(url + "/get").content,
-    "chunked content": lambda s, url: s.get(url + "/drip/3000").content,
-    "iteration": lambda s, url: list(s.get(url + "/drip/3000").iter_content(100)),
-    "lazy and dropped": lambda s, url: s.get(url + "/drip/3000").status_code,
+    "chunked content": lambda s, url: s.get(url + "/drip/60").content,
+    "iteration": lambda s, url: list(s.get(url + "/drip/60").iter_content(20)),
+    "lazy and dropped": lambda s, url: s.get(url + "/drip/60").status_code,
     "redirects": lambda s, url: s.get(url + "/redirect/3").content,
     "upload": lambda s, url: s.post(url + "/post", data=pieces()).content,
     "digest": lambda s, url: (
