@@ -233,7 +233,8 @@ def test_send_some_gives_way_to_an_early_answer(certificates: Certificates) -> N
         done.set()
         run(stream.send(b"end", later()))
         answered.wait(PATIENCE)
-    assert taken + 3 == len(received[0])
+    # The last record was begun, so it goes out whole, though it had not been counted yet.
+    assert len(received[0]) - 3 - taken in (0, RECORD)
 
 
 def test_what_send_some_kept_goes_out_before_waiting(certificates: Certificates) -> None:
@@ -258,9 +259,10 @@ def test_what_send_some_kept_goes_out_before_waiting(certificates: Certificates)
     with serving(echo, certificates.good) as below:
         context = context_for(certificates.ca_file, None)
         stream = run(TLSStream.start(Narrow(below), context, "localhost", later()))
-        assert 5 == run(stream.send_some(memoryview(b"hello"), later()))
-        assert 0 == run(stream.send_some(memoryview(b"more"), later()))
+        assert 0 == run(stream.send_some(memoryview(b"hello"), later()))
+        assert 0 == run(stream.send_some(memoryview(b"hello"), later()))
         assert b"hello" == run(stream.receive(100, later()))
+        assert 5 == run(stream.send_some(memoryview(b"hello"), later()))
 
 
 def test_close_notify_is_a_clean_end(certificates: Certificates) -> None:

@@ -34,12 +34,13 @@ MAX_CONTEXTS = 64  # kept; a caller with a fresh CA file for each call must not 
 class TLSStream:
     """A TLS connection over `stream`, as a `Stream`.
 
-    One thread may send while another receives, if the stream below allows that.
+    One thread may send while another receives, if the stream below allows that and `is_shared` is
+    True: then nothing is sent while receiving. What TLS itself has to say goes with the next data.
     """
 
     __slots__ = (
         "_ended", "_fetch", "_has_more", "_incoming", "_lock", "_outgoing", "_pending", "_put",
-        "_read", "_stream", "_tls", "_unsent", "_write",
+        "_read", "_stream", "_taken", "_tls", "_unsent", "_write", "is_shared",
     )  # fmt: skip
 
     def __init__(self, stream: Stream, context: Any, server_hostname: str | None) -> None:
@@ -58,6 +59,8 @@ class TLSStream:
         self._read, self._write, self._pending = bare.read, bare.write, bare.pending
         self._put, self._fetch = self._incoming.write, self._outgoing.read
         self._unsent = b""  # ciphertext that `send_some` could not get rid of yet
+        self._taken = 0  # bytes of data that are in it
+        self.is_shared = False
         self._has_more = False  # something came that `receive` has not handed out yet
         self._ended = False  # the peer's close_notify has come
         # OpenSSL objects must not be used by two threads at once (CPython guards them from 3.13
@@ -140,6 +143,7 @@ class TLSStream:
             self._lock.acquire()
             try:
                 data = self._read(max_bytes)
+                self._has_more = self._incoming.pending > 0 or self._pending() > 0
             except ssl.SSLWantReadError:  # half a record, or a session ticket
                 self._has_more = False
                 continue
@@ -147,7 +151,6 @@ class TLSStream:
                 data = b""
             finally:
                 self._lock.release()
-            self._has_more = self._incoming.pending > 0 or self._pending() > 0
             self._ended = not data
             return data  # type: ignore[no-any-return]
         return b""
@@ -165,6 +168,7 @@ class TLSStream:
             self._lock.acquire()
             try:
                 count = self._read(len(buffer) - filled, buffer[filled:])
+                self._has_more = self._incoming.pending > 0 or self._pending() > 0
             except ssl.SSLWantReadError:
                 self._has_more = False
                 continue
@@ -172,7 +176,6 @@ class TLSStream:
                 count = 0
             finally:
                 self._lock.release()
-            self._has_more = self._incoming.pending > 0 or self._pending() > 0
             self._ended = count == 0
             filled += count
         return filled
@@ -190,7 +193,7 @@ class TLSStream:
 
         Not if the peer has spoken: it may have stopped reading, and its word is what we want.
         """
-        if not self._stream.is_readable():
+        if not self.is_shared and not self._stream.is_readable():
             await self._flush(deadline)
 
     def send(self, data: bytes, deadline: float | None) -> Coroutine[Any, Any, None]:
@@ -206,21 +209,36 @@ class TLSStream:
             rest = rest[PLAINTEXT:]
 
     async def send_some(self, data: memoryview, deadline: float | None) -> int:
-        """Send at most one record of `data`; 0 as in `BlockingStream.send_some`.
+        """Send at most one record of `data`; 0 as in `SocketStream.send_some`.
 
-        A record that the stream below takes only in part counts as sent: the rest is kept and
-        goes first with whatever comes next.
+        A record that the stream below takes only in part is finished by the next call, which has
+        to be with the same data: only then has it been sent.
         """
-        taken = 0
-        if not self._unsent:
-            taken = min(len(data), RECORD)
-            self._unsent = self._encrypt(data[:RECORD])
+        if not self._taken:
+            self._take_record(data)
         while self._unsent:
             count = await self._stream.send_some(memoryview(self._unsent), deadline)
             if count == 0:
-                break
+                return 0
             self._unsent = self._unsent[count:]
+        taken, self._taken = self._taken, 0
         return taken
+
+    def send_now(self, data: memoryview) -> int:
+        """Send what fits now, at most one record; as `send_some`."""
+        if not self._taken:
+            self._take_record(data)
+        while self._unsent:
+            count = self._stream.send_now(memoryview(self._unsent))
+            if count == 0:
+                return 0
+            self._unsent = self._unsent[count:]
+        taken, self._taken = self._taken, 0
+        return taken
+
+    def _take_record(self, data: memoryview) -> None:
+        self._taken = min(len(data), RECORD)
+        self._unsent = self._encrypt(data[:RECORD])
 
     def _encrypt(self, data: bytes | memoryview) -> bytes:
         """What has to be sent for `data`, behind whatever was waiting to be sent."""

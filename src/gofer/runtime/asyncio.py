@@ -316,11 +316,17 @@ class AsyncioStream(asyncio.Protocol):
         self._check()
         if not await self._is_drained(deadline):
             return 0
-        piece: bytes | memoryview = data[:MOST_UNSENT]
-        if type(data.obj) is not bytes:  # uvloop, and asyncio since 3.12, keep it without a copy
-            piece = bytes(piece)
+        piece = _kept(data[:MOST_UNSENT])
         self._write(piece, deadline)
         return len(piece)
+
+    def send_now(self, data: memoryview) -> int:
+        """Send what fits now and say how much it was; the transport has it then."""
+        self._check()
+        if self._transport.get_write_buffer_size() > MOST_UNSENT:
+            return 0
+        self._transport.write(_kept(data[:MOST_UNSENT]))
+        return min(len(data), MOST_UNSENT)
 
     def _write(self, data: Any, deadline: float | None) -> None:
         self._check()
@@ -424,6 +430,11 @@ class AsyncioStream(asyncio.Protocol):
 
     def __repr__(self) -> str:
         return f"<AsyncioStream fd={self.fileno()}>"
+
+
+def _kept(data: memoryview) -> bytes | memoryview:
+    """`data` for a transport that keeps it without a copy: uvloop, and asyncio since 3.12."""
+    return data if type(data.obj) is bytes else bytes(data)
 
 
 class _Abort:

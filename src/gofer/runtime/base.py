@@ -42,6 +42,9 @@ class Stream(Protocol):
     async def send_some(self, data: memoryview, deadline: float | None) -> int:
         """Send a part of `data`, as much as fits now, and say how many bytes it was."""
 
+    def send_now(self, data: memoryview) -> int:
+        """Send of `data` what needs no waiting, and say how many bytes it was; 0 if none."""
+
     async def receive(self, max_bytes: int, deadline: float | None) -> bytes:
         """What has come, at most `max_bytes`, at least one byte; b"" at the end of the stream."""
 

@@ -5,6 +5,7 @@ comes while nobody does (the end of an idle connection, an early answer) is not 
 the descriptor is taken off, and `is_readable` says so.
 """
 
+import contextlib
 import socket
 from time import monotonic
 from typing import IO
@@ -83,6 +84,20 @@ class HubStream(SocketStream):
         if self._unsent:
             await self._drained(deadline)
         return await super().send_some(data, deadline)
+
+    def send_now(self, data: memoryview) -> int:
+        """Send what fits now and say how much it was. Little goes out at the end of this turn."""
+        if len(data) + len(self._unsent) <= SEND_LATER:
+            if self._descriptor == -1:
+                raise closed()
+            if self._unsent:
+                self._unsent = bytes(self._unsent) + data
+            else:
+                self._unsent = data
+                self._hub._unsent.append(self)
+            return len(data)
+        self.flush()
+        return 0 if self._unsent else super().send_now(data)
 
     async def send_file(
         self, file: IO[bytes], offset: int, count: int, deadline: float | None
@@ -202,6 +217,9 @@ class HubStream(SocketStream):
         """Close at once and without waiting. A task inside `receive` or `send` goes on."""
         if self._descriptor == -1:
             return
+        if self._unsent and not self._is_inherited:  # what was sent before goes before the end
+            with contextlib.suppress(OSError):
+                self._socket.send(self._unsent)
         if self._is_registered:
             self._is_registered = False
             if not self._is_inherited:  # the parent watches by the same epoll object

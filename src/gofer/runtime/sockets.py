@@ -89,6 +89,13 @@ class SocketStream:
             if not await self._wait(READABLE | WRITABLE, deadline) & WRITABLE:
                 return 0
 
+    def send_now(self, data: memoryview) -> int:
+        """Send what fits now and say how much it was."""
+        try:
+            return self._socket.send(data)
+        except BlockingIOError:
+            return 0
+
     async def send_file(
         self, file: IO[bytes], offset: int, count: int, deadline: float | None
     ) -> int:
