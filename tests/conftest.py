@@ -5,6 +5,7 @@ gofer is imported inside fixtures only, so that a test of one room needs that ro
 
 import contextlib
 import gc
+import inspect
 import os
 import sys
 import threading
@@ -19,6 +20,7 @@ from servers.certificates import Certificates
 from servers.listener import Listener
 from servers.proxy import Proxy
 from servers.web import Web
+from servers.web2 import Web2
 from worlds import warm_up
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -117,6 +119,37 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
         )
 
 
+# HTTP/2 -------------------------------------------------------------------------------------------
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--http2",
+        action="store_true",
+        help="tests that talk to the web server, and to no scripted one, speak HTTP/2",
+    )
+
+
+@pytest.fixture(autouse=True)
+def http2(request: pytest.FixtureRequest) -> Iterator[None]:
+    """With `--http2`, the same behaviour over HTTP/2."""
+    names = set(request.fixturenames)
+    if (
+        not request.config.getoption("--http2")
+        or not names & {"web", "web_tls"}
+        or request.node.get_closest_marker("http1") is not None
+    ):
+        yield
+        return
+    from gofer.config import defaults
+
+    # "prior knowledge" counts for every origin: a test that scripts HTTP/1.1 itself is left alone.
+    code = inspect.getsource(request.function)
+    defaults["http2"] = True if "serve(" in code or "proxy" in code else "prior knowledge"
+    yield
+    del defaults["http2"]
+
+
 # Nothing left behind ------------------------------------------------------------------------------
 
 
@@ -189,13 +222,13 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
 @pytest.fixture(scope="session")
 def web() -> Iterator[Web]:
     """The web server with httpbin's routes."""
-    yield from _share(Web())
+    yield from _share(Web2())
 
 
 @pytest.fixture(scope="session")
 def web_tls(certificates: Certificates) -> Iterator[Web]:
     """The same over TLS; use `verify=certificates.ca_file`."""
-    yield from _share(Web(tls=certificates.good))
+    yield from _share(Web2(tls=certificates.good_http2))
 
 
 @pytest.fixture(scope="session")

@@ -283,6 +283,7 @@ def test_cancelled_trio(web: Web) -> None:
     trio.run(main)
 
 
+@pytest.mark.http1("over HTTP/2 nobody waits in line: a connection is shared")
 def test_waiting_in_line_can_be_cancelled(run: Run, web: Web) -> None:
     """A call that waits for a connection times out, and the place goes on to the next."""
     gate = web.gates["late"]

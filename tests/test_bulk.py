@@ -422,15 +422,18 @@ def test_a_second_run_of_a_session_connects_no_more(session: gofer.Session) -> N
         server.wait_for(lambda: server.open == 0)
 
 
+@pytest.mark.http1("a connection for each exchange")
 def test_a_second_run_over_tls_shakes_no_hands(web_tls: Web, certificates: Certificates) -> None:
     """The same over TLS."""
-    with gofer.Session(verify=certificates.ca_file) as session:
+    config = {"http2": False}
+    with gofer.Session(verify=certificates.ca_file, config=config) as session:
         for _ in range(2):
             assert all(gofer.map([web_tls.url + "/get"] * 9, size=3, session=session))
 
     assert 3 == web_tls.accepted
 
 
+@pytest.mark.http1("a connection for each exchange")
 def test_kept_connections_go_with_their_session(web: Web) -> None:
     """A session that nobody closes closes them when it is dropped."""
     session = gofer.Session()

@@ -45,6 +45,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("strict_mode", False, "True: 301 and 302 keep the method, as RFC 9110 would like"),
     Setting("store_cookies", True, "False: Set-Cookie is ignored"),
     # gofer's own
+    Setting("http2", None, "False: HTTP/1.1 only; 'prior knowledge': HTTP/2 only; or by choice"),
     Setting("hook_errors", None, "'warn' or 'raise' for errors in hooks; None: by their signature"),
     Setting("prefetch", False, "True: content is read before the call returns"),
     Setting("connect_timeout", 30.0, "seconds for name look-up, TCP, proxy and TLS together"),
@@ -101,6 +102,11 @@ def check_setting(key: str, value: Any) -> None:
     elif key == "hook_errors":
         expected = "'warn' or 'raise'"
         is_fine = value in ("warn", "raise")
+    elif key == "http2":
+        expected = "True, False, or 'prior knowledge'"
+        is_fine = value in (True, False, "prior knowledge")
+        if value and is_fine and not has_http2():
+            raise ImportError("config http2 needs ngh2: pip install gofer[http2]")
     elif key == "verbose":
         expected = "a stream, such as sys.stderr"
         is_fine = hasattr(value, "write")
@@ -112,6 +118,19 @@ def check_setting(key: str, value: Any) -> None:
         is_fine = not isinstance(value, (str, bytes)) and isinstance(value, Iterable)
     if not is_fine:
         raise ValueError(f"config {key!r}: got {value!r:.60}, expected {expected}, or None")
+
+
+def has_http2() -> bool:
+    """True if the extra `http2` is installed. Looked up once: it takes 100 us."""
+    global _has_http2
+    if _has_http2 is None:
+        from importlib.machinery import PathFinder
+
+        _has_http2 = PathFinder.find_spec("ngh2") is not None
+    return _has_http2
+
+
+_has_http2: bool | None = None
 
 
 def _is_count(value: Any) -> bool:
@@ -388,6 +407,7 @@ class Settings:
     decode_unicode: bool
     encode_uri: bool
     expect_timeout: float
+    http2: Any
     hook_errors: str | None
     keep_alive: bool
     max_coding_layers: int

@@ -27,11 +27,14 @@ __all__ = [
 
 # config keys that become settings as they are
 PLAIN_SETTINGS = (
-    "danger_mode", "decode_unicode", "encode_uri", "expect_timeout", "hook_errors", "keep_alive",
-    "max_coding_layers", "max_decoded_ratio", "max_drain", "max_redirects", "max_retries",
-    "prefetch", "retry_after_max", "safe_mode", "secret_headers", "store_cookies", "strict_mode",
-    "trust_env", "verbose",
+    "danger_mode", "decode_unicode", "encode_uri", "expect_timeout", "hook_errors", "http2",
+    "keep_alive", "max_coding_layers", "max_decoded_ratio", "max_drain", "max_redirects",
+    "max_retries", "prefetch", "retry_after_max", "safe_mode", "secret_headers", "store_cookies",
+    "strict_mode", "trust_env", "verbose",
 )  # fmt: skip
+
+# A change of one of these may lead another way.
+_ROUTED = ("verify", "cert", "proxies", "trust_env", "http2", "keep_alive")
 
 
 # Settings -----------------------------------------------------------------------------------------
@@ -84,7 +87,7 @@ def settings_for_call(
     if proxies is not None:
         changes["proxies"] = {**settings.proxies, **checked_proxies(proxies)}
     changed = settings.replace(**changes)
-    if not changes.keys().isdisjoint(("verify", "cert", "proxies", "trust_env")):
+    if not changes.keys().isdisjoint(_ROUTED):
         changed.router = Router(changed)
     return changed
 

@@ -625,6 +625,7 @@ WRONG_SETTINGS: dict[str, list[Any]] = {
     "max_field_section": ["x"], "max_fields": [-1], "max_interim_responses": [None.__class__],
     "max_coding_layers": ["x"], "max_decoded_ratio": ["x"], "max_drain": [-1],
     "retry_after_max": ["x"], "secret_headers": ["X-Key", 5], "expect_timeout": ["x"],
+    "http2": ["x", 2, 1.5],
 }  # fmt: skip
 
 

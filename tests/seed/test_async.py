@@ -130,6 +130,7 @@ def test_s37_response_hooks_run_once_for_each(web: Web) -> None:
     assert 3 == len(log)
 
 
+@pytest.mark.http1("a server thread for each connection")
 def test_s38_size_bounds_what_is_open(web: Web, gate: Gate) -> None:
     """Never more than `size` exchanges are open, contents included, and that many are."""
     requests = [async_.get(f"{web.url}/drip/3000?n={n}") for n in range(20)]

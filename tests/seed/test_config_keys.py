@@ -142,6 +142,7 @@ def test_pool_connections(web: Web) -> None:
     assert [0, 1, 1, 2] == [request.connection for request in web.requests]
 
 
+@pytest.mark.http1("a connection for each exchange")
 def test_pool_maxsize(web: Web, gate: Gate) -> None:
     """So many idle connections are kept for an origin; open ones are not limited."""
     with gofer.session(config={"pool_maxsize": 1}) as session:

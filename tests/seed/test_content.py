@@ -20,6 +20,7 @@ def test_s14_a_call_returns_when_the_head_is_there(web: Web, gate: Gate) -> None
     assert b"open" == response.content
 
 
+@pytest.mark.http1("chunks")
 def test_s15_the_head_can_be_used_before_the_content(web: Web, gate: Gate) -> None:
     """Status code, headers, url, encoding, cookies and history need no content."""
     url = web.url + "/gate/late/content"
@@ -33,6 +34,7 @@ def test_s15_the_head_can_be_used_before_the_content(web: Web, gate: Gate) -> No
     response.close()
 
 
+@pytest.mark.http1("a connection for each exchange")
 def test_s16_no_content_is_consumed_by_the_call(web: Web, gate: Gate) -> None:
     """`raw` still yields all of the content, and the connection is held until then."""
     with gofer.Session() as session:

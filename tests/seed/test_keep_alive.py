@@ -34,6 +34,7 @@ def test_s26_two_origins_never_share(
     assert 1 == web_tls.accepted
 
 
+@pytest.mark.http1("a connection for each exchange")
 @pytest.mark.filterwarnings("ignore::gofer.exceptions.InsecureRequestWarning")
 def test_s26_tls_settings_and_proxies_never_share(
     web: Web, web_tls: Web, certificates: Certificates, proxy: Proxy, session: gofer.Session
@@ -52,6 +53,7 @@ def test_s26_tls_settings_and_proxies_never_share(
     assert [0, 1] == [request.connection for request in web.requests]
 
 
+@pytest.mark.http1("a connection for each exchange")
 def test_s27_a_connection_with_unread_content_is_not_shared(
     web: Web, session: gofer.Session, gate: Gate
 ) -> None:
@@ -64,6 +66,7 @@ def test_s27_a_connection_with_unread_content_is_not_shared(
     assert 0 == connection_of(session, web)
 
 
+@pytest.mark.http1("a connection for each exchange")
 def test_s27_content_that_came_whole_holds_nothing(web: Web, session: gofer.Session) -> None:
     """A small answer that was never read does not hold its connection."""
     unread = [session.get(web.url + "/connection") for _ in range(5)]
@@ -72,6 +75,7 @@ def test_s27_content_that_came_whole_holds_nothing(web: Web, session: gofer.Sess
     assert [0] * 5 == [response.json()["connection"] for response in unread]
 
 
+@pytest.mark.http1("a connection for each exchange")
 @pytest.mark.parametrize("how", ["content", "prefetch", "iteration", "lines", "raw"])
 def test_s28_reading_gives_the_connection_back(web: Web, session: gofer.Session, how: str) -> None:
     """Each way of reading to the end frees the connection for the next request."""
@@ -88,6 +92,7 @@ def test_s28_reading_gives_the_connection_back(web: Web, session: gofer.Session,
     assert 0 == connection_of(session, web)
 
 
+@pytest.mark.http1("a connection for each exchange")
 def test_s28_closing_gives_the_place_back(web: Web, session: gofer.Session, gate: Gate) -> None:
     """A closed, left, or dropped response frees its socket at once."""
     session.get(web.url + "/gate/late/content").close()

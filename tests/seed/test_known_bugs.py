@@ -48,6 +48,7 @@ def test_b01_lazy_responses_do_not_pin_sockets(web: Web, session: gofer.Session)
     assert 200 == len({id(answer.content) for answer in kept})
 
 
+@pytest.mark.http1("a connection for each exchange")
 def test_b01_dropped_responses_free_their_sockets(web: Web, gate: Gate) -> None:
     """Responses whose content has not come are freed by `del`."""
     with gofer.Session() as session:
@@ -59,6 +60,7 @@ def test_b01_dropped_responses_free_their_sockets(web: Web, gate: Gate) -> None:
         web.wait_for(lambda: web.open == 0)
 
 
+@pytest.mark.http1("a connection for each exchange")
 def test_b02_the_connection_used_last_is_used_first(
     web: Web, session: gofer.Session, gate: Gate
 ) -> None:
@@ -73,6 +75,7 @@ def test_b02_the_connection_used_last_is_used_first(
     ]
 
 
+@pytest.mark.http1("a connection for each exchange")
 def test_b03_content_of_redirects_is_read(web: Web, session: gofer.Session) -> None:
     """Hops use one connection, and their content can still be seen."""
     answer = session.get(web.url + "/redirect/3")
@@ -765,6 +768,7 @@ def test_todays_names() -> None:
     assert [] == [name for name in names if not hasattr(gofer, name)]
 
 
+@pytest.mark.http1("chunks")
 def test_a_generator_as_content_is_sent_in_chunks(web: Web) -> None:
     """Content of unknown length has a transfer coding."""
 

@@ -75,6 +75,7 @@ def test_trust_env(web: Web, session: gofer.Session, monkeypatch: pytest.MonkeyP
     assert 200 == session.get(web.url + "/get").status_code
 
 
+@pytest.mark.http1("Connection: close")
 @pytest.mark.parametrize("spelling", ["then", "now"])
 def test_keep_alive(web: Web, session: gofer.Session, spelling: str) -> None:
     """`s.config["keep_alive"] = False` and a Connection field: the socket is closed."""

@@ -49,6 +49,14 @@ class Certificates:
         return self.server(self.authority.issue_cert(*names))
 
     @cached_property
+    def good_http2(self) -> ssl.SSLContext:
+        """The same; HTTP/2 where the client offers it."""
+        names = ("localhost", "127.0.0.1", "::1", "example.com", "*.example.com")
+        context = self.server(self.authority.issue_cert(*names))
+        context.set_alpn_protocols(["h2", "http/1.1"])
+        return context
+
+    @cached_property
     def wrong_host(self) -> ssl.SSLContext:
         """For a host that nobody asks for."""
         return self.server(self.authority.issue_cert("elsewhere.test"))

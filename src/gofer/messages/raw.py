@@ -74,6 +74,9 @@ class _FileSource(Received):
         self._file.close()
 
 
+_VERSIONS = {"HTTP/2": 20, "HTTP/3": 30}  # as urllib3 counts them
+
+
 class RawContent:
     """The rest of a response's content as a readable, not seekable file."""
 
@@ -89,7 +92,9 @@ class RawContent:
         self.decode_content = False
         self.status = response.status_code
         self.reason = response.reason
-        self.version = 10 if response.fields.block.startswith(b"HTTP/1.0") else 11
+        self.version = _VERSIONS.get(response.version, 11)
+        if self.version == 11 and response.fields.block.startswith(b"HTTP/1.0"):
+            self.version = 10
         self.headers = response.headers
         self._original_response = _OriginalResponse(self)
         self._request_url = response.url

@@ -80,8 +80,9 @@ async def dial(
         if origin_context is not None:
             step.name = "speaking TLS"
             stream = await _secure(
-                stream, origin_context, route.server_hostname, route.host, route.port, deadline
-            )
+                stream, origin_context, route.server_hostname, route.host, route.port, deadline,
+                alpn=route.alpn,
+            )  # fmt: skip
         return stream
     except TimedOut:
         _abort(stream)
@@ -196,12 +197,14 @@ async def _secure(
     host: str,
     port: int,
     deadline: float | None,
+    *,
+    alpn: tuple[str, ...] = HTTP_1_1,
 ) -> Stream:
     """TLS over `stream`, with errors that name host and port."""
     from gofer.network.tls import TLSStream, explain
 
     try:
-        return await TLSStream.start(stream, context, hostname, deadline)
+        return await TLSStream.start(stream, context, hostname, deadline, alpn=alpn)
     except OSError as exc:
         raise explain(exc, host, port) from exc
 

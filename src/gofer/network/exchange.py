@@ -11,13 +11,14 @@ from gofer.exceptions import (
 )
 from gofer.messages.request import PreparedRequest
 from gofer.messages.response import Response
+from gofer.network.deadlines import earlier, timed_out
 from gofer.network.dial import dial
-from gofer.network.http1 import Http1Connection, earlier
+from gofer.network.http1 import Http1Connection
 from gofer.network.http1_head import encode_head
 from gofer.network.pool import Pool
 from gofer.network.routes import MAX_ROUTES, Route
 from gofer.protocols.http1 import Limits
-from gofer.runtime.base import Runtime
+from gofer.runtime.base import Runtime, TimedOut
 
 __all__ = ["Network"]
 
@@ -46,19 +47,24 @@ class Network:
         """
         settings = request.settings
         route = settings.router.route(request._url or request.url_parsed, request.environment)
-        if route.is_forwarding:
-            head = encode_head(
-                request, absolute=True, proxy_authorization=route.proxy.authorization
-            )
-        else:
-            head = encode_head(request)
         started = self.runtime.now()
-        connection = None
-        if settings.keep_alive and not request.fresh_connection:
-            connection = self.pool.take(route, started)
-        if connection is None:
-            connection = await self._open(route, request)
-        response = await connection.exchange(request, head, started)
+        shared = self.pool.take_shared(route, started) if route.may_share else None
+        if shared is not None:
+            response = await shared.exchange(request, started)
+        else:
+            if route.is_forwarding:
+                head = encode_head(
+                    request, absolute=True, proxy_authorization=route.proxy.authorization
+                )
+            else:
+                head = encode_head(request)
+            connection = None
+            if settings.keep_alive and not request.fresh_connection:
+                connection = self.pool.take(route, started)
+            if connection is None:
+                connect = self._join if route.may_share else self._open
+                connection = await connect(route, request)
+            response = await connection.exchange(request, started, head)
         if _logger is not None and _logger.isEnabledFor(DEBUG):
             _log(request, response)
         elif _logger is None and "logging" in sys.modules:
@@ -66,13 +72,39 @@ class Network:
             _log(request, response)
         return response
 
-    async def _open(self, route: Route, request: PreparedRequest) -> Http1Connection:
+    async def _join(self, route: Route, request: PreparedRequest) -> Any:
+        """A place on the connection that somebody is making, or one that we make.
+
+        One at a time, so that the first is full before there is a second.
+        """
+        limit = earlier(request.deadline, self.runtime.now(), request.settings.timeouts.connect)
+        while True:
+            event, is_first = self.pool.join_dialing(route)
+            if event is None:
+                try:
+                    return await self._open(route, request)
+                finally:
+                    if is_first:
+                        self.pool.dialed(route)
+            try:
+                await event.wait(limit)
+            except TimedOut:
+                raise timed_out(
+                    ConnectTimeout, "connect", request, self.runtime.now(), route.authority,
+                    "waiting for a connection that others share",
+                ) from None  # fmt: skip
+            now = self.runtime.now()
+            connection = self.pool.take_shared(route, now) or self.pool.take(route, now)
+            if connection is not None:
+                return connection
+
+    async def _open(self, route: Route, request: PreparedRequest) -> Any:
         """A new connection on `route`, within the limits of the pool and of time."""
         timeouts = request.settings.timeouts
         now = self.runtime.now()
         pool_deadline = earlier(request.deadline, now, timeouts.pool)
 
-        async def connect() -> Http1Connection:
+        async def connect() -> Any:
             if route.is_tls and route.verify is False:
                 self._warn_insecure(route)
             deadline = earlier(request.deadline, self.runtime.now(), timeouts.connect)
@@ -80,6 +112,12 @@ class Network:
             stream = await dial(
                 route, self.runtime, deadline, user_agent=agent if isinstance(agent, str) else None
             )
+            if route.may_share and (not route.is_tls or stream.alpn == "h2"):  # type: ignore[attr-defined]
+                from gofer.network.http2 import Http2Connection
+
+                if route.is_tls:
+                    stream.is_shared = True  # type: ignore[attr-defined]
+                return Http2Connection(stream, route, self.pool, self.runtime, self.limits)
             return Http1Connection(stream, route, self.pool, self.runtime, self.limits)
 
         try:

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 from gofer.exceptions import (
     ConnectionLost,
-    DeadlineExceeded,
     LocalProtocolError,
     ReadTimeout,
     RequestException,
@@ -19,6 +18,7 @@ from gofer.exceptions import (
 )
 from gofer.messages.request import PreparedRequest
 from gofer.messages.response import Response
+from gofer.network.deadlines import earlier, timed_out
 from gofer.network.http1_content import RECEIVE, Http1Content
 from gofer.protocols.http1 import Limits, ResponseReader
 from gofer.protocols.http1_request import LAST_CHUNK, chunk
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from gofer.network.pool import Pool
     from gofer.network.routes import Route
 
-__all__ = ["Http1Connection", "earlier"]
+__all__ = ["Http1Connection"]
 
 SEND_TOGETHER = 64 * 1024  # content up to this size goes out with the head
 LAST_WORD = 1.0  # seconds for the answer of a peer that no longer takes what we send
@@ -49,6 +49,7 @@ FAILED = "the exchange failed"
 class Http1Connection:
     """A stream that speaks HTTP/1.1, and where it belongs."""
 
+    is_shared = False
     __slots__ = (
         "__weakref__",
         "begun",
@@ -92,7 +93,7 @@ class Http1Connection:
                 self.counted = False
                 self.pool.release(self.route)
 
-    async def exchange(self, request: PreparedRequest, head: bytes, started: float) -> Response:
+    async def exchange(self, request: PreparedRequest, started: float, head: bytes) -> Response:
         """Send the request and return its response as soon as the head is there.
 
         Raises:
@@ -385,27 +386,11 @@ class Http1Connection:
         self, kind: type[Timeout], phase: str, request: PreparedRequest, doing: str
     ) -> Timeout:
         """The timeout to raise: of the phase, or of the whole call if that has passed."""
-        limit = getattr(request.settings.timeouts, phase)
-        if request.deadline is not None and self.runtime.now() >= request.deadline - 0.001:
-            return DeadlineExceeded(
-                f"{self.reader.peer}: the deadline of the whole call passed while {doing}",
-                request=request,
-            )
-        return kind(
-            f"{self.reader.peer}: {phase} timeout of {limit} seconds {doing}", request=request
-        )
+        return timed_out(kind, phase, request, self.runtime.now(), self.reader.peer, doing)
 
     def __repr__(self) -> str:
         state = f"closed: {self.closing}" if self.closing else f"{self.exchanges} exchanges"
         return f"<Http1Connection {self.route!r}, {state}>"
-
-
-def earlier(deadline: float | None, now: float, seconds: float | None) -> float | None:
-    """The end of a phase of `seconds` from `now`, or `deadline` if that comes first."""
-    if seconds is None:
-        return deadline
-    end = now + seconds
-    return end if deadline is None or end < deadline else deadline
 
 
 def _is_plain_file(body: Any) -> bool:

@@ -1,10 +1,11 @@
 """The head of a request as HTTP/1.1 (RFC 9112, 3): fields of ours added, framing checked."""
 
 from gofer.exceptions import LocalProtocolError
+from gofer.messages.fields import EncodedFields
 from gofer.messages.request import PreparedRequest
 from gofer.protocols.http1_request import check_content_length, request_head
 
-__all__ = ["encode_head"]
+__all__ = ["checked_fields", "encode_head"]
 
 
 def encode_head(request: PreparedRequest, *, proxy_authorization: str | None = None,
@@ -19,15 +20,25 @@ def encode_head(request: PreparedRequest, *, proxy_authorization: str | None = N
         InvalidMethod, InvalidHeader, LocalProtocolError: it must not be sent like this.
     """
     url = request._url or request.url_parsed
-    encoded = request.encoded_fields()
-    if encoded.is_framed or request.body is not None:
-        _check_framing(request)
-        encoded = request.encoded_fields()
+    encoded = checked_fields(request)
     fields = encoded.data
     if proxy_authorization is not None and not request.has_field("proxy-authorization"):
         fields += b"Proxy-Authorization: %b\r\n" % proxy_authorization.encode("latin-1")
     host = b"" if encoded.has_host else url.host_field
     return request_head(request.method, url.absolute if absolute else url.target, host, fields)
+
+
+def checked_fields(request: PreparedRequest) -> EncodedFields:
+    """The fields of `request`, with framing that is true.
+
+    Raises:
+        InvalidHeader, LocalProtocolError: it must not be sent like this.
+    """
+    encoded = request.encoded_fields()
+    if encoded.is_framed or request.body is not None:
+        _check_framing(request)
+        encoded = request.encoded_fields()
+    return encoded
 
 
 def _check_framing(request: PreparedRequest) -> None:

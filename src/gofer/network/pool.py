@@ -7,6 +7,10 @@ atomic. Everything that counts is done under `_lock`; nothing waits and no socke
 An idle connection is used again only when it is provably clean: nothing of its last response is
 unread, nothing came since, and it has not idled too long. Most recently used first, so that
 surplus connections grow old and go.
+
+A connection that many exchanges share (HTTP/2) stays where it is found: in `Host.shared`, from its
+first exchange on; `users` counts the places taken on it. The collector may give such a place back
+at any moment. As with the place of a closed connection, whoever has the lock next counts it out.
 """
 
 import _thread  # whose locks are those of threading, which takes 1 ms to import
@@ -15,12 +19,17 @@ import os
 from _weakrefset import WeakSet  # as threading does; weakref takes another ms
 from collections import deque
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gofer.exceptions import PoolTimeout
 from gofer.network.http1 import Http1Connection
 from gofer.network.routes import Route
 from gofer.runtime.base import Runtime, TimedOut
+
+if TYPE_CHECKING:
+    from gofer.network.http2 import Http2Connection
+
+    Connection = Http1Connection | Http2Connection
 
 __all__ = ["Pool", "PoolLimits"]
 
@@ -63,11 +72,13 @@ class PoolLimits:
 class Host:
     """What the pool knows of one route."""
 
-    __slots__ = ("idle", "open", "route", "waiters")
+    __slots__ = ("idle", "is_shared", "open", "route", "shared", "waiters")
 
     def __init__(self, route: Route) -> None:
         self.route = route
         self.idle: list[Http1Connection] = []  # most recently used last
+        self.shared: list[Http2Connection] = []
+        self.is_shared = route.may_share  # False as soon as the server has chosen HTTP/1.1
         self.open = 0  # idle, in use, and being made
         self.waiters: deque[_Waiter] = deque()
 
@@ -81,7 +92,7 @@ class _Waiter:
         self.event = event
         self.host = host
         self.granted = False
-        self.connection: Http1Connection | None = None
+        self.connection: Connection | None = None
 
 
 class Pool:
@@ -95,6 +106,8 @@ class Pool:
         self._waiters: deque[_Waiter] = deque()  # those only the limit in all holds back
         self._open = 0
         self._released: deque[Route] = deque()  # not counted out yet
+        self._left: deque[Http2Connection] = deque()  # places on them, the same
+        self._dialing: dict[Route, list[Any]] = {}  # who waits for the first shared connection
         self._latest: Host | None = None  # also saves the look-up for the same route again
         self.generation = 0
         _pools.add(self)
@@ -144,9 +157,9 @@ class Pool:
     async def open(
         self,
         route: Route,
-        dial: Callable[[], Awaitable[Http1Connection]],
+        dial: "Callable[[], Awaitable[Connection]]",
         deadline: float | None,
-    ) -> Http1Connection:
+    ) -> "Connection":
         """A new connection made by `dial`, when the limits allow; or one given back meanwhile.
 
         Raises:
@@ -172,8 +185,107 @@ class Pool:
             self.release(route)
             raise
         connection.generation = self.generation
-        connection.host = self._hosts[route]
+        host = connection.host = self._hosts[route]
+        if connection.is_shared:
+            connection.users = 1  # type: ignore[union-attr]
+            host.shared.append(connection)  # type: ignore[arg-type]
+        else:
+            host.is_shared = False
         return connection
+
+    # Connections that are shared --------------------------------------------------------------
+
+    def take_shared(self, route: Route, now: float) -> "Http2Connection | None":
+        """A place on a connection on `route`; None if there is none with room."""
+        host = self._latest
+        if host is None or host.route is not route:
+            host = self._hosts.get(route)
+        if host is None or not host.shared:
+            return None
+        with self._lock:
+            found, old = None, []
+            for connection in host.shared:
+                if not connection.users and now - connection.idle_since > self.limits.idle_seconds:
+                    old.append(connection)
+                elif connection.has_room:
+                    found = connection
+                    found.users += 1
+                    break
+        self._settle()
+        for connection in old:
+            connection.close(IDLE_TOO_LONG)
+        if found is not None and host is not self._latest:
+            self._make_latest(host)
+        return found
+
+    def leave(self, connection: "Http2Connection") -> None:
+        """A place on `connection` is free. Like `release`, the collector may call this."""
+        self._left.append(connection)
+        self._settle()
+
+    def drop(self, connection: "Http2Connection") -> None:
+        """A shared connection is closed."""
+        if connection.host is not None:
+            with contextlib.suppress(ValueError):
+                connection.host.shared.remove(connection)
+        self.release(connection.route)
+
+    def _leave_locked(self, connection: "Http2Connection") -> bool:
+        """Count a place out, or give it to the next in line; True if the connection is to close."""
+        connection.users -= 1
+        is_useless = connection.closing is not None or connection.generation != self.generation
+        host = connection.host
+        if is_useless or host is None:
+            return not connection.users
+        if not connection.users:
+            connection.idle_since = self.runtime.now()
+        if host.waiters and connection.has_room:
+            taker = self._next_in_line_locked(host)
+            if taker is not None:
+                connection.users += 1
+                taker.connection = connection
+                taker.event.set()
+        return False
+
+    def join_dialing(self, route: Route) -> tuple[Any, bool]:
+        """What to do about a connection to share: (event, is_first).
+
+        The event tells that whoever is making one on `route` is done; None if nobody is, or if
+        there is none to wait for: the server speaks HTTP/1.1, or the limits allow no more. If
+        `is_first` the others wait for the caller, who says `dialed` in the end.
+        """
+        with self._lock:
+            host = self._hosts.get(route)
+            waiting = self._dialing.get(route)
+            event = None
+            is_first = False
+            if host is not None and (not host.is_shared or self._is_full_locked(host)):
+                pass
+            elif waiting is None:
+                self._dialing[route] = []
+                is_first = True
+            else:
+                event = self.runtime.event()
+                waiting.append(event)
+        self._settle()
+        return event, is_first
+
+    def _is_full_locked(self, host: Host) -> bool:
+        limits = self.limits
+        in_all, per_host = limits.open_in_all, limits.open_per_host
+        return (per_host is not None and host.open >= per_host) or (
+            in_all is not None and self._open >= in_all
+        )
+
+    def dialed(self, route: Route) -> None:
+        """Whoever connected is done with it: the others may look."""
+        with self._lock:
+            waiting = self._dialing.pop(route, [])
+        self._settle()
+        for event in waiting:
+            event.set()
+
+    # Counting -----------------------------------------------------------------------------------
 
     def _reserve(self, route: Route) -> _Waiter | None:
         """Count a connection in, or stand in line."""
@@ -184,7 +296,7 @@ class Pool:
             surplus.close(NO_ROOM)
         return waiter
 
-    def _reserve_locked(self, route: Route) -> tuple[_Waiter | None, Http1Connection | None]:
+    def _reserve_locked(self, route: Route) -> "tuple[_Waiter | None, Connection | None]":
         """A place in line, or what has to be closed because its own place was taken."""
         limits = self.limits
         surplus = None
@@ -206,11 +318,12 @@ class Pool:
         self._open += 1
         return None, surplus
 
-    def _idle_elsewhere_locked(self, host: Host) -> Http1Connection | None:
+    def _idle_elsewhere_locked(self, host: Host) -> "Connection | None":
         """An idle connection of the least recently used other route, no longer counted."""
         for other in self._hosts.values():
-            if other is not host and other.idle:
-                connection = other.idle.pop(0)
+            idle = None if other is host else _first_idle(other)
+            if idle is not None:
+                connection: Connection = idle
                 other.open -= 1
                 self._open -= 1
                 connection.counted = False
@@ -228,12 +341,19 @@ class Pool:
 
     def _settle(self) -> None:
         """Count out what was released meanwhile. Called by whoever has just held the lock."""
-        while self._released and self._lock.acquire(False):
+        while (self._released or self._left) and self._lock.acquire(False):
+            useless = []
             try:
                 while self._released:
                     self._release_locked(self._released.popleft())
+                while self._left:
+                    connection = self._left.popleft()
+                    if self._leave_locked(connection):
+                        useless.append(connection)
             finally:
                 self._lock.release()
+            for connection in useless:
+                connection.close(connection.closing or POOL_CLOSED)
 
     def _release_locked(self, route: Route) -> None:
         host = self._hosts.get(route)
@@ -301,14 +421,16 @@ class Pool:
                     line.remove(waiter)
         self._settle()
         if was_granted:
-            if waiter.connection is not None:
-                self.give(waiter.connection, self.runtime.now())
+            if waiter.connection is not None and waiter.connection.is_shared:
+                self.leave(waiter.connection)  # type: ignore[arg-type]
+            elif waiter.connection is not None:
+                self.give(waiter.connection, self.runtime.now())  # type: ignore[arg-type]
             else:
                 self.release(route)
 
     def _make_latest(self, host: Host) -> None:
         """Move `host` to the end of the order of use; drop idle ones of routes too many."""
-        surplus: list[Http1Connection] = []
+        surplus: list[Connection] = []
         with self._lock:
             is_known = self._hosts.get(host.route) is host
             if is_known:
@@ -316,8 +438,7 @@ class Pool:
                 self._latest = host
             if is_known and len(self._hosts) > self.limits.hosts:
                 for other in list(self._hosts.values())[: len(self._hosts) - self.limits.hosts]:
-                    surplus += other.idle
-                    other.idle.clear()
+                    surplus += _all_idle(other)
         self._settle()
         for connection in surplus:
             connection.close(NO_ROOM)
@@ -326,9 +447,7 @@ class Pool:
         """Close every idle connection; those in use are closed when they come back."""
         with self._lock:
             self.generation += 1
-            idle = [one for host in self._hosts.values() for one in host.idle]
-            for host in self._hosts.values():
-                host.idle.clear()
+            idle = [one for host in self._hosts.values() for one in _all_idle(host)]
         self._settle()
         for connection in idle:
             connection.close(POOL_CLOSED)
@@ -345,6 +464,10 @@ class Pool:
                 connection = host.idle.pop()
                 connection.counted = False
                 connection.close(POOL_CLOSED)
+            for shared in list(host.shared):
+                if not shared.users:
+                    shared.counted = False
+                    shared.close(POOL_CLOSED)
 
     def forget(self) -> None:
         """In a forked child: the connections are the parent's; drop them, do not speak on them."""
@@ -352,6 +475,8 @@ class Pool:
         hosts, self._hosts = self._hosts, {}
         self._waiters = deque()
         self._released = deque()
+        self._left = deque()
+        self._dialing = {}
         self._open = 0
         self._latest = None
         self.generation += 1
@@ -359,13 +484,21 @@ class Pool:
             for connection in host.idle:
                 connection.counted = False
                 connection.close(FORKED)
+            for shared in host.shared:
+                shared.counted = False
+                shared.close(FORKED)
 
     @property
     def counts(self) -> tuple[int, int, int]:
         """(idle, in use or being made, waiting)."""
         self._settle()
         with self._lock:
-            idle = sum([len(host.idle) for host in self._hosts.values()])
+            idle = sum(
+                [
+                    len(host.idle) + sum(not shared.users for shared in host.shared)
+                    for host in self._hosts.values()
+                ]
+            )
             waiting = sum([not one.granted for h in self._hosts.values() for one in h.waiters])
             counts = idle, self._open - idle, waiting
         self._settle()
@@ -374,6 +507,26 @@ class Pool:
     def __repr__(self) -> str:
         idle, in_use, waiting = self.counts
         return f"<Pool {idle} idle, {in_use} in use, {waiting} waiting>"
+
+
+def _first_idle(host: Host) -> "Connection | None":
+    """An idle connection of `host`, taken from it."""
+    if host.idle:
+        return host.idle.pop(0)
+    for connection in host.shared:
+        if not connection.users:
+            host.shared.remove(connection)
+            return connection
+    return None
+
+
+def _all_idle(host: Host) -> "list[Connection]":
+    """The idle connections of `host`, taken from it."""
+    idle: list[Connection] = [*host.idle]
+    idle += [shared for shared in host.shared if not shared.users]
+    host.idle.clear()
+    host.shared[:] = [shared for shared in host.shared if shared.users]
+    return idle
 
 
 _pools: WeakSet[Pool] = WeakSet()

@@ -13,6 +13,7 @@ from binascii import b2a_base64
 from collections.abc import Hashable, Mapping
 from typing import Any, Protocol
 
+from gofer.config import has_http2
 from gofer.exceptions import InvalidProxyURL, InvalidSchema, InvalidURL, MissingSchema
 from gofer.messages.url import DEFAULT_PORTS, URL, parse
 from gofer.network.environment import Environment, NoProxy
@@ -21,7 +22,8 @@ __all__ = ["Proxy", "Route", "Router", "Settings", "choose", "choose_proxy", "pr
 
 MAX_ROUTES = 4096  # remembered by a Router; a crawler must not grow without end
 
-HTTP_1_1 = ("http/1.1",)
+HTTP_1_1 = ("http/1.1",)  # protocols by their ALPN names, best first
+HTTP_2 = ("h2",)
 
 SOCKS = ("socks4", "socks4a", "socks5", "socks5h")
 SOCKS_PORT = 1080
@@ -35,6 +37,8 @@ class Settings(Protocol):
     cert: Any  # a path, (cert, key), (cert, key, password)
     unix_socket: str | None
     source_address: str | tuple[str, int] | None  # an address of this machine, any port or one
+    http2: Any  # None or False, True, "prior knowledge"
+    keep_alive: bool
 
 
 class Proxy:
@@ -161,6 +165,8 @@ class Route:
         is_forwarding: the proxy gets the request itself: absolute-form, Proxy-Authorization.
         is_tunnel: the proxy is asked for a tunnel, by CONNECT or SOCKS, and sees nothing else.
         verify, cert: whom to trust and what to show, with the environment already weighed in.
+        alpn: the protocols to speak, best first; over TLS the server chooses.
+        may_share: HTTP/2 is one of them, so that a connection may be shared.
         server_hostname: the name in TLS: no trailing dot (RFC 6066, 3), no IPv6 zone.
 
     Args:
@@ -177,6 +183,7 @@ class Route:
         "is_tls",
         "is_tunnel",
         "key",
+        "may_share",
         "port",
         "proxy",
         "scheme",
@@ -203,13 +210,14 @@ class Route:
         self.proxy = proxy
         self.verify = True if verify is None else verify
         self.cert = cert
-        self.alpn = alpn
         self.unix_path = unix_path
         self.source_address = source_address
         self.is_tls = self.scheme == "https"
         is_socks = proxy is not None and proxy.is_socks
         self.is_tunnel = proxy is not None and (self.is_tls or is_socks)
         self.is_forwarding = proxy is not None and not self.is_tunnel
+        self.alpn = HTTP_1_1 if self.is_forwarding else alpn
+        self.may_share = "h2" in self.alpn
         self.server_hostname = server_hostname(self.host) if server_name is None else server_name
 
         self.key: Hashable = (
@@ -219,6 +227,7 @@ class Route:
             unix_path,
             source_address,
             server_name,
+            self.alpn,
         )
         self._hash = hash(self.key)
 
@@ -231,7 +240,7 @@ class Route:
         # The client certificate is shown to the origin, never to the proxy.
         cert = self.cert if self.is_tls else None
         trust = default_trust if self.verify is True else None
-        return identity(self.verify, cert), trust, self.alpn if self.is_tls else None
+        return identity(self.verify, cert), trust
 
     @property
     def authority(self) -> str:
@@ -347,6 +356,20 @@ def choose(
     )
 
 
+def protocols(settings: Settings, scheme: str) -> tuple[str, ...]:
+    """The protocols to speak, by their ALPN names, best first (RFC 7301; RFC 9113, 3).
+
+    HTTP/2 lives by sharing connections, so who keeps none does not speak it.
+    """
+    wanted = settings.http2
+    if wanted is False or not settings.keep_alive:
+        return HTTP_1_1
+    if wanted == "prior knowledge":
+        return HTTP_2
+    # In the clear nobody can choose, and HTTP/1.1 is what everybody speaks.
+    return (*HTTP_2, *HTTP_1_1) if scheme == "https" and has_http2() else HTTP_1_1
+
+
 def _source_address(given: str | tuple[str, int] | None) -> tuple[str, int] | None:
     """Address and port to connect from, hashable; port 0 is any."""
     if given is None:
@@ -365,17 +388,10 @@ class Router:
     is replaced as a whole.
     """
 
-    __slots__ = ("_alpn", "_memory", "_server_name", "_settings")
+    __slots__ = ("_memory", "_server_name", "_settings")
 
-    def __init__(
-        self,
-        settings: Settings,
-        *,
-        alpn: tuple[str, ...] = HTTP_1_1,
-        server_name: str | None = None,
-    ) -> None:
+    def __init__(self, settings: Settings, *, server_name: str | None = None) -> None:
         self._settings = settings
-        self._alpn = alpn
         self._server_name = server_name
         self._memory: _Memory | None = None
 
@@ -399,9 +415,8 @@ class Router:
         routes = memory.routes
         route = routes.get(url.origin)
         if route is None:
-            route = choose(
-                url, settings, environment, alpn=self._alpn, server_name=self._server_name
-            )
+            alpn = protocols(settings, url.scheme)
+            route = choose(url, settings, environment, alpn=alpn, server_name=self._server_name)
             if len(routes) >= MAX_ROUTES:
                 routes.clear()
             routes[url.origin] = route

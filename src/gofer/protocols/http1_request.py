@@ -3,7 +3,7 @@
 from gofer.exceptions import InvalidMethod, LocalProtocolError
 from gofer.messages.fields import TOKEN
 
-__all__ = ["LAST_CHUNK", "check_content_length", "chunk", "request_head"]
+__all__ = ["LAST_CHUNK", "check_content_length", "chunk", "encode_method", "request_head"]
 
 LAST_CHUNK = b"0\r\n\r\n"
 
@@ -22,23 +22,28 @@ def request_head(method: str, target: bytes, host: bytes, fields: bytes) -> byte
     Raises:
         InvalidMethod: the method is not a token.
     """
-    method_bytes = _METHODS.get(method)
-    if method_bytes is None:
-        # The answer to CONNECT has no end that could be known (RFC 9110, 9.3.6). Its own target is
-        # an authority, which has no slash: that one is ours, to a proxy.
-        if method == "CONNECT" and b"/" in target:
-            raise InvalidMethod(
-                "CONNECT is what a proxy is asked for a tunnel with, which gofer does by itself;"
-                " expected proxies={'https': 'http://proxy.example:3128'} and another method"
-            )
-        if not TOKEN.fullmatch(method):
-            raise InvalidMethod(
-                f"method {method[:40]!r}: expected a token such as GET (RFC 9110, 9.1)"
-            )
-        method_bytes = method.encode()
+    method_bytes = _METHODS.get(method) or encode_method(method, target)
     if not host:
         return b"%b %b HTTP/1.1\r\n%b\r\n" % (method_bytes, target, fields)
     return b"%b %b HTTP/1.1\r\nHost: %b\r\n%b\r\n" % (method_bytes, target, host, fields)
+
+
+def encode_method(method: str, target: bytes) -> bytes:
+    """A method for the wire.
+
+    Raises:
+        InvalidMethod: it is no token, or CONNECT.
+    """
+    # The answer to CONNECT has no end that could be known (RFC 9110, 9.3.6). Its own target is an
+    # authority, which has no slash: that one is ours, to a proxy.
+    if method == "CONNECT" and b"/" in target:
+        raise InvalidMethod(
+            "CONNECT is what a proxy is asked for a tunnel with, which gofer does by itself;"
+            " expected proxies={'https': 'http://proxy.example:3128'} and another method"
+        )
+    if not TOKEN.fullmatch(method):
+        raise InvalidMethod(f"method {method[:40]!r}: expected a token such as GET (RFC 9110, 9.1)")
+    return method.encode()
 
 
 def chunk(data: bytes) -> bytes:

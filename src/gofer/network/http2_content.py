@@ -1,0 +1,124 @@
+"""The content of an HTTP/2 response that did not come whole: read when somebody wants it."""
+
+from io import BytesIO
+from typing import TYPE_CHECKING
+
+from gofer.exceptions import BodyReadTimeout
+from gofer.messages.request import PreparedRequest
+from gofer.network.endings import keep, when_dropped
+from gofer.protocols.http2 import ResponseStream
+from gofer.runtime.base import TimedOut
+
+if TYPE_CHECKING:
+    from gofer.network.http2 import Http2Connection
+
+__all__ = ["Http2Content"]
+
+
+class Http2Content:
+    """A response's source on a stream of an HTTP/2 connection; others share that connection."""
+
+    __slots__ = (
+        "__weakref__", "_connection", "_ending", "_request", "_stream", "_trailers", "has_length",
+        "run",
+    )  # fmt: skip
+
+    def __init__(
+        self, connection: "Http2Connection", stream: ResponseStream, request: PreparedRequest
+    ) -> None:
+        self._connection: Http2Connection | None = connection
+        self._stream = stream
+        self._ending = when_dropped(self, connection.abandon, stream)
+        self._request = request
+        self._trailers: list[tuple[bytes, bytes]] = []
+        self.has_length = bool(stream.fields and stream.fields.has(b"content-length"))
+        self.run = connection.runtime.run
+
+    async def receive(self) -> bytes:
+        """The next piece as it came, b"" at the end.
+
+        Raises:
+            BodyReadTimeout, DeadlineExceeded, IncompleteContent, RemoteProtocolError.
+        """
+        connection, stream = self._connection, self._stream
+        while connection is not None:
+            if stream.pieces:
+                return await connection.take(stream, self._request)
+            if stream.complete:
+                self._end(connection)
+                return b""
+            await self._more(connection)
+        return b""
+
+    async def receive_exactly(self, size: int) -> bytes:
+        """The next `size` bytes as far as they came in one go; fewer at the end."""
+        content = BytesIO()
+        while content.tell() < size and (piece := await self.receive()):
+            content.write(piece)
+        return content.getvalue()
+
+    async def receive_all(self) -> bytes:
+        """All that is left."""
+        content = BytesIO()  # as in `Http1Content.receive_all`
+        while piece := await self.receive():
+            content.write(piece)
+        return content.getvalue()
+
+    async def drain(self, max_bytes: int, seconds: float) -> bytes | None:
+        """All that is left if it is at most `max_bytes` and comes in time; else None."""
+        connection = self._connection
+        if connection is None:
+            return b""
+        until = connection.runtime.now() + seconds
+        content = BytesIO()
+        while content.tell() <= max_bytes:
+            try:
+                while not (self._stream.pieces or self._stream.is_over):
+                    await connection.until(self._stream, _has_news, until)
+                piece = await self.receive()
+            except (OSError, TimedOut):
+                return None
+            if not piece:
+                return content.getvalue()
+            content.write(piece)
+        return None
+
+    async def _more(self, connection: "Http2Connection") -> None:
+        """Wait for news of the stream, with errors that name what happened to the content."""
+        request = self._request
+        deadline = connection.deadline_for(request, request.settings.timeouts.read)
+        try:
+            await connection.until(self._stream, _has_news, deadline)
+            if self._stream.error_code is not None and not self._stream.pieces:
+                raise connection.incomplete(self._stream, request)
+        except TimedOut:
+            error = connection.timed_out(
+                BodyReadTimeout, "read", request, "in the middle of the content"
+            )
+            self.abort()
+            raise error from None
+        except BaseException:
+            self.abort()
+            raise
+
+    def _end(self, connection: "Http2Connection") -> None:
+        self._connection = None
+        keep(self._ending)
+        self._trailers = self._stream.trailers
+        connection.end(self._stream)
+
+    def take_trailers(self) -> list[tuple[bytes, bytes]]:
+        return self._trailers
+
+    def abort(self) -> None:
+        """End the stream; what has not been read is lost. The connection goes on."""
+        connection = self._connection
+        if connection is not None:
+            self._connection = None
+            keep(self._ending)
+            connection.end(self._stream)
+            connection.send_without_waiting()
+
+
+def _has_news(stream: ResponseStream) -> bool:
+    return bool(stream.pieces) or stream.is_over

@@ -1,0 +1,385 @@
+"""HTTP/2 (RFC 9113) without I/O: one connection's frames in and out, by ngh2.
+
+`Http2Protocol` turns bytes into the state of `ResponseStream`s and calls into bytes. Framing, HPACK
+and the rules for fields and lengths are ngh2's (libnghttp2); the limits, and what counts as a
+flood, are ours. It has no lock: whoever drives it holds one.
+
+What the peer does wrong on the connection becomes `failure`, once the frame that tells the peer so
+has been taken by `output`. ngh2 takes no calls after that: each method here asks `is_over` first.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+import ngh2
+
+from gofer.exceptions import FieldSectionTooLarge, RemoteProtocolError, RequestException
+from gofer.messages.fields import FieldSection
+from gofer.protocols.http1 import Limits
+
+__all__ = ["CANCEL", "NO_ERROR", "REFUSED_STREAM", "Http2Protocol", "ResponseStream"]
+
+STREAM_WINDOW = 1024 * 1024  # bytes a peer may send on one stream before we have read them
+CONNECTION_WINDOW = 16 * 1024 * 1024  # the same for all streams together
+UNTOLD_STREAMS = 100  # taken to be allowed until the peer says (RFC 9113, 6.5.2)
+MAX_CONTINUATIONS = 16  # frames that a field section may be spread over, beside its first
+MAX_IDLE_EVENTS = 1000  # frames that lead nowhere, within
+IDLE_EVENTS_SECONDS = 10.0
+MAX_QUIET = 1024 * 1024  # bytes of frames that nobody is told of: priorities, unknown ones
+
+NO_ERROR = 0x0  # RFC 9113, 7
+PROTOCOL_ERROR = 0x1
+REFUSED_STREAM = 0x7
+CANCEL = 0x8
+ENHANCE_YOUR_CALM = 0xB
+
+_SETTINGS = {
+    ngh2.Setting.ENABLE_PUSH: 0,
+    ngh2.Setting.INITIAL_WINDOW_SIZE: STREAM_WINDOW,
+}
+
+
+class ResponseStream:
+    """What has come of the response on one stream.
+
+    Attributes:
+        number: the stream's identifier.
+        status: int, 0 until the final head is there.
+        fields: its field section.
+        interim: [(status, fields)] of the 1xx heads before it.
+        pieces: content that nobody has taken yet.
+        complete: nothing more will come, and nothing is missing.
+        error_code: why the stream ended before that (RFC 9113, 7); None if it did not.
+        was_reset: it was the peer who ended it so.
+        has_ended_sending: our side of the stream is done.
+    """
+
+    __slots__ = (
+        "complete", "error_code", "fields", "has_ended_sending", "interim", "number", "pieces",
+        "problem", "status", "trailers", "was_reset",
+    )  # fmt: skip
+
+    def __init__(self, number: int, *, has_ended_sending: bool) -> None:
+        self.number = number
+        self.status = 0
+        self.fields: FieldSection | None = None
+        self.interim: list[tuple[int, FieldSection]] = []
+        self.pieces: list[bytes] = []
+        self.trailers: list[tuple[bytes, bytes]] = []
+        self.complete = False
+        self.error_code: int | None = None
+        self.was_reset = False
+        self.problem = ""  # what a peer did wrong on this stream alone
+        self.has_ended_sending = has_ended_sending
+
+    @property
+    def is_over(self) -> bool:
+        """True if nothing more will come."""
+        return self.complete or self.error_code is not None
+
+
+class Http2Protocol:
+    """The client's side of one connection.
+
+    Attributes:
+        is_closing: the peer takes no new streams (GOAWAY).
+        is_over: nothing can be said or heard any more.
+        failure: why it is of no use, if that is the peer's fault.
+        streams: those that are open, by number.
+        touched: those that have news; whoever drives takes them out.
+    """
+
+    def __init__(self, limits: Limits, peer: str) -> None:
+        self.peer = peer
+        self.limits = limits
+        self.is_closing = self.is_over = False
+        self.failure: RequestException | None = None
+        self.streams: dict[int, ResponseStream] = {}
+        self.touched: list[ResponseStream] = []
+        self.pings: list[ResponseStream] = []  # that wait for their answer
+        self._has_settings = False  # the peer's have come
+        self._idle_events = self._quiet = 0
+        self._counting_since = self._now = 0.0
+        self._ngh2 = ngh2.Connection(
+            ngh2.Role.CLIENT,
+            ngh2.Configuration(
+                auto_window_update=False,
+                max_continuations=MAX_CONTINUATIONS,
+                max_inbound_header_list_size=limits.max_field_section,
+                max_inbound_header_count=limits.max_fields + 1,  # and :status
+                max_send_header_block_length=1024 * 1024,
+            ),
+        )
+        self._ngh2.initiate_connection(_SETTINGS)
+        self._ngh2.set_local_window_size(CONNECTION_WINDOW)
+
+    # Out --------------------------------------------------------------------------------------
+
+    def output(self, most: int) -> bytes:
+        """What has to be sent next, about `most` bytes; b"" if there is nothing.
+
+        Sending may end streams, or the connection: see `touched` and `failure`.
+        """
+        if self.is_over:
+            return b""
+        try:
+            data = self._ngh2.data_to_send(most)
+        except ngh2.NGH2Error as error:
+            self._fail(RemoteProtocolError(f"{self.peer}: broke the rules of HTTP/2: {error}"))
+            return b""
+        self._handle_events()
+        return data
+
+    @property
+    def most_streams(self) -> int:
+        """How many streams the peer takes at a time; more wait in line in here."""
+        if self.is_closing or self.is_over or not self._ngh2.can_send_request:
+            return 0
+        if not self._has_settings:
+            return UNTOLD_STREAMS
+        return self._ngh2.remote_settings[ngh2.Setting.MAX_CONCURRENT_STREAMS]
+
+    def begin(self, fields: Iterable[Any], *, has_content: bool) -> ResponseStream:
+        """Send the head of a request, on a new stream.
+
+        Raises:
+            RemoteProtocolError: the connection takes no more streams.
+        """
+        if self.is_over:
+            raise RemoteProtocolError(f"{self.peer}: no new stream: the connection has ended")
+        try:
+            number = self._ngh2.send_request(fields, end_stream=not has_content)
+        except ngh2.NGH2Error as error:
+            raise RemoteProtocolError(f"{self.peer}: no new stream: {error}") from error
+        stream = self.streams[number] = ResponseStream(number, has_ended_sending=not has_content)
+        return stream
+
+    def send(self, stream: ResponseStream, data: bytes) -> None:
+        """Queue content; it goes out as the peer's windows allow."""
+        self._idle_events = 0
+        if not self.is_over:
+            self._ngh2.send_data(stream.number, data)
+
+    def end(self, stream: ResponseStream) -> None:
+        """The content of the request is complete."""
+        stream.has_ended_sending = True
+        if not self.is_over:
+            self._ngh2.end_stream(stream.number)
+
+    def queued(self, stream: ResponseStream) -> int:
+        """Bytes of content that wait for the peer's windows."""
+        if stream.is_over or self.is_over:
+            return 0
+        return self._ngh2.queued_body_size(stream.number)
+
+    def ping(self) -> ResponseStream:
+        """Ask the peer for a sign of life: what is returned is `complete` when it has come."""
+        sign = ResponseStream(0, has_ended_sending=True)
+        self.pings.append(sign)
+        if not self.is_over:
+            self._ngh2.ping(b"gofer   ")
+        return sign
+
+    def take(self, stream: ResponseStream) -> bytes:
+        """The content that has come; the peer may send as much again."""
+        pieces = stream.pieces
+        data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        pieces.clear()
+        self._taken(len(data), stream.number)
+        return data
+
+    def _taken(self, count: int, number: int) -> None:
+        """The peer may send `count` bytes more."""
+        if count and not self.is_over:
+            self._ngh2.acknowledge_received_data(count, number)
+
+    def forget(self, stream: ResponseStream) -> None:
+        """Nobody wants more of `stream`: it ends here if it has not ended by itself."""
+        if self.streams.pop(stream.number, None) is None:
+            return
+        self.take(stream)
+        if not (self.is_over or (stream.is_over and stream.has_ended_sending)):
+            code = NO_ERROR if stream.complete else CANCEL
+            self._ngh2.reset_stream(stream.number, code)
+            stream.error_code = code
+
+    # In ---------------------------------------------------------------------------------------
+
+    def feed(self, data: bytes, now: float) -> None:
+        """Take what came. See `touched` for the streams that have news, and `failure`.
+
+        Args:
+            now: monotonic seconds.
+        """
+        if self.is_over:
+            return
+        self._now = now
+        try:
+            self._ngh2.receive_data(data)
+        except ngh2.DenialOfServiceError as error:
+            kind = FieldSectionTooLarge if "header list" in str(error) else RemoteProtocolError
+            self._fail(kind(f"{self.peer}: too much of HTTP/2: {error}"))
+        except ngh2.NGH2Error as error:
+            self._fail(RemoteProtocolError(f"{self.peer}: broke the rules of HTTP/2: {error}"))
+        if self._handle_events():
+            self._quiet = 0
+            return
+        self._quiet += len(data)
+        if self._quiet > MAX_QUIET:
+            self._refuse(f"over {MAX_QUIET} bytes of frames that lead nowhere")
+
+    def _handle_events(self) -> bool:
+        """True if there was one."""
+        events = self._ngh2.events()
+        for event in events:
+            stream = _HANDLERS.get(type(event), Http2Protocol._on_idle)(self, event)
+            if stream is not None:
+                self.touched.append(stream)
+        return bool(events)
+
+    def _fail(self, error: RequestException) -> None:
+        self.failure = self.failure or error
+        self.is_over = self.is_closing = True
+
+    def _refuse(self, problem: str) -> None:
+        """The peer may be right by the rules, but it is too much of it."""
+        if self.failure is None and not self.is_over:
+            self.failure = RemoteProtocolError(f"{self.peer}: {problem}")
+            self.is_closing = True
+            self._ngh2.terminate_connection(ENHANCE_YOUR_CALM)
+
+    def _on_idle(self, _event: Any) -> None:
+        """One more frame without progress: a few are the protocol's own, many are a flood."""
+        now = self._now
+        if now - self._counting_since > IDLE_EVENTS_SECONDS:
+            self._counting_since = now
+            self._idle_events = 0
+        self._idle_events += 1
+        if self._idle_events > MAX_IDLE_EVENTS:
+            self._refuse(
+                f"over {MAX_IDLE_EVENTS} frames within {IDLE_EVENTS_SECONDS:g} seconds that lead"
+                " nowhere"
+            )
+
+    def _on_connection_closed(self, event: Any) -> None:
+        """What ngh2 had to say has been taken by `output`, and nothing can follow."""
+        code, reason = event.error_code, event.debug_data.decode("latin-1")
+        if code != NO_ERROR:
+            self._fail(
+                RemoteProtocolError(
+                    f"{self.peer}: broke the rules of HTTP/2: {reason or 'error code'} ({code})"
+                )
+            )
+        self.is_over = self.is_closing = True
+
+    def _on_head(self, event: Any) -> ResponseStream | None:
+        stream = self.streams.get(event.stream_id)
+        if stream is None:
+            return None
+        self._idle_events = 0
+        status, fields = _head(event.headers)
+        if status < 200:
+            return self._malformed(stream, f"the status is {status}")
+        stream.status, stream.fields = status, fields
+        stream.complete = event.end_stream
+        return stream
+
+    def _malformed(self, stream: ResponseStream, problem: str) -> ResponseStream:
+        """An error of this stream alone (RFC 9113, 8.1.1)."""
+        self.streams.pop(stream.number, None)
+        stream.error_code, stream.problem = PROTOCOL_ERROR, problem
+        if not self.is_over:
+            self._ngh2.reset_stream(stream.number, PROTOCOL_ERROR)
+        return stream
+
+    def _on_interim(self, event: Any) -> ResponseStream | None:
+        stream = self.streams.get(event.stream_id)
+        if stream is None:
+            return None
+        status, fields = _head(event.headers)
+        stream.interim.append((status, fields))
+        self._on_idle(event)
+        most = self.limits.max_interim_responses
+        if len(stream.interim) > most:
+            return self._malformed(stream, f"over {most} interim responses")
+        if status == 101:
+            return self._malformed(stream, "101 has no place in HTTP/2 (RFC 9113, 8.6)")
+        return stream
+
+    def _on_data(self, event: Any) -> ResponseStream | None:
+        stream = self.streams.get(event.stream_id)
+        if stream is None:  # nobody wants it any more; the window of the connection does
+            self._taken(len(event.data), event.stream_id)
+            return None
+        if event.data:
+            self._idle_events = 0
+            stream.pieces.append(event.data)
+        elif not event.end_stream:
+            self._on_idle(event)
+            return None
+        stream.complete = event.end_stream
+        return stream
+
+    def _on_trailers(self, event: Any) -> ResponseStream | None:
+        stream = self.streams.get(event.stream_id)
+        if stream is not None:
+            stream.trailers = [(field[0], field[1]) for field in event.headers]
+            stream.complete = True
+        return stream
+
+    def _on_closed(self, event: Any) -> ResponseStream | None:
+        stream = self.streams.get(event.stream_id)
+        if stream is None or stream.complete:
+            return stream
+        stream.error_code = event.error_code
+        if event.error_code == PROTOCOL_ERROR and not stream.was_reset:
+            stream.problem = "field section or length"
+        if event.local_error is not None:
+            stream.problem = str(event.local_error)
+        return stream
+
+    def _on_reset(self, event: Any) -> None:
+        stream = self.streams.get(event.stream_id)
+        if stream is not None:
+            stream.was_reset = True
+
+    def _on_goaway(self, _event: Any) -> None:
+        # The streams it has not looked at are closed by ngh2, as refused.
+        self.is_closing = True
+
+    def _on_settings(self, event: Any) -> None:
+        self._has_settings = True
+        self._on_idle(event)
+
+    def _on_pong(self, _event: Any) -> ResponseStream | None:
+        if not self.pings:
+            return None
+        sign = self.pings.pop(0)
+        sign.complete = True
+        return sign
+
+
+def _head(fields: Iterable[Any]) -> tuple[int, FieldSection]:
+    """Status and fields of a head; that there is one status of three digits is ngh2's to check."""
+    status = 0
+    lines = []
+    for field in fields:
+        if field[0] == b":status":
+            status = int(field[1])
+        else:
+            lines.append((field[0], field[1]))
+    return status, FieldSection.of(lines)
+
+
+_HANDLERS: dict[type, Any] = {
+    ngh2.ResponseReceived: Http2Protocol._on_head,
+    ngh2.InformationalResponseReceived: Http2Protocol._on_interim,
+    ngh2.DataReceived: Http2Protocol._on_data,
+    ngh2.TrailersReceived: Http2Protocol._on_trailers,
+    ngh2.StreamClosed: Http2Protocol._on_closed,
+    ngh2.GoAwayReceived: Http2Protocol._on_goaway,
+    ngh2.SettingsReceived: Http2Protocol._on_settings,
+    ngh2.PingAcknowledged: Http2Protocol._on_pong,
+    ngh2.StreamReset: Http2Protocol._on_reset,
+    ngh2.ConnectionClosed: Http2Protocol._on_connection_closed,
+}

@@ -1,0 +1,350 @@
+"""HTTP/2: how it is chosen, and how many exchanges share a connection.
+
+That everything else is as over HTTP/1.1 is shown by the behaviour suite itself (`make test-http2`).
+"""
+
+import asyncio
+import gc
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+import gofer
+from servers.certificates import Certificates
+from servers.frames import DATA, END_STREAM, HEADERS, RST_STREAM, WINDOW_UPDATE, Frames
+from servers.listener import Listener
+from servers.raw import Peer, serve
+from servers.web import Web
+from servers.web2 import Web2
+from worlds import world
+
+__all__ = ["world"]
+
+pytest.importorskip("ngh2", reason="HTTP/2 needs ngh2: pip install gofer[http2]")
+
+PLAIN_PYTHON = pytest.mark.only_in("blocking")
+CHOSEN = {"http2": True}
+KNOWN = {"http2": "prior knowledge"}
+CANCEL = 8
+
+
+def connections(web: Web) -> set[int]:
+    return {request.connection for request in web.requests}
+
+
+# Which protocol -----------------------------------------------------------------------------------
+
+
+def test_the_server_chooses_by_alpn(web_tls: Web, certificates: Certificates) -> None:
+    """Both are offered."""
+    with gofer.Session(verify=certificates.ca_file) as session:
+        response = session.get(web_tls.url + "/get")
+
+    assert "HTTP/2" == response.version
+    assert 20 == response.raw.version
+    assert "2" == web_tls.requests[0].http_version
+
+
+def test_http_1_can_be_asked_for(web_tls: Web, certificates: Certificates) -> None:
+    """From a server that could do more."""
+    with gofer.Session(verify=certificates.ca_file, config={"http2": False}) as session:
+        assert "HTTP/1.1" == session.get(web_tls.url + "/get").version
+
+
+def test_a_server_that_knows_http_1_only(certificates: Certificates, world: Any) -> None:
+    """One connection for each exchange at a time, kept, as ever."""
+    with Web(tls=certificates.good) as web:
+        with gofer.Session(verify=certificates.ca_file, config=CHOSEN) as session:
+            for _ in range(3):
+                response = session.get(web.url + "/get")
+                assert (200, "HTTP/1.1") == (response.status_code, response.version)
+                response.content  # noqa: B018
+        assert 1 == web.accepted
+
+
+def test_in_the_clear_nobody_can_choose(web: Web) -> None:
+    """True means HTTP/1.1 for http:// (RFC 9113, 3.2); who knows better says so."""
+    with gofer.Session(config=CHOSEN) as session:
+        assert "HTTP/1.1" == session.get(web.url + "/get").version
+        known = session.get(web.url + "/get", config=KNOWN)
+        assert ("HTTP/2", 200) == (known.version, known.status_code)
+
+
+def test_one_call_can_differ(web_tls: Web, certificates: Certificates) -> None:
+    """And never uses the other's connection."""
+    with gofer.Session(verify=certificates.ca_file, config=CHOSEN) as session:
+        versions = [
+            session.get(web_tls.url + "/get", config={"http2": choice}).version
+            for choice in (None, False, True, False)
+        ]
+    assert ["HTTP/2", "HTTP/1.1", "HTTP/2", "HTTP/1.1"] == versions
+
+
+def test_without_the_extra_the_error_names_it(
+    web_tls: Web, certificates: Certificates, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At once, where it is asked for; who does not ask has HTTP/1.1."""
+    monkeypatch.setattr("gofer.config._has_http2", False)
+    with gofer.Session(verify=certificates.ca_file) as session:
+        assert "HTTP/1.1" == session.get(web_tls.url + "/get").version
+    with pytest.raises(ImportError, match=r"pip install gofer\[http2\]"):
+        gofer.Session(config=CHOSEN)
+
+
+# Sharing ------------------------------------------------------------------------------------------
+
+
+@PLAIN_PYTHON
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_forty_threads_share_one_connection(
+    web: Web, web_tls: Web, certificates: Certificates, scheme: str
+) -> None:
+    """Each gets its own answer, small and large, and nobody opens another connection."""
+    server = web if scheme == "http" else web_tls
+    errors: list[BaseException] = []
+    with gofer.Session(verify=certificates.ca_file, config=KNOWN, timeout=60) as session:
+
+        def work(number: int) -> None:
+            try:
+                for turn in range(15):
+                    value = f"{number}-{turn}"
+                    if turn % 5 == 4:
+                        size = 1000 * number + turn
+                        assert size == len(session.get(f"{server.url}/bytes/{size}").content)
+                    elif turn % 5 == 3:
+                        sent = value.encode() * 3000
+                        answer = session.post(server.url + "/post", data=sent)
+                        assert sent.decode() == answer.json()["data"]
+                    else:
+                        answer = session.get(server.url + "/get", params={"value": value})
+                        assert {"value": value} == answer.json()["args"]
+            except BaseException as error:
+                errors.append(error)
+
+        threads = [threading.Thread(target=work, args=(number,)) for number in range(40)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(60)
+        assert not errors
+        assert (1, 0, 0) == session.network.pool.counts
+    assert {0} == connections(server)
+
+
+def test_bulk_shares_one_connection(web: Web) -> None:
+    """`imap` with 50 at a time: one connection, all of them on it."""
+    with gofer.Session(config=KNOWN) as session:
+        urls = [f"{web.url}/get?n={n}" for n in range(200)]
+        answers = gofer.map(urls, size=50, session=session)
+
+    assert [{"n": str(n)} for n in range(200)] == [answer.json()["args"] for answer in answers]
+    assert {0} == connections(web)
+
+
+@PLAIN_PYTHON
+def test_tasks_share_one_connection(web: Web) -> None:
+    """Fifty tasks of one loop."""
+
+    async def main() -> None:
+        async with gofer.AsyncSession(config=KNOWN) as session:
+            calls = [session.get(f"{web.url}/get?n={n}") for n in range(50)]
+            answers = await asyncio.gather(*calls)
+            assert [str(n) for n in range(50)] == [a.json()["args"]["n"] for a in answers]
+
+    asyncio.run(main())
+    assert {0} == connections(web)
+
+
+# Places -------------------------------------------------------------------------------------------
+
+
+class Narrow(Web2):
+    """Takes five streams at a time on a connection."""
+
+    most_streams = 5
+
+
+def test_over_the_servers_limit_there_is_another_connection() -> None:
+    """Each is full before there is a next one."""
+    with Narrow() as web, gofer.Session(config=KNOWN) as session:
+        gofer.map([web.url + "/get"], session=session)  # its SETTINGS are here now
+        urls = [f"{web.url}/gate/open" for _ in range(15)]
+        opener = threading.Thread(target=open_when, args=(web, 15))
+        opener.start()
+        answers = gofer.map(urls, size=15, session=session)
+        opener.join()
+
+        assert [200] * 15 == [answer.status_code for answer in answers]
+        assert 3 == web.accepted
+
+
+def test_over_both_limits_the_requests_wait_in_line() -> None:
+    """Nobody gets an error, and the server sees no more than it said."""
+    with Narrow() as web:
+        config = {**KNOWN, "max_connections_per_host": 1}
+        with gofer.Session(config=config) as session:
+            answers = gofer.map([web.url + "/get"] * 50, size=50, session=session)
+
+            assert [200] * 50 == [answer.status_code for answer in answers]
+        assert 1 == web.accepted
+        assert web.in_flight_peak <= 5
+
+
+def open_when(web: Web, count: int) -> None:
+    with web.changed:
+        web.changed.wait_for(lambda: web.in_flight == count, 20)
+    web.gates["open"].set()
+
+
+def test_the_limits_of_the_pool_end_what_idles(web: Web, certificates: Certificates) -> None:
+    """A connection that idled too long is not used again."""
+    with gofer.Session(config={**KNOWN, "idle_seconds": 0}) as session:
+        for _ in range(3):
+            session.get(web.url + "/get").content  # noqa: B018
+    assert 3 == web.accepted
+
+
+# Ending one of many -------------------------------------------------------------------------------
+
+
+@PLAIN_PYTHON
+def test_cancelling_one_disturbs_no_other(web: Web) -> None:
+    """Every second of forty tasks is cancelled while all are under way."""
+
+    async def main() -> None:
+        async with gofer.AsyncSession(config=KNOWN, timeout=20) as session:
+
+            async def one(number: int) -> int:
+                response = await session.get(f"{web.url}/gate/late?n={number}")
+                return response.status_code  # type: ignore[no-any-return]
+
+            tasks = [asyncio.ensure_future(one(n)) for n in range(40)]
+            while web.in_flight < 40:
+                await asyncio.sleep(0)
+            for task in tasks[::2]:
+                task.cancel()
+            web.gates["late"].set()
+            results = await asyncio.gather(*tasks, return_exceptions=True)
+            assert [200] * 20 == results[1::2]
+            assert all(isinstance(r, asyncio.CancelledError) for r in results[::2])
+            assert (1, 0, 0) == session.network.pool.counts
+
+    asyncio.run(main())
+    assert {0} == connections(web)
+
+
+def test_closing_a_response_early_tells_the_server(world: Any) -> None:
+    """RST_STREAM with CANCEL; the connection goes on."""
+    codes: list[int] = []
+
+    def script(peer: Peer) -> None:
+        server = Frames(peer)
+        stream = server.receive_request()
+        server.send_head(stream, 200)
+        server.send(DATA, 0, stream, b"the beginning")
+        kind, _, reset, payload = server.receive_until(RST_STREAM)
+        assert (RST_STREAM, stream) == (kind, reset)
+        codes.append(int.from_bytes(payload, "big"))
+        while True:
+            server.answer(server.receive_request())
+
+    with serve(script) as server, gofer.Session(config=KNOWN, timeout=20) as session:
+        with session.get(server.url, stream=True) as response:
+            assert b"the beginning" == next(response.iter_content(100))
+        assert b"next" == session.get(server.url).content
+        assert 1 == server.accepted
+    assert [CANCEL] == codes
+
+
+def test_a_response_that_nobody_kept_gives_its_place_back(web: Web) -> None:
+    """The collector ends its stream."""
+    with gofer.Session(config=KNOWN) as session:
+        for _ in range(3):
+            session.get(web.url + "/drip/60", stream=True)
+            gc.collect()
+        assert b"" != session.get(web.url + "/get").content
+        assert (1, 0, 0) == session.network.pool.counts
+    assert {0} == connections(web)
+
+
+# Windows ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_more_than_the_windows_hold_comes_and_goes(
+    web: Web, web_tls: Web, certificates: Certificates, scheme: str, world: Any
+) -> None:
+    """20 MB down through windows of 1 and 16 MiB; 3 MB up through those of 64 kB."""
+    server: Listener = web if scheme == "http" else web_tls
+    size = 20_000_000
+    with gofer.Session(verify=certificates.ca_file, config=KNOWN, timeout=60) as session:
+        assert size == len(session.get(f"{server.url}/bytes/{size}").content)
+        sent = b"0123456789" * 300_000
+        assert sent.decode() == session.post(server.url + "/post", data=sent).json()["data"]
+
+
+def test_content_that_nobody_reads_stops_at_its_window(world: Any) -> None:
+    """The server may send 1 MiB ahead; more comes as it is read, and the whole is right."""
+    sent = 0
+    stopped = threading.Event()
+
+    def script(peer: Peer) -> None:
+        nonlocal sent
+        server = Frames(peer)
+        stream = server.receive_request()
+        server.send_head(stream, 200)
+        window, size = 1024 * 1024, 2 * 1024 * 1024
+        while sent < size:
+            piece = min(16_384, window, size - sent)
+            if piece:
+                server.send(DATA, END_STREAM if sent + piece == size else 0, stream, b"x" * piece)
+                sent += piece
+                window -= piece
+                continue
+            stopped.set()
+            window += told(server, stream)
+        while True:
+            server.answer(server.receive_request())
+
+    with serve(script) as server, gofer.Session(config=KNOWN, timeout=20) as session:
+        with session.get(server.url, stream=True) as response:
+            stopped.wait(20)
+            assert sent < 2 * 1024 * 1024
+            assert 2 * 1024 * 1024 == len(response.content)
+        assert b"next" == session.get(server.url).content
+
+
+def told(server: Frames, stream: int) -> int:
+    """By how much the window of `stream` grows."""
+    while True:
+        kind, _, number, payload = server.receive()
+        if kind == WINDOW_UPDATE and number == stream:
+            return int.from_bytes(payload, "big")
+
+
+@pytest.mark.only_in("blocking", "hub", "gevent")
+def test_an_upload_goes_on_while_another_is_answered(world: Any) -> None:
+    """A generator that asks the same connection for something between its pieces."""
+
+    def script(peer: Peer) -> None:
+        server = Frames(peer)
+        _, _, upload, _ = server.receive_until(HEADERS)
+        flags = 0
+        while not flags & END_STREAM:
+            kind, flags, stream, _ = server.receive_until(HEADERS, DATA)
+            if kind == HEADERS:
+                server.answer(stream)
+                flags = 0
+        server.answer(upload, b"all")
+
+    with serve(script) as server, gofer.Session(config=KNOWN, timeout=20) as session:
+
+        def pieces() -> Iterator[bytes]:
+            for _ in range(3):
+                yield b"x" * 20_000
+                yield session.get(server.url).content
+
+        assert b"all" == session.post(server.url, data=pieces()).content
+        assert 1 == server.accepted

@@ -1,0 +1,184 @@
+"""The web server, with its routes, for clients that speak HTTP/2 as well (by ngh2 in the server's
+role): chosen by ALPN over TLS, by the client's preface without.
+
+Each stream is answered in a thread of its own, by the same routes as over HTTP/1.1.
+"""
+
+import contextlib
+import email.utils
+import queue
+import socket
+import ssl
+import threading
+from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import Any
+
+import ngh2
+
+from servers.listener import Stopped
+from servers.web import Request, Web
+
+__all__ = ["Web2", "speaking_http2"]
+
+
+def speaking_http2(context: ssl.SSLContext) -> ssl.SSLContext:
+    """`context`, which chooses HTTP/2 from now on where the client offers it."""
+    context.set_alpn_protocols(["h2", "http/1.1"])
+    return context
+
+
+class Web2(Web):
+    """See above. `most_streams`: SETTINGS_MAX_CONCURRENT_STREAMS; None says nothing of it."""
+
+    most_streams: int | None = None
+
+    def serve_connection(self, connection: socket.socket, index: int) -> None:
+        connection.settimeout(None)
+        if self.tls is not None:
+            speaks = connection.selected_alpn_protocol() == "h2"  # type: ignore[attr-defined]
+        else:
+            speaks = connection.recv(3, socket.MSG_PEEK) == b"PRI"
+        if speaks:
+            Conversation2(self, connection, index).run()
+        else:
+            super().serve_connection(connection, index)
+
+
+class Conversation2:
+    """The requests and answers on one connection. All that touches ngh2 holds `lock`."""
+
+    def __init__(self, web: Web2, connection: socket.socket, index: int) -> None:
+        self.web = web
+        self.index = index
+        self.socket = connection
+        self.lock = threading.Lock()
+        self.sending = threading.Lock()
+        self.http = ngh2.Connection(
+            ngh2.Role.SERVER, ngh2.Configuration(max_send_header_block_length=1 << 24)
+        )
+        settings = {}
+        if web.most_streams is not None:
+            settings[ngh2.Setting.MAX_CONCURRENT_STREAMS] = web.most_streams
+        self.http.initiate_connection(settings)
+        self.contents: dict[int, queue.SimpleQueue[bytes | None]] = {}
+        self.number = 0
+        self.goodbye = False
+
+    def run(self) -> None:
+        self.flush()
+        try:
+            while data := self.socket.recv(65536):
+                with self.lock:
+                    self.http.receive_data(data)
+                    events = self.http.events()
+                for event in events:
+                    self.handle(event)
+                self.flush()
+        except OSError:
+            pass
+        finally:
+            for content in self.contents.values():
+                content.put(None)
+
+    def handle(self, event: Any) -> None:
+        if isinstance(event, ngh2.RequestReceived):
+            self.number += 1
+            content = self.contents[event.stream_id] = queue.SimpleQueue()
+            if event.end_stream:
+                content.put(None)
+            threading.Thread(
+                target=Exchange(self, event, self.number).run, name="stream", daemon=True
+            ).start()
+        elif isinstance(event, ngh2.DataReceived):
+            content = self.contents[event.stream_id]
+            if event.data:
+                content.put(event.data)
+            if event.end_stream:
+                content.put(None)
+        elif isinstance(event, ngh2.StreamClosed) and event.stream_id in self.contents:
+            self.contents.pop(event.stream_id).put(None)
+
+    def flush(self) -> None:
+        with self.sending:
+            while True:
+                with self.lock:
+                    data = self.http.data_to_send(65536)
+                if not data:
+                    return
+                self.socket.sendall(data)
+
+    def do(self, name: str, *arguments: Any, **options: Any) -> None:
+        with self.lock:
+            getattr(self.http, name)(*arguments, **options)
+        self.flush()
+
+
+class Exchange:
+    """One request, and what is done about it: what `Request` calls its conversation."""
+
+    def __init__(self, conversation: Conversation2, event: Any, number: int) -> None:
+        self.web = conversation.web
+        self.index = conversation.index
+        self.socket = conversation.socket
+        self._conversation = conversation
+        self._stream = event.stream_id
+        self._content = conversation.contents[event.stream_id]
+        pseudo = {name: value for name, value in event.headers if name.startswith(b":")}
+        fields = [(b"Host", pseudo[b":authority"])]
+        fields += [(n.title(), v) for n, v in event.headers if not n.startswith(b":")]
+        head: Any = SimpleNamespace(
+            method=pseudo[b":method"],
+            target=pseudo[b":path"],
+            http_version=b"2",
+            headers=SimpleNamespace(raw_items=lambda: fields),
+        )
+        self.request = Request(self, head, number)  # type: ignore[arg-type]
+        self._awaits_go_ahead = self.request.field("expect") == "100-continue"
+
+    def run(self) -> None:
+        with contextlib.suppress(Stopped, OSError, ngh2.NGH2Error):
+            with self.web.counting(self.request):
+                self._answer(self.web.answer(self.request))
+
+    def receive_content(self) -> Iterator[bytes]:
+        if self._awaits_go_ahead:
+            self._do("send_informational_response", [(b":status", b"100")])
+        while (piece := self._content.get()) is not None:
+            yield piece
+
+    def _answer(self, reply: Any) -> None:
+        for status, fields in reply.interim:
+            self._do("send_informational_response", _head(status, fields))
+        fields = [("Date", email.utils.formatdate(usegmt=True)), ("Server", "witness")]
+        fields += [(name, value) for name, value in reply.fields if name.lower() != "connection"]
+        if isinstance(reply.content, bytes) and reply.status != 204:
+            fields.append(("Content-Length", str(len(reply.content))))
+        head = _head(reply.status, fields)
+        if self.request.method == "HEAD" or reply.status in (204, 304):
+            self._do("send_response", head, end_stream=True)
+            return
+        if isinstance(reply.content, bytes):
+            with self._conversation.lock:
+                self._conversation.http.send_response(self._stream, head)
+            self._do("send_data", reply.content, end_stream=True)
+            return
+        self._do("send_response", head)
+        for piece in reply.content:
+            self._do("send_data", piece)
+        if reply.trailers:
+            self._do("send_trailers", [(_bytes(n).lower(), _bytes(v)) for n, v in reply.trailers])
+        else:
+            self._do("end_stream")
+
+    def _do(self, name: str, *arguments: Any, **options: Any) -> None:
+        self._conversation.do(name, self._stream, *arguments, **options)
+
+
+def _head(status: int, fields: Any) -> list[tuple[bytes, bytes]]:
+    pairs = [(_bytes(name).lower(), _bytes(value)) for name, value in fields]
+    return [(b":status", str(status).encode()), *pairs]
+
+
+def _bytes(text: Any) -> bytes:
+    return text if isinstance(text, bytes) else text.encode("latin-1")
