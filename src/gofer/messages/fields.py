@@ -71,7 +71,13 @@ class FieldSection:
     @classmethod
     def of(cls, lines: Iterable[tuple[bytes, bytes]]) -> "FieldSection":
         """A section of ready (name, value) pairs."""
-        return cls(b"".join([b"\r\n%s: %s" % line for line in lines]) + b"\r\n\r\n")
+        kept = list(lines)
+        parts = [part for name, value in kept for part in (b"\r\n", name, b": ", value)]
+        parts.append(b"\r\n\r\n")
+        data = b"".join(parts)
+        section = cls(data, len(data))
+        section._lines = kept
+        return section
 
     def has(self, lowered_name: bytes) -> bool:
         """True if there is a field of that name, given in lower case. Cheap: nothing is split."""
@@ -117,12 +123,14 @@ class EncodedFields:
         has_host, has_expect: there is a Host or an Expect field.
         is_framed: Content-Length or Transfer-Encoding is there, and wants checking.
         says_close: Connection has the option "close".
+        other: what HTTP/2 and later make of it, when they first do (`network/http2_head.py`).
     """
 
-    __slots__ = ("data", "has_expect", "has_host", "is_framed", "says_close")
+    __slots__ = ("data", "has_expect", "has_host", "is_framed", "other", "says_close")
 
     def __init__(self, store: "Mapping[str, tuple[str, Any]]") -> None:
         self.data = _encode(store.values())
+        self.other: Any = None
         self.has_host = _is_set(store, "host")
         if self.has_host:
             _check_host(store["host"][1])

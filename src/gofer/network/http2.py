@@ -62,9 +62,10 @@ class Http2Connection:
 
     is_shared = True
     __slots__ = (
-        "__weakref__", "_abandoned", "_failure", "_heard", "_is_reading", "_is_sending", "_lock",
-        "_unsent", "_uploading", "_waiting", "closing", "counted", "exchanges", "generation",
-        "host", "idle_since", "pool", "protocol", "route", "runtime", "stream", "users",
+        "__weakref__", "_abandoned", "_buffer", "_failure", "_heard", "_is_asked", "_is_reading",
+        "_is_sending", "_is_soon", "_lock", "_unsent", "_uploading", "_waiting", "closing",
+        "counted", "exchanges", "generation", "host", "idle_since", "pool", "protocol", "route",
+        "runtime", "stream", "users",
     )  # fmt: skip
 
     def __init__(
@@ -85,7 +86,10 @@ class Http2Connection:
         self._lock = _thread.allocate_lock()
         self._is_reading = False
         self._is_sending = False
+        self._is_asked = False  # by somebody who has something to send
         self._unsent = memoryview(b"")  # frames, perhaps begun; only who sends touches them
+        self._buffer = memoryview(bytearray(RECEIVE))  # only who reads touches it
+        self._is_soon = False  # `flush` will be called
         self._heard: Event | None = None  # for who sends: somebody has read
         self._waiting: dict[ResponseStream, Event] = {}
         self._uploading: set[ResponseStream] = set()
@@ -95,7 +99,7 @@ class Http2Connection:
     @property
     def has_room(self) -> bool:
         """True if it takes one more exchange now."""
-        return self.closing is None and self.users < self.protocol.most_streams
+        return self.users < self.protocol.most_streams and self.closing is None
 
     def close(self, reason: str) -> None:
         """Close at once; the pool has the place back. Safe to call twice."""
@@ -125,11 +129,15 @@ class Http2Connection:
                 await self._trust_again(request, started)
             body = request.body
             stream = self._begin(head, has_content=body is not None)
-            await self._send(self.deadline_for(request, request.settings.timeouts.write))
+            timeouts = request.settings.timeouts
+            deadline = self.deadline_for(request, timeouts.write)
+            if body is not None or not self._send_soon():
+                await self._send(deadline)
             if body is not None:
                 await self._send_content(stream, request, body)
             request.sent = True
-            deadline = self.deadline_for(request, request.settings.timeouts.read)
+            if body is not None or timeouts.read != timeouts.write:
+                deadline = self.deadline_for(request, timeouts.read)
             await self.until(stream, _has_head, deadline)
             if not stream.status:
                 raise self._lost(stream, request)
@@ -144,8 +152,10 @@ class Http2Connection:
 
     def _begin(self, head: list[tuple[bytes, bytes]], *, has_content: bool) -> ResponseStream:
         with self._lock:
-            self._settle_locked()
-            self._raise_failure_locked()
+            if self._abandoned:
+                self._settle_locked()
+            if self._failure is not None:
+                self._raise_failure_locked()
             stream = self.protocol.begin(head, has_content=has_content)
             self.exchanges += 1
             return stream
@@ -164,11 +174,17 @@ class Http2Connection:
             response._interim = stream.interim
         if stream.complete:
             with self._lock:
-                response._received = self.protocol.take(stream)
+                data = self.protocol.take(stream)
+                self.protocol.forget(stream)
+                self._uploading.discard(stream)
+            if response.fields.is_plain:
+                response._content = data
+            else:
+                response._received = data
             trailers = stream.trailers
             if trailers:
                 response._take_trailers = lambda: trailers
-            self.end(stream)
+            self.pool.leave(self)
         else:
             source = response._source = Http2Content(self, stream, request)
             response._take_trailers = source.take_trailers
@@ -178,7 +194,8 @@ class Http2Connection:
         """The content that has come. The peer is told that there is room for more."""
         with self._lock:
             data = self.protocol.take(stream)
-        await self._send(self.deadline_for(request, request.settings.timeouts.write))
+        if self.protocol.has_output and not self._send_soon():
+            await self._send(self.deadline_for(request, request.settings.timeouts.write))
         return data
 
     def end(self, stream: ResponseStream | None) -> None:
@@ -229,7 +246,7 @@ class Http2Connection:
                 raise TimedOut
             self._is_reading = True
         try:
-            self._take_in(await self.stream.receive(RECEIVE, deadline))
+            await self._receive(deadline)
         except OSError as error:
             self._fail(self._broken(error, "receiving"), FAILED)
         finally:
@@ -282,6 +299,19 @@ class Http2Connection:
             raise
         self._fail_with_protocol()
 
+    def _send_soon(self) -> bool:
+        """True if `flush` will be called when everybody has had his say."""
+        if not self._is_soon:
+            self._is_soon = self.stream.send_soon(self)
+        return self._is_soon
+
+    def flush(self) -> None:
+        """Send what everybody has to say."""
+        self._is_soon = False
+        self.send_without_waiting()
+        if self._unsent and self._failure is None:
+            self._send_soon()  # the stream goes on with what it has, and then with this
+
     def send_without_waiting(self) -> None:
         """Send what is there if that takes no waiting: the end of a stream, usually."""
         if not self._take_sending():
@@ -296,6 +326,7 @@ class Http2Connection:
     def _take_sending(self) -> bool:
         """True if the sender's role was free, and is ours now."""
         with self._lock:
+            self._is_asked = True
             if self._is_sending:
                 return False
             self._is_sending = True
@@ -305,8 +336,11 @@ class Http2Connection:
         """True if everything has been sent, and the sender's role is free again."""
         while True:
             with self._lock:
-                if not self._unsent and self._failure is None:
-                    self._unsent = memoryview(self.protocol.output(SEND))
+                if not self._unsent and self._is_asked and self._failure is None:
+                    output = self.protocol.output(SEND)
+                    # Less than asked for is all there is, until somebody asks again.
+                    self._is_asked = len(output) >= SEND
+                    self._unsent = memoryview(output)
                     self._tell_locked()
                 if not self._unsent or self._failure is not None:
                     self._is_sending = False
@@ -435,13 +469,10 @@ class Http2Connection:
     ) -> None:
         """In the reader's role, until `stream` has what is waited for."""
         try:
-            while True:
-                data = await self.stream.receive(RECEIVE, deadline)
-                self._take_in(data)
-                await self._send(deadline)
-                with self._lock:
-                    if is_ready(stream) or stream.is_over or self._failure is not None:
-                        return
+            while not (is_ready(stream) or stream.is_over or self._failure is not None):
+                await self._receive(deadline)
+                if self.protocol.has_output:  # at once: it may be the end of our own stream
+                    await self._send(deadline)
         except OSError as error:
             self._fail(self._broken(error, "receiving"), FAILED)
         finally:
@@ -449,13 +480,14 @@ class Http2Connection:
                 self._is_reading = False
                 self._hand_on_locked()
 
-    def _take_in(self, data: bytes) -> None:
-        """Tell the protocol what came, and those whom it concerns."""
-        if not data:
+    async def _receive(self, deadline: float | None) -> None:
+        """Read, in the reader's role, and tell the protocol and those whom it concerns."""
+        count = await self.stream.receive_into(self._buffer, deadline)
+        if not count:
             self._fail(ConnectionLost(f"{self.protocol.peer}: closed the connection"), FAILED)
             return
         with self._lock:
-            self.protocol.feed(data, self.runtime.now())
+            self.protocol.feed(self._buffer[:count], self.runtime.now())
             self._tell_locked()
         if self.protocol.failure is not None:
             self.send_without_waiting()  # tell the peer why

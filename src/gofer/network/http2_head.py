@@ -23,9 +23,23 @@ def head_of(request: PreparedRequest) -> list[tuple[bytes, bytes]]:
     """
     url = request._url or request.url_parsed
     encoded = checked_fields(request)
-    authority = url.host_field
+    if encoded.other is None:
+        encoded.other = _fields_of(encoded.data)
+    host, fields = encoded.other
+    return [
+        (b":method", encode_method(request.method, url.target)),
+        (b":scheme", b"https" if url.scheme == "https" else b"http"),
+        (b":authority", host or url.host_field),
+        (b":path", url.target),
+        *fields,
+    ]
+
+
+def _fields_of(data: bytes) -> tuple[bytes, list[tuple[bytes, bytes]]]:
+    """The value of Host, and the other fields of a section as HTTP/2 has them."""
+    host = b""
     fields: list[tuple[bytes, bytes]] = []
-    for line in encoded.data.split(b"\r\n"):
+    for line in data.split(b"\r\n"):
         name, separator, value = line.partition(b":")
         if not separator:
             continue
@@ -35,11 +49,5 @@ def head_of(request: PreparedRequest) -> list[tuple[bytes, bytes]]:
         elif name not in _LEFT_OUT and (name != b"te" or value.lower() == b"trailers"):
             fields.append((name, value))
         elif name == b"host":
-            authority = value
-    return [
-        (b":method", encode_method(request.method, url.target)),
-        (b":scheme", url.scheme.encode("ascii")),
-        (b":authority", authority),
-        (b":path", url.target),
-        *fields,
-    ]
+            host = value
+    return host, fields

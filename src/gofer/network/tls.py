@@ -18,7 +18,7 @@ from collections.abc import Coroutine, Mapping, Sequence
 from typing import Any
 
 from gofer.exceptions import CertificateError, ConnectionLost, RequestException, SSLError
-from gofer.runtime.base import Stream, TimedOut
+from gofer.runtime.base import Sender, Stream, TimedOut
 
 __all__ = ["TLSStream", "context_for", "explain", "identity", "new_context", "trusted_file"]
 
@@ -235,6 +235,10 @@ class TLSStream:
             self._unsent = self._unsent[count:]
         taken, self._taken = self._taken, 0
         return taken
+
+    def send_soon(self, sender: Sender) -> bool:
+        """As the stream below has it."""
+        return self._stream.send_soon(sender)
 
     def _take_record(self, data: memoryview) -> None:
         self._taken = min(len(data), RECORD)

@@ -13,7 +13,12 @@ from typing import Any
 
 import ngh2
 
-from gofer.exceptions import FieldSectionTooLarge, RemoteProtocolError, RequestException
+from gofer.exceptions import (
+    ConnectionLost,
+    FieldSectionTooLarge,
+    RemoteProtocolError,
+    RequestException,
+)
 from gofer.messages.fields import FieldSection
 from gofer.protocols.http1 import Limits
 
@@ -84,6 +89,7 @@ class Http2Protocol:
     Attributes:
         is_closing: the peer takes no new streams (GOAWAY).
         is_over: nothing can be said or heard any more.
+        most_streams: how many streams the peer takes at a time; more wait in line in here.
         failure: why it is of no use, if that is the peer's fault.
         streams: those that are open, by number.
         touched: those that have news; whoever drives takes them out.
@@ -94,10 +100,11 @@ class Http2Protocol:
         self.limits = limits
         self.is_closing = self.is_over = False
         self.failure: RequestException | None = None
+        self._last_words = b""
         self.streams: dict[int, ResponseStream] = {}
         self.touched: list[ResponseStream] = []
         self.pings: list[ResponseStream] = []  # that wait for their answer
-        self._has_settings = False  # the peer's have come
+        self.most_streams = UNTOLD_STREAMS
         self._idle_events = self._quiet = 0
         self._counting_since = self._now = 0.0
         self._ngh2 = ngh2.Connection(
@@ -121,7 +128,8 @@ class Http2Protocol:
         Sending may end streams, or the connection: see `touched` and `failure`.
         """
         if self.is_over:
-            return b""
+            data, self._last_words = self._last_words, b""
+            return data
         try:
             data = self._ngh2.data_to_send(most)
         except ngh2.NGH2Error as error:
@@ -131,26 +139,23 @@ class Http2Protocol:
         return data
 
     @property
-    def most_streams(self) -> int:
-        """How many streams the peer takes at a time; more wait in line in here."""
-        if self.is_closing or self.is_over or not self._ngh2.can_send_request:
-            return 0
-        if not self._has_settings:
-            return UNTOLD_STREAMS
-        return self._ngh2.remote_settings[ngh2.Setting.MAX_CONCURRENT_STREAMS]
+    def has_output(self) -> bool:
+        """True if there may be something to send."""
+        return bool(self._last_words) if self.is_over else self._ngh2.want_write
 
     def begin(self, fields: Iterable[Any], *, has_content: bool) -> ResponseStream:
         """Send the head of a request, on a new stream.
 
         Raises:
-            RemoteProtocolError: the connection takes no more streams.
+            ConnectionLost: the connection takes no more streams.
         """
         if self.is_over:
-            raise RemoteProtocolError(f"{self.peer}: no new stream: the connection has ended")
+            raise ConnectionLost(f"{self.peer}: no new stream: the connection has ended")
         try:
             number = self._ngh2.send_request(fields, end_stream=not has_content)
         except ngh2.NGH2Error as error:
-            raise RemoteProtocolError(f"{self.peer}: no new stream: {error}") from error
+            self.is_closing = True
+            raise ConnectionLost(f"{self.peer}: no new stream: {error}") from error
         stream = self.streams[number] = ResponseStream(number, has_ended_sending=not has_content)
         return stream
 
@@ -197,7 +202,8 @@ class Http2Protocol:
         """Nobody wants more of `stream`: it ends here if it has not ended by itself."""
         if self.streams.pop(stream.number, None) is None:
             return
-        self.take(stream)
+        if stream.pieces:
+            self.take(stream)
         if not (self.is_over or (stream.is_over and stream.has_ended_sending)):
             code = NO_ERROR if stream.complete else CANCEL
             self._ngh2.reset_stream(stream.number, code)
@@ -205,7 +211,7 @@ class Http2Protocol:
 
     # In ---------------------------------------------------------------------------------------
 
-    def feed(self, data: bytes, now: float) -> None:
+    def feed(self, data: bytes | memoryview, now: float) -> None:
         """Take what came. See `touched` for the streams that have news, and `failure`.
 
         Args:
@@ -243,10 +249,10 @@ class Http2Protocol:
 
     def _refuse(self, problem: str) -> None:
         """The peer may be right by the rules, but it is too much of it."""
-        if self.failure is None and not self.is_over:
-            self.failure = RemoteProtocolError(f"{self.peer}: {problem}")
-            self.is_closing = True
+        if not self.is_over:
             self._ngh2.terminate_connection(ENHANCE_YOUR_CALM)
+            self._last_words = self._ngh2.data_to_send()
+            self._fail(RemoteProtocolError(f"{self.peer}: {problem}"))
 
     def _on_idle(self, _event: Any) -> None:
         """One more frame without progress: a few are the protocol's own, many are a flood."""
@@ -348,7 +354,9 @@ class Http2Protocol:
         self.is_closing = True
 
     def _on_settings(self, event: Any) -> None:
-        self._has_settings = True
+        if not self.is_over:
+            settings = self._ngh2.remote_settings
+            self.most_streams = settings[ngh2.Setting.MAX_CONCURRENT_STREAMS]
         self._on_idle(event)
 
     def _on_pong(self, _event: Any) -> ResponseStream | None:
@@ -360,15 +368,9 @@ class Http2Protocol:
 
 
 def _head(fields: Iterable[Any]) -> tuple[int, FieldSection]:
-    """Status and fields of a head; that there is one status of three digits is ngh2's to check."""
-    status = 0
-    lines = []
-    for field in fields:
-        if field[0] == b":status":
-            status = int(field[1])
-        else:
-            lines.append((field[0], field[1]))
-    return status, FieldSection.of(lines)
+    """Status and fields of a head; that `:status` comes first, and once, is ngh2's to check."""
+    (_, status), *lines = fields
+    return int(status), FieldSection.of(lines)
 
 
 _HANDLERS: dict[type, Any] = {

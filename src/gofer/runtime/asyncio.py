@@ -13,7 +13,7 @@ from time import monotonic
 from typing import Any, TypeVar
 
 from gofer.runtime import names
-from gofer.runtime.base import CANNOT_WAIT, Event, TimedOut
+from gofer.runtime.base import CANNOT_WAIT, Event, Sender, TimedOut
 from gofer.runtime.connecting import connect_first, connect_unix
 from gofer.runtime.names import Address
 from gofer.runtime.sockets import WRITABLE, closed, poll, probe
@@ -327,6 +327,10 @@ class AsyncioStream(asyncio.Protocol):
             return 0
         self._transport.write(_kept(data[:MOST_UNSENT]))
         return min(len(data), MOST_UNSENT)
+
+    def send_soon(self, _sender: Sender) -> bool:
+        """The transport sends at once; there is no telling when all have had their say."""
+        return False
 
     def _write(self, data: Any, deadline: float | None) -> None:
         self._check()

@@ -45,6 +45,12 @@ class Stream(Protocol):
     def send_now(self, data: memoryview) -> int:
         """Send of `data` what needs no waiting, and say how many bytes it was; 0 if none."""
 
+    def send_soon(self, sender: "Sender") -> bool:
+        """True if `sender.flush()` will be called when all that can go on now has done so.
+
+        Then what many have to say goes out together. False where nobody knows when that is.
+        """
+
     async def receive(self, max_bytes: int, deadline: float | None) -> bytes:
         """What has come, at most `max_bytes`, at least one byte; b"" at the end of the stream."""
 
@@ -59,6 +65,12 @@ class Stream(Protocol):
 
     def fileno(self) -> int:
         """The socket's file descriptor."""
+
+
+class Sender(Protocol):
+    """What has something to send, and is told when."""
+
+    def flush(self) -> None: ...
 
 
 class Event(Protocol):

@@ -14,6 +14,7 @@ import select
 import selectors
 import socket
 import threading
+from _thread import get_ident
 from collections import deque
 from collections.abc import Callable, Coroutine
 from heapq import heapify, heappop, heappush
@@ -109,12 +110,13 @@ class Hub:
         self._targets: dict[int, Callable[[int], None]] = {}  # by descriptor: who hears of it
         self._tasks: set[Task] = set()
         self._ready: deque[tuple[Task, BaseException | None]] = deque()
-        self._unsent: list[Any] = []  # streams with bytes to send at the end of the turn
+        self._unsent: list[Any] = []  # what has something to send at the end of the turn
         self._timers: list[tuple[float, int, Timed]] = []  # a heap
         self._serial = 0
         self._current: Task | None = None
         self._only: Task | None = None  # while `run` waits inside a task, nobody else goes on
         self._is_turning = False
+        self._thread = 0  # that turns
         self._has_news = False  # a task ended in this turn: whoever turns will want to know
         self._wake_up: _WakeUp | None = None
 
@@ -164,10 +166,12 @@ class Hub:
         if self._is_turning:
             raise RuntimeError("the hub is turning already; a task cannot turn it")
         self._is_turning = True
+        self._thread = get_ident()
         try:
             self._turn(until)
         finally:
             self._is_turning = False
+            self._thread = 0
 
     def close(self) -> None:
         """End all tasks where they are. Streams that are open stay usable for `run`."""
@@ -249,11 +253,13 @@ class Hub:
         self._tasks.discard(task)
 
     def _flush(self) -> None:
-        unsent = self._unsent
-        if unsent:
+        for _ in range(2):  # what a shared connection has to say goes to its stream first
+            unsent = self._unsent
+            if not unsent:
+                return
             self._unsent = []
-            for stream in unsent:
-                stream.flush()
+            for sender in unsent:
+                sender.flush()
 
     def _wait(self, until: float | None) -> list[tuple[int, int]]:
         """The descriptors that are ready; none if `until` or a timer came first."""
@@ -363,6 +369,8 @@ class Hub:
 
     def wake_from_anywhere(self) -> None:
         """End the wait of the thread that turns; something is ready."""
+        if self._thread == get_ident() and self._only is None:
+            return  # it does not wait, and looks at what is ready before it does
         if self._wake_up is not None:
             self._wake_up.ring()
 

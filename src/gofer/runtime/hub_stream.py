@@ -10,7 +10,7 @@ import socket
 from time import monotonic
 from typing import IO
 
-from gofer.runtime.base import TimedOut
+from gofer.runtime.base import Sender, TimedOut
 from gofer.runtime.hub import PAUSE, Hub, Task
 from gofer.runtime.sockets import READABLE, WRITABLE, SocketStream, closed
 
@@ -98,6 +98,11 @@ class HubStream(SocketStream):
             return len(data)
         self.flush()
         return 0 if self._unsent else super().send_now(data)
+
+    def send_soon(self, sender: Sender) -> bool:
+        """At the end of this turn."""
+        self._hub._unsent.append(sender)
+        return True
 
     async def send_file(
         self, file: IO[bytes], offset: int, count: int, deadline: float | None

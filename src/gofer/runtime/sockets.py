@@ -13,7 +13,7 @@ import socket
 from time import monotonic
 from typing import IO, Any
 
-from gofer.runtime.base import TimedOut
+from gofer.runtime.base import Sender, TimedOut
 
 __all__ = ["READABLE", "WRITABLE", "SocketStream", "closed", "poll", "probe"]
 
@@ -95,6 +95,10 @@ class SocketStream:
             return self._socket.send(data)
         except BlockingIOError:
             return 0
+
+    def send_soon(self, _sender: Sender) -> bool:
+        """There is no telling when."""
+        return False
 
     async def send_file(
         self, file: IO[bytes], offset: int, count: int, deadline: float | None
