@@ -123,6 +123,7 @@ def test_any_bytes(data: bytes, method: str) -> None:
 @given(STREAMS | NEAR_STREAMS, METHODS, st.lists(st.integers(0, 400), max_size=6))
 @settings(max_examples=1200, deadline=None)
 @example(b"HTTP/1.1 200 OK\r\nContent-Length: 5, 5\r\n\r\nhello", "GET", [20])
+@example(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\n\r\n\r\n", "GET", [119])
 @example(GOOD * 3, "GET", [58])
 @example(GOOD + b"\n", "GET", [58])
 @example(GOOD_CHUNKED + b"\r\n", "GET", [75])

@@ -411,12 +411,12 @@ class ResponseReader:
                 f"{where}got {first[:40]!r}, expected HTTP/1.x SP status-code"
             ) from error
         kind = RemoteProtocolError
-        for number, line in enumerate(head.split(b"\r\n")[1:], start=1):
+        lines = list(enumerate(head.partition(b"\r\n\r\n")[0].split(b"\r\n")))[1:]
+        lines.sort(key=lambda numbered: b"\n" not in numbered[1])  # it may be what hid the rest
+        for number, line in lines:
             name, colon, value = line.partition(b":")
             if b"\n" in line:
                 problem = "has a line that ends without CR"
-            elif not line:
-                break
             elif not colon:
                 problem = "has no colon"
             elif not TOKEN.fullmatch(name.decode("latin-1")):
