@@ -415,12 +415,15 @@ class Settings:
     max_drain: int
     max_redirects: int
     max_retries: Any
+    pins: Any
     prefetch: bool
     proxies: dict[str, Any]
     retry_after_max: float
     router: Any
     safe_mode: bool
     secret_headers: Iterable[str]
+    resolve: Any
+    socket_options: tuple[tuple[Any, ...], ...]
     source_address: Any
     store_cookies: bool
     strict_mode: bool

@@ -6,7 +6,7 @@ something it was made from changes. What changes per request travels in the requ
 
 import os
 from _weakref import ref
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from gofer import config as configuration
@@ -55,6 +55,11 @@ class SessionState:
         deadline: seconds for everything a call does, reading the content included.
         unix_socket: the path of a socket that every request is sent over.
         source_address: (address, port) of this machine to connect from; port 0 is any.
+        socket_options: [(level, option, value)] for `setsockopt`, before connecting.
+        resolve: {"host:port" or "host": address or addresses}, before the system is asked; or a
+            callable that takes host and port and returns a list of addresses, or None.
+        pins: certificates' SHA-256 in hexadecimal digits, or "sha256//" and their keys' in Base64,
+            one of which an https server must show; {"host": pin or pins} for some servers.
         runtime: "gevent" waits in gevent's hub without patching anything (extra `gevent`).
         verify: True, False, a path to certificates, or an `ssl.SSLContext`.
         cert: client certificate: a path, (cert, key) or (cert, key, password).
@@ -98,6 +103,9 @@ class SessionState:
         deadline: float | None = None,
         unix_socket: str | os.PathLike[str] | None = None,
         source_address: str | tuple[str, int] | None = None,
+        socket_options: Iterable[tuple[Any, ...]] | None = None,
+        resolve: Any = None,
+        pins: Any = None,
         runtime: str | None = None,
     ) -> None:
         self._settings: Settings | None = None
@@ -123,6 +131,17 @@ class SessionState:
                 " (address, port)"
             )
         self._source_address = source_address
+        self._socket_options: tuple[tuple[Any, ...], ...] = ()
+        self._resolve = self._pins = None
+        if socket_options is not None or resolve is not None:
+            from gofer.network.addresses import check_resolve, checked_options
+
+            self._socket_options = checked_options(socket_options)
+            self._resolve = check_resolve(resolve)
+        if pins is not None:
+            from gofer.network.pins import check_pins
+
+            self._pins = check_pins(pins)
         self._proxies: dict[str, Any] = dict(checked_proxies(proxies)) if proxies else {}
         self._cookie_store: Any = CookieStore()
         self.auth = auth
@@ -298,6 +317,9 @@ class SessionState:
             cert=self._cert,
             cookie_store=self._cookie_store,
             proxies=self._proxies,
+            pins=self._pins,
+            resolve=self._resolve,
+            socket_options=self._socket_options,
             source_address=self._source_address,
             timeouts=timeouts if own is None else timeouts_from(own, timeouts),
             unix_socket=self._unix_socket,

@@ -37,6 +37,8 @@ class Settings:
         self.cert: Any = None
         self.unix_socket: str | None = None
         self.source_address: str | tuple[str, int] | None = None
+        self.socket_options: tuple[Any, ...] = ()
+        self.pins: Any = None
         self.http2: Any = None
         self.keep_alive = True
         self.__dict__.update(changes)

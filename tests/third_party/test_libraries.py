@@ -1,6 +1,7 @@
 """Libraries built around Requests, each doing what it is for."""
 
 import gzip
+import hashlib
 import time
 from email.utils import formatdate
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 import requests
 
 import gofer
+from servers.certificates import Certificates
 from servers.raw import always, response, serve
 from servers.web import Web
 
@@ -165,6 +167,37 @@ def test_toolbelt_sessions_and_adapters(web: Web) -> None:
         assert answer.ok
         assert session.get("/basic-auth/user/pass", auth=GuessAuth("user", "pass")).ok
         assert b"GET /get HTTP/1.1" in dump.dump_all(answer)
+
+
+def test_toolbelt_adapters_of_the_socket_and_of_the_certificate(
+    web: Web, web_tls: Web, certificates: Certificates
+) -> None:
+    """Options of the socket, keep-alive probes, and a certificate's fingerprint."""
+    import socket
+
+    from requests_toolbelt.adapters.fingerprint import FingerprintAdapter
+    from requests_toolbelt.adapters.socket_options import SocketOptionsAdapter, TCPKeepAliveAdapter
+
+    with requests.Session() as session:
+        options = [(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)]
+        for adapter in (SocketOptionsAdapter(socket_options=options), TCPKeepAliveAdapter(idle=60)):
+            session.mount("http://", adapter)
+            assert session.get(web.url + "/get").ok
+    with requests.Session() as session:
+        session.verify = certificates.ca_file
+        session.mount("https://", FingerprintAdapter("00" * 32))
+        with pytest.raises(requests.exceptions.SSLError):
+            session.get(web_tls.url + "/get")
+        shown = hashlib.sha256(certificate_of(web_tls)).hexdigest()
+        session.mount("https://", FingerprintAdapter(shown))
+        assert session.get(web_tls.url + "/get").ok
+
+
+def certificate_of(server: Web) -> bytes:
+    import ssl
+
+    text = ssl.get_server_certificate(("127.0.0.1", server.port))
+    return ssl.PEM_cert_to_DER_cert(text)
 
 
 def test_toolbelt_streams_to_a_file(web: Web, tmp_path: Path) -> None:

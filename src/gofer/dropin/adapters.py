@@ -278,6 +278,8 @@ class HTTPAdapter(BaseAdapter):
             proxies=dict(proxies or {}),
             max_retries=self.max_retries,
             source_address=conn.source_address or settings.source_address,
+            socket_options=conn.options() or settings.socket_options,
+            pins=conn.pins() or settings.pins,
         )
         settings.router = Router(settings, server_name=conn.server_name())
         request.settings = settings

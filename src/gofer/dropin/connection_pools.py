@@ -68,6 +68,18 @@ class ConnectionPool:
         """The name that TLS asks for and the certificate must have; None: the origin's host."""
         return self.server_hostname or (self.assert_hostname or None)
 
+    def options(self) -> tuple[tuple[Any, ...], ...]:
+        """The options of a socket, as `Session.socket_options` takes them."""
+        return tuple(tuple(option) for option in self.socket_options or ())
+
+    def pins(self) -> Any:
+        """The certificate that the server must show, as a session keeps it."""
+        if not self.assert_fingerprint:
+            return None
+        from gofer.network.pins import check_pins
+
+        return check_pins(self.assert_fingerprint)
+
     def _new_context(self, verify: Any) -> Any:
         from ssl import PROTOCOL_TLS, PROTOCOL_TLS_CLIENT, TLSVersion
 

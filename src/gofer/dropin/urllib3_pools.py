@@ -47,7 +47,7 @@ def send(pool: Any, request: Any, target: str, timeout: Any, max_retries: Any) -
             assert_same_host=False,
             preload_content=False,
             decode_content=False,
-            retries=max_retries,
+            retries=_their_retry(max_retries),
             timeout=timeout,
             chunked=is_chunked,
         )
@@ -55,6 +55,14 @@ def send(pool: Any, request: Any, target: str, timeout: Any, max_retries: Any) -
         if not (is_theirs(error) or isinstance(error, OSError)):
             raise
         raise error_from(error, request) from error
+
+
+def _their_retry(max_retries: Any) -> Any:
+    """`max_retries` as urllib3's own `Retry`: the adapter may be older than its import."""
+    retry = import_module("urllib3.util").Retry
+    if isinstance(max_retries, int | retry) or not hasattr(max_retries, "total"):
+        return max_retries
+    return retry(**vars(max_retries))
 
 
 def is_theirs(error: BaseException) -> bool:

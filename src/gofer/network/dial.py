@@ -6,7 +6,6 @@ holds no state. Whatever fails, even a cancellation, the socket is closed before
 The runtime connects to several addresses (RFC 8305); TLS is the business of `network/tls.py`.
 """
 
-from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -24,13 +23,12 @@ from gofer.runtime.base import Runtime, Stream, TimedOut
 if TYPE_CHECKING:
     from ssl import SSLContext
 
+    from gofer.network.addresses import Resolve
+    from gofer.network.tls import TLSStream
     from gofer.protocols.proxy import ConnectResponse
     from gofer.protocols.socks import Handshake
 
-__all__ = ["Resolve", "dial"]
-
-# host, port, deadline -> the (family, sockaddr) pairs to try, as `Runtime.resolve`
-Resolve = Callable[[str, int, float | None], Awaitable[list[tuple[Any, ...]]]]
+__all__ = ["dial"]
 
 RECEIVE_BYTES = 16 * 1024  # the answer to CONNECT is a few lines
 
@@ -40,7 +38,7 @@ async def dial(
     runtime: Runtime,
     deadline: float | None,
     *,
-    resolve: Resolve | None = None,
+    resolve: "Resolve | None" = None,
     user_agent: str | None = None,
 ) -> Stream:
     """An open stream on which the route's origin, or its forwarding proxy, can be spoken to.
@@ -56,7 +54,8 @@ async def dial(
         ConnectionRefused: none of its addresses, or not the unix socket, took the connection.
         ProxyError: the proxy could not be reached or broke the rules; `TunnelRefused` if it
             answered with a status code other than 2xx.
-        SSLError: TLS with the origin failed; `CertificateError` if it is not to be trusted.
+        SSLError: TLS with the origin failed; `CertificateError` if it is not to be trusted, or
+            is none that is pinned.
         ConnectTimeout: the deadline passed; the message names the step.
         OSError: a certificate file that is not there. Nothing was connected to then.
     """
@@ -79,10 +78,14 @@ async def dial(
                 await _tunnel(stream, route, proxy, deadline, user_agent)
         if origin_context is not None:
             step.name = "speaking TLS"
-            stream = await _secure(
+            stream = secured = await _secure(
                 stream, origin_context, route.server_hostname, route.host, route.port, deadline,
                 alpn=route.alpn,
             )  # fmt: skip
+            if route.pins:
+                from gofer.network.pins import check_certificate
+
+                check_certificate(secured.peer_certificate, route.pins, route.authority)
         return stream
     except TimedOut:
         _abort(stream)
@@ -125,7 +128,7 @@ def _contexts(route: Route) -> "tuple[SSLContext | None, SSLContext | None]":
 
 
 async def _reach(
-    route: Route, runtime: Runtime, deadline: float | None, resolve: Resolve, step: _Step
+    route: Route, runtime: Runtime, deadline: float | None, resolve: "Resolve", step: _Step
 ) -> Stream:
     """A stream to the next hop: the unix socket, the proxy, or the origin."""
     if route.unix_path is not None:
@@ -148,12 +151,13 @@ async def _reach(
 
     step.name = f"connecting to {authority(host, port)}"
     try:
-        if route.source_address is None:
+        if route.source_address is None and not route.socket_options:
             return await runtime.connect(addresses, deadline)
         return await runtime.connect(
             addresses,
             deadline,
             source_address=route.source_address,
+            socket_options=route.socket_options,
         )
     except OSError as exc:
         reason = "; ".join(getattr(exc, "__notes__", ())) or exc.strerror or exc
@@ -170,7 +174,7 @@ def _unreachable(
 
 
 async def _resolve(
-    host: str, port: int, deadline: float | None, resolve: Resolve, step: _Step
+    host: str, port: int, deadline: float | None, resolve: "Resolve", step: _Step
 ) -> list[tuple[Any, ...]]:
     """The addresses of `host`, at least one.
 
@@ -199,7 +203,7 @@ async def _secure(
     deadline: float | None,
     *,
     alpn: tuple[str, ...] = HTTP_1_1,
-) -> Stream:
+) -> "TLSStream":
     """TLS over `stream`, with errors that name host and port."""
     from gofer.network.tls import TLSStream, explain
 
@@ -253,7 +257,7 @@ async def _tunnel_by_socks(
     route: Route,
     proxy: Proxy,
     deadline: float | None,
-    resolve: Resolve,
+    resolve: "Resolve",
     step: _Step,
 ) -> None:
     """The same by SOCKS. Names are looked up here, unless the proxy's scheme says there."""

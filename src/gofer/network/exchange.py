@@ -49,6 +49,7 @@ class Network:
         route = settings.router.route(request._url or request.url_parsed, request.environment)
         started = self.runtime.now()
         shared = self.pool.take_shared(route, started) if route.may_share else None
+        connection: Any = shared
         if shared is not None:
             response = await shared.exchange(request, started)
         else:
@@ -58,13 +59,14 @@ class Network:
                 )
             else:
                 head = encode_head(request)
-            connection = None
             if settings.keep_alive and not request.fresh_connection:
                 connection = self.pool.take(route, started)
             if connection is None:
                 connect = self._join if route.may_share else self._open
                 connection = await connect(route, request)
             response = await connection.exchange(request, started, head)
+        if route.is_tls:
+            response.tls = connection.tls
         if _logger is not None and _logger.isEnabledFor(DEBUG):
             _log(request, response)
         elif _logger is None and "logging" in sys.modules:
@@ -109,16 +111,29 @@ class Network:
                 self._warn_insecure(route)
             deadline = earlier(request.deadline, self.runtime.now(), timeouts.connect)
             agent = request.sent_headers.get("user-agent")
+            resolve = None
+            if request.settings.resolve is not None:
+                from gofer.network.addresses import resolving
+
+                resolve = resolving(request.settings.resolve, self.runtime)
             stream = await dial(
-                route, self.runtime, deadline, user_agent=agent if isinstance(agent, str) else None
-            )
+                route, self.runtime, deadline, resolve=resolve,
+                user_agent=agent if isinstance(agent, str) else None,
+            )  # fmt: skip
             if route.may_share and (not route.is_tls or stream.alpn == "h2"):  # type: ignore[attr-defined]
                 from gofer.network.http2 import Http2Connection
 
                 if route.is_tls:
                     stream.is_shared = True  # type: ignore[attr-defined]
-                return Http2Connection(stream, route, self.pool, self.runtime, self.limits)
-            return Http1Connection(stream, route, self.pool, self.runtime, self.limits)
+                make: Any = Http2Connection
+            else:
+                make = Http1Connection
+            connection = make(stream, route, self.pool, self.runtime, self.limits)
+            if route.is_tls:
+                from gofer.network.tls_info import TLSInfo
+
+                connection.tls = TLSInfo(stream)  # type: ignore[arg-type]
+            return connection
 
         try:
             return await self.pool.open(route, connect, pool_deadline)

@@ -47,7 +47,11 @@ FAILED = "the exchange failed"
 
 
 class Http1Connection:
-    """A stream that speaks HTTP/1.1, and where it belongs."""
+    """A stream that speaks HTTP/1.1, and where it belongs.
+
+    Attributes:
+        tls: what was agreed on in TLS; None without.
+    """
 
     is_shared = False
     __slots__ = (
@@ -64,6 +68,7 @@ class Http1Connection:
         "route",
         "runtime",
         "stream",
+        "tls",
         "whole",
     )  # fmt: skip
 
@@ -83,6 +88,7 @@ class Http1Connection:
         self.host: Any = None  # what the pool knows of our route
         self.generation = 0
         self.counted = True
+        self.tls: Any = None
 
     def close(self, reason: str) -> None:
         """Close at once; the pool has the place back. Safe to call twice."""

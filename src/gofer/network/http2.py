@@ -56,6 +56,7 @@ class Http2Connection:
     """A stream that speaks HTTP/2, and where it belongs.
 
     Attributes:
+        tls: what was agreed on in TLS; None without.
         users: exchanges that have a place on it; counted by the pool.
         closing: why it takes no new ones, if it does not.
     """
@@ -65,7 +66,8 @@ class Http2Connection:
         "__weakref__", "_abandoned", "_buffer", "_failure", "_heard", "_is_asked", "_is_reading",
         "_is_sending", "_is_soon", "_lock", "_unsent", "_uploading", "_waiting", "closing",
         "counted", "exchanges", "generation", "host", "idle_since", "pool", "protocol", "route",
-        "runtime", "stream", "users",
+        "runtime", "stream",
+        "tls", "users",
     )  # fmt: skip
 
     def __init__(
@@ -76,6 +78,7 @@ class Http2Connection:
         self.pool = pool
         self.runtime = runtime
         self.protocol = Http2Protocol(limits, f"{route.host}:{route.port}")
+        self.tls: Any = None
         self.users = 0
         self.exchanges = 0
         self.closing: str | None = None

@@ -37,6 +37,8 @@ class Settings(Protocol):
     cert: Any  # a path, (cert, key), (cert, key, password)
     unix_socket: str | None
     source_address: str | tuple[str, int] | None  # an address of this machine, any port or one
+    socket_options: tuple[tuple[Any, ...], ...]  # arguments of `setsockopt`
+    pins: Mapping[str, tuple[str, ...]] | None  # by host; see `network/pins.py`
     http2: Any  # None or False, True, "prior knowledge"
     keep_alive: bool
 
@@ -172,6 +174,7 @@ class Route:
     Args:
         default_trust: what decides whom `verify=True` trusts; part of the key only.
         server_name: the name in TLS where it is not the origin's host.
+        pins: certificates or keys, one of which the origin has to show.
     """
 
     __slots__ = (
@@ -184,10 +187,12 @@ class Route:
         "is_tunnel",
         "key",
         "may_share",
+        "pins",
         "port",
         "proxy",
         "scheme",
         "server_hostname",
+        "socket_options",
         "source_address",
         "unix_path",
         "verify",
@@ -204,7 +209,9 @@ class Route:
         alpn: tuple[str, ...] = HTTP_1_1,
         unix_path: str | None = None,
         source_address: tuple[str, int] | None = None,
+        socket_options: tuple[tuple[Any, ...], ...] = (),
         server_name: str | None = None,
+        pins: tuple[str, ...] = (),
     ) -> None:
         self.scheme, self.host, self.port = origin
         self.proxy = proxy
@@ -212,6 +219,8 @@ class Route:
         self.cert = cert
         self.unix_path = unix_path
         self.source_address = source_address
+        self.socket_options = socket_options
+        self.pins = pins
         self.is_tls = self.scheme == "https"
         is_socks = proxy is not None and proxy.is_socks
         self.is_tunnel = proxy is not None and (self.is_tls or is_socks)
@@ -228,6 +237,8 @@ class Route:
             source_address,
             server_name,
             self.alpn,
+            socket_options,
+            pins,
         )
         self._hash = hash(self.key)
 
@@ -352,7 +363,9 @@ def choose(
         alpn=alpn,
         unix_path=unix_path,
         source_address=_source_address(settings.source_address),
+        socket_options=settings.socket_options,
         server_name=server_name,
+        pins=_pins(url, settings.pins),
     )
 
 
@@ -368,6 +381,14 @@ def protocols(settings: Settings, scheme: str) -> tuple[str, ...]:
         return HTTP_2
     # In the clear nobody can choose, and HTTP/1.1 is what everybody speaks.
     return (*HTTP_2, *HTTP_1_1) if scheme == "https" and has_http2() else HTTP_1_1
+
+
+def _pins(url: URL, pins: Mapping[str, tuple[str, ...]] | None) -> tuple[str, ...]:
+    if not pins or url.scheme != "https":
+        return ()
+    from gofer.network.pins import pins_for
+
+    return pins_for(url.host, url.port, pins)
 
 
 def _source_address(given: str | tuple[str, int] | None) -> tuple[str, int] | None:

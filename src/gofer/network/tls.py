@@ -282,6 +282,11 @@ class TLSStream:
         return self._stream.fileno()
 
     @property
+    def agreed(self) -> tuple[Any, threading.Lock]:
+        """The TLS object, which knows what was agreed on, and the lock to ask it under."""
+        return self._tls, self._lock
+
+    @property
     def version(self) -> str:
         """The protocol version in use, such as "TLSv1.3"."""
         return self._tls.version() or ""

@@ -1,0 +1,114 @@
+"""Where to connect to for a host: what the caller says, before what the system's resolver says."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from gofer.runtime.base import Runtime
+
+__all__ = ["Resolve", "check_resolve", "checked_options", "resolving"]
+
+# host, port, deadline -> the (family, sockaddr) pairs to try, as `Runtime.resolve`
+Resolve = Callable[[str, int, float | None], Awaitable[list[tuple[Any, ...]]]]
+
+
+def check_resolve(given: Any) -> Any:
+    """`resolve` as a session keeps it: None, a callable, or a dict with its hosts in lower case.
+
+    Raises:
+        TypeError: it is neither a mapping nor a callable.
+        ValueError: an address in it is of no use; the message says which.
+    """
+    if given is None or callable(given):
+        return given
+    if not isinstance(given, Mapping):
+        raise TypeError(
+            f"resolve: got {type(given).__name__}, expected {{'host:port': address}}, or a callable"
+        )
+    checked = {}
+    for name, targets in given.items():
+        if not isinstance(name, str) or not name:
+            raise ValueError(f"resolve: got {name!r:.60}, expected 'host' or 'host:port'")
+        several = list(targets) if isinstance(targets, list | tuple) else [targets]
+        for target in several:
+            _split(target, 0)
+        host, colon, port = name.lower().rpartition(":") if name[-1].isdigit() else (name, "", "")
+        checked[host.lower().rstrip(".") + colon + port] = several
+    return checked
+
+
+def resolving(given: Any, runtime: Runtime) -> Resolve:
+    """What looks names up in the place of the runtime.
+
+    Args:
+        given: {"host:port" or "host": address, or a list of them}, an address being "192.0.2.1",
+            "192.0.2.1:8443", "[2001:db8::1]:8443", or another name to look up; or a callable that
+            takes host and port and gives such a list (or an awaitable of it), None for a host that
+            it does not know.
+    """
+
+    async def resolve(host: str, port: int, deadline: float | None) -> list[tuple[Any, ...]]:
+        if callable(given):
+            targets = given(host, port)
+            if hasattr(targets, "__await__"):
+                targets = await targets
+        else:
+            plain = host.lower().rstrip(".")
+            targets = given.get(_authority(plain, port)) or given.get(plain)
+        if targets is None:
+            return await runtime.resolve(host, port, deadline)
+        addresses: list[tuple[Any, ...]] = []
+        for target in [targets] if isinstance(targets, str) else targets:
+            name, other_port = _split(target, port)
+            addresses += await runtime.resolve(name, other_port, deadline)
+        return addresses
+
+    return resolve
+
+
+def _authority(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _split(target: Any, port: int) -> tuple[str, int]:
+    """Host and port of an address; `port` where it names none.
+
+    Raises:
+        ValueError: it is none.
+    """
+    if not isinstance(target, str) or not target:
+        raise ValueError(f"resolve: got {target!r:.60}, expected an address")
+    if target.count(":") > 1 and not target.startswith("["):
+        from ipaddress import AddressValueError, IPv6Address
+
+        try:
+            IPv6Address(target)
+        except AddressValueError as error:
+            raise ValueError(f"resolve: got {target!r:.60}: {error}") from None
+        return target, port
+    host, _, digits = target.removeprefix("[").replace("]", "").rpartition(":")
+    if target.startswith("["):
+        host, _, digits = target[1:].partition("]")
+        digits = digits.removeprefix(":")
+    if not host:
+        return digits, port
+    if not digits:
+        return host, port
+    if not (digits.isdecimal() and 0 < int(digits) < 65536):
+        raise ValueError(f"resolve: got {target!r:.60}, whose port is none")
+    return host, int(digits)
+
+
+def checked_options(given: Any) -> tuple[tuple[Any, ...], ...]:
+    """`socket_options` as a session keeps it.
+
+    Raises:
+        TypeError: something in it is no (level, option, value).
+    """
+    options = tuple(tuple(o) if isinstance(o, tuple | list) else o for o in given or ())
+    for option in options:
+        if not (isinstance(option, tuple) and len(option) in (3, 4)):
+            raise TypeError(
+                f"socket_options: got {option!r:.60}, expected (level, option, value), the"
+                " arguments of setsockopt"
+            )
+    return options

@@ -1,0 +1,121 @@
+"""Where a session connects to: what the caller says before what the system's resolver says."""
+
+import socket
+from typing import Any
+
+import pytest
+
+import gofer
+from gofer.exceptions import NameResolutionError
+from servers.certificates import Certificates
+from servers.web import Web
+from worlds import world
+
+__all__ = ["world"]
+
+pytestmark = pytest.mark.usefixtures("world")
+
+
+@pytest.mark.parametrize(
+    "name", ["shop.example:80", "shop.example", "SHOP.example.:80"], ids=str
+)  # fmt: skip
+def test_a_host_can_be_given_an_address(web: Web, name: str) -> None:
+    """Host says what the URL says; nobody looks the name up."""
+    with gofer.Session(resolve={name: f"127.0.0.1:{web.port}"}) as session:
+        answer = session.get("http://shop.example/get")
+
+    assert "shop.example" == answer.json()["headers"]["Host"]
+    assert "http://shop.example/get" == answer.url
+
+
+def test_the_certificate_is_that_of_the_host(web_tls: Web, certificates: Certificates) -> None:
+    """SNI and the check of the certificate go by the URL, not by the address."""
+    resolve = {"localhost:443": f"127.0.0.1:{web_tls.port}", "other.example": "127.0.0.1"}
+    with gofer.Session(verify=certificates.ca_file, resolve=resolve) as session:
+        assert 200 == session.get("https://localhost/get").status_code
+        with pytest.raises(gofer.exceptions.CertificateError):
+            session.get(f"https://other.example:{web_tls.port}/get")
+
+
+def test_several_addresses_are_tried(web: Web) -> None:
+    """As with those of a name: the second, if the first refuses."""
+    refused = "127.0.0.1:1"
+    with gofer.Session(resolve={"a.example": [refused, f"127.0.0.1:{web.port}"]}) as session:
+        assert 200 == session.get("http://a.example/get").status_code
+
+
+def test_a_name_can_stand_for_a_name(web: Web) -> None:
+    """The address may be a name, to be looked up."""
+    with gofer.Session(resolve={"a.example": f"localhost:{web.port}"}) as session:
+        assert 200 == session.get("http://a.example/get").status_code
+
+
+def test_a_callable_is_asked(web: Web) -> None:
+    """For each host; None leaves it to the system. It may be awaited."""
+    asked: list[Any] = []
+
+    async def resolve(host: str, port: int) -> str | None:
+        asked.append((host, port))
+        return f"127.0.0.1:{web.port}" if host == "a.example" else None
+
+    with gofer.Session(resolve=resolve) as session:
+        assert 200 == session.get("http://a.example/get").status_code
+        assert 200 == session.get(f"http://localhost:{web.port}/get").status_code
+    assert [("a.example", 80), ("localhost", web.port)] == asked
+
+
+def test_a_callable_can_refuse(web: Web) -> None:
+    """What it raises reaches the caller: a guard against requests to one's own network."""
+
+    def resolve(host: str, port: int) -> None:
+        raise gofer.exceptions.InvalidURL(f"{host} is not for you")
+
+    with gofer.Session(resolve=resolve) as session:
+        with pytest.raises(gofer.exceptions.InvalidURL, match="not for you"):
+            session.get(web.url)
+    assert 0 == web.accepted
+
+
+def test_no_addresses_is_an_error() -> None:
+    """An empty list is a host that is not there."""
+    with gofer.Session(resolve=lambda host, port: []) as session:
+        with pytest.raises(NameResolutionError):
+            session.get("http://a.example/")
+
+
+@pytest.mark.only_in("blocking")
+@pytest.mark.parametrize(
+    "wrong",
+    [5, "a.example", {5: "127.0.0.1"}, {"": "127.0.0.1"}, {"a": 5}, {"a": ""}, {"a": "b:x"},
+     {"a": "b:0"}, {"a": "b:65536"}, {"a": ["127.0.0.1", None]}, {"a": "1:2:3"}],
+    ids=repr,
+)  # fmt: skip
+def test_mistakes_are_named(wrong: Any) -> None:
+    """When the session is made."""
+    with pytest.raises((TypeError, ValueError), match="resolve"):
+        gofer.Session(resolve=wrong)
+
+
+def test_options_of_the_socket_are_set(web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before it connects, and beside gofer's own."""
+    seen: list[Any] = []
+    connect = socket.socket.connect_ex
+
+    def watched(self: socket.socket, address: Any) -> int:
+        seen.append(self.getsockopt(socket.SOL_SOCKET, socket.SO_PRIORITY))
+        seen.append(self.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+        return connect(self, address)
+
+    monkeypatch.setattr(socket.socket, "connect_ex", watched)
+    options = [(socket.SOL_SOCKET, socket.SO_PRIORITY, 3)]
+    with gofer.Session(socket_options=options) as session:
+        assert 200 == session.get(web.url + "/get").status_code
+    assert [3, 1] == seen[:2]
+
+
+@pytest.mark.only_in("blocking")
+def test_wrong_options_are_named() -> None:
+    """At once."""
+    for wrong in ([5], [(1, 2)], ["abcd"]):
+        with pytest.raises(TypeError, match="socket_options"):
+            gofer.Session(socket_options=wrong)

@@ -1,0 +1,127 @@
+"""Pinned certificates, and what a response tells of its TLS."""
+
+import base64
+import contextlib
+import hashlib
+from typing import Any
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from hypothesis import given
+from hypothesis import strategies as some
+
+import gofer
+from gofer.exceptions import CertificateError
+from gofer.network.pins import public_key
+from servers.certificates import Certificates
+from servers.web import Web
+
+OTHER = "0" * 64
+
+
+@pytest.fixture
+def certificate(web_tls: Web, certificates: Certificates) -> bytes:
+    with gofer.Session(verify=certificates.ca_file) as session:
+        return session.get(web_tls.url + "/get").tls.certificate  # type: ignore[no-any-return]
+
+
+def key_of(certificate: bytes) -> bytes:
+    key = x509.load_der_x509_certificate(certificate).public_key()
+    return key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+
+
+def pins_of(certificate: bytes) -> dict[str, Any]:
+    digits = hashlib.sha256(certificate).hexdigest()
+    key = base64.b64encode(hashlib.sha256(key_of(certificate)).digest()).decode()
+    return {
+        "SHA-256": digits,
+        "with colons": ":".join(digits[at : at + 2] for at in range(0, 64, 2)).upper(),
+        "SHA-1": hashlib.sha1(certificate).hexdigest(),
+        "of the key": f"sha256//{key}",
+        "one of several": [OTHER, digits],
+        "of this host": {"127.0.0.1": digits, "*": OTHER},
+        "of another host": {"elsewhere.example": OTHER},
+    }
+
+
+KINDS = [
+    "SHA-256", "with colons", "SHA-1", "of the key", "one of several", "of this host",
+    "of another host",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_right_certificate_passes(
+    web_tls: Web, certificates: Certificates, certificate: bytes, kind: str
+) -> None:
+    """By its fingerprint or its key's."""
+    pins = pins_of(certificate)[kind]
+    with gofer.Session(verify=certificates.ca_file, pins=pins) as session:
+        assert 200 == session.get(web_tls.url + "/get").status_code
+
+
+@pytest.mark.parametrize("verify", [True, False])
+def test_another_certificate_is_refused(
+    web_tls: Web, certificates: Certificates, verify: bool
+) -> None:
+    """Before anything of the request is sent, also where nothing else is checked."""
+    with gofer.Session(verify=verify and certificates.ca_file, pins=OTHER) as session:
+        with (
+            pytest.warns() if not verify else _nothing(),
+            pytest.raises(CertificateError, match="pinned"),
+        ):
+            session.get(web_tls.url + "/get")
+    assert [] == web_tls.requests
+
+
+def _nothing() -> Any:
+    from contextlib import nullcontext
+
+    return nullcontext()
+
+
+@pytest.mark.only_in("blocking")
+@pytest.mark.parametrize(
+    "wrong", ["", "x", 5, "0" * 63, "sha256//abc", {"h": "x"}, [OTHER, "g" * 64]]
+)
+def test_what_is_no_pin_is_named(wrong: Any) -> None:
+    """When the session is made."""
+    with pytest.raises(ValueError, match="pins"):
+        gofer.Session(pins=wrong)
+
+
+@pytest.mark.only_in("blocking")
+@given(some.binary(max_size=200))
+def test_any_bytes_for_a_certificate(data: bytes) -> None:
+    """Are a key, or a named error."""
+    with contextlib.suppress(CertificateError):
+        public_key(data)
+
+
+@pytest.mark.only_in("blocking")
+def test_the_key_is_found_in_every_certificate(certificate: bytes) -> None:
+    """As another library finds it; cut anywhere, it is an error or the same key."""
+    assert key_of(certificate) == public_key(certificate)
+    for end in range(len(certificate)):
+        with contextlib.suppress(CertificateError):
+            assert key_of(certificate) == public_key(certificate[:end])
+
+
+def test_a_response_tells_what_was_agreed_on(web_tls: Web, certificates: Certificates) -> None:
+    """Version, suite, protocol, certificates; also when the session is closed."""
+    with gofer.Session(verify=certificates.ca_file) as session:
+        answer = session.get(web_tls.url + "/get")
+        answer.content  # noqa: B018
+    tls = answer.tls
+
+    assert ("TLSv1.3", "h2") == (tls.version, tls.alpn)
+    assert tls.cipher.startswith("TLS_")
+    assert tls.certificate == tls.chain[0]
+    assert ("DNS", "localhost") in tls.subject["subjectAltName"]
+
+
+def test_without_tls_there_is_nothing_to_tell(web: Web) -> None:
+    """None."""
+    with gofer.Session() as session:
+        assert session.get(web.url + "/get").tls is None
