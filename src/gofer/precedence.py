@@ -85,7 +85,11 @@ def settings_for_call(
     if cert is not None:
         changes["cert"] = cert
     if proxies is not None:
-        changes["proxies"] = {**settings.proxies, **checked_proxies(proxies)}
+        changes["proxies"] = (
+            checked_proxies(proxies)
+            if callable(proxies)
+            else {**settings.proxies, **checked_proxies(proxies)}
+        )
     changed = settings.replace(**changes)
     if not changes.keys().isdisjoint(_ROUTED):
         changed.router = Router(changed)
@@ -93,15 +97,17 @@ def settings_for_call(
 
 
 def checked_proxies(proxies: Any) -> Mapping[str, Any]:
-    """`proxies`, if it is a mapping.
+    """`proxies`, if it is a mapping; or one that says that a callable is to be asked.
 
     Raises:
-        TypeError: it is not.
+        TypeError: it is neither.
     """
+    if callable(proxies):
+        return {"all": proxies}
     if not isinstance(proxies, Mapping):
         raise TypeError(
             f"proxies: got {type(proxies).__name__}, expected a dict such as"
-            " {'https': 'http://proxy.example:3128'}"
+            " {'https': 'http://proxy.example:3128'}, or a callable that takes a URL"
         )
     return proxies
 

@@ -6,6 +6,7 @@ holds no state. Whatever fails, even a cancellation, the socket is closed before
 The runtime connects to several addresses (RFC 8305); TLS is the business of `network/tls.py`.
 """
 
+from collections.abc import Iterable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,6 @@ from gofer.exceptions import (
     NameResolutionError,
     ProxyError,
     RequestException,
-    TunnelRefused,
 )
 from gofer.network.routes import HTTP_1_1, Proxy, Route, authority, server_hostname
 from gofer.runtime.base import Runtime, Stream, TimedOut
@@ -25,12 +25,8 @@ if TYPE_CHECKING:
 
     from gofer.network.addresses import Resolve
     from gofer.network.tls import TLSStream
-    from gofer.protocols.proxy import ConnectResponse
-    from gofer.protocols.socks import Handshake
 
 __all__ = ["dial"]
-
-RECEIVE_BYTES = 16 * 1024  # the answer to CONNECT is a few lines
 
 
 async def dial(
@@ -63,19 +59,23 @@ async def dial(
     step = _Step()
     stream: Stream | None = None
     try:
-        stream = await _reach(route, runtime, deadline, resolve or runtime.resolve, step)
-        proxy = route.proxy
-        if proxy is not None and proxy_context is not None:
-            step.name = f"speaking TLS with {proxy}"
-            stream = await _secure_proxy(stream, proxy_context, proxy, deadline)
-        if proxy is not None and route.is_tunnel:
+        look_up = partial(
+            _resolve, deadline=deadline, resolve=resolve or runtime.resolve, step=step
+        )
+        stream = await _reach(route, runtime, deadline, look_up, step)
+        for proxy, target in _hops(route):
+            if proxy.scheme == "https":
+                step.name = f"speaking TLS with {proxy}"
+                stream = await _secure_proxy(stream, proxy_context, proxy, deadline)
+            if target is None:
+                break
+            from gofer.network.tunnels import by_connect, by_socks
+
             step.name = f"asking {proxy} for a tunnel"
             if proxy.is_socks:
-                await _tunnel_by_socks(
-                    stream, route, proxy, deadline, resolve or runtime.resolve, step
-                )
+                await by_socks(stream, proxy, *target, deadline, look_up)
             else:
-                await _tunnel(stream, route, proxy, deadline, user_agent)
+                await by_connect(stream, proxy, *target, deadline, user_agent)
         if origin_context is not None:
             step.name = "speaking TLS"
             stream = secured = await _secure(
@@ -116,7 +116,7 @@ def _contexts(route: Route) -> "tuple[SSLContext | None, SSLContext | None]":
     The proxy is trusted as the origin is (as in Requests), but never shown the client
     certificate, and spoken to in HTTP/1.1.
     """
-    proxy_is_tls = route.proxy is not None and route.proxy.scheme == "https"
+    proxy_is_tls = any(proxy.scheme == "https" for proxy in route.proxies)
     if not route.is_tls and not proxy_is_tls:
         return None, None
     from gofer.network.tls import context_for  # importing ssl costs 10 ms
@@ -127,10 +127,18 @@ def _contexts(route: Route) -> "tuple[SSLContext | None, SSLContext | None]":
     )
 
 
+def _hops(route: Route) -> Iterable[tuple[Proxy, tuple[str, int] | None]]:
+    """Each proxy, and where a tunnel leads from it; None if it gets the request itself."""
+    proxies = route.proxies
+    targets = [(proxy.host, proxy.port) for proxy in proxies[1:]]
+    last = (route.host, route.port) if route.is_tunnel else None
+    return zip(proxies, [*targets, last], strict=False)
+
+
 async def _reach(
-    route: Route, runtime: Runtime, deadline: float | None, resolve: "Resolve", step: _Step
+    route: Route, runtime: Runtime, deadline: float | None, look_up: Any, step: _Step
 ) -> Stream:
-    """A stream to the next hop: the unix socket, the proxy, or the origin."""
+    """A stream to the next hop: the unix socket, the first proxy, or the origin."""
     if route.unix_path is not None:
         step.name = f"connecting to the unix socket {route.unix_path}"
         try:
@@ -138,14 +146,14 @@ async def _reach(
         except OSError as exc:
             raise ConnectionRefused(f"{step.name}: {exc.strerror or exc}") from exc
 
-    proxy = route.proxy
+    proxy = route.proxies[0] if route.proxies else None
     if proxy is None:
         host, port = route.host, route.port
     else:
         host, port = proxy.host, proxy.port
 
     try:
-        addresses = await _resolve(host, port, deadline, resolve, step)
+        addresses = await look_up(host, port)
     except NameResolutionError as exc:
         raise _unreachable(NameResolutionError, proxy, str(exc)) from exc.__cause__
 
@@ -214,7 +222,7 @@ async def _secure(
 
 
 async def _secure_proxy(
-    stream: Stream, context: "SSLContext", proxy: Proxy, deadline: float | None
+    stream: Stream, context: Any, proxy: Proxy, deadline: float | None
 ) -> Stream:
     """TLS with the proxy itself; that failing is the proxy's fault, not the origin's."""
     try:
@@ -223,97 +231,3 @@ async def _secure_proxy(
         )
     except RequestException as exc:
         raise ProxyError(f"reaching the proxy {proxy}: {exc}") from exc
-
-
-async def _tunnel(
-    stream: Stream, route: Route, proxy: Proxy, deadline: float | None, user_agent: str | None
-) -> None:
-    """Ask the proxy for a tunnel to the origin; return when `stream` leads there.
-
-    Credentials are sent at once, so a 407 means that they are missing or wrong: asking a second
-    time would give the same answer. (Digest, which needs one, is not spoken to proxies yet.)
-    """
-    from gofer.protocols.proxy import ConnectReader, connect_request
-
-    request = connect_request(route.host, route.port, proxy.authorization, user_agent)
-    reader = ConnectReader(str(proxy))
-    response = None
-    try:
-        await stream.send(request, deadline)
-        while response is None:
-            response = reader.feed(await stream.receive(RECEIVE_BYTES, deadline))
-    except ProxyError:
-        raise
-    except OSError as exc:
-        raise ProxyError(
-            f"asking {proxy} for a tunnel to {route.authority}: {exc.strerror or exc}"
-        ) from exc
-    if not response.is_tunnel:
-        raise _refusal(response, route, proxy)
-
-
-async def _tunnel_by_socks(
-    stream: Stream,
-    route: Route,
-    proxy: Proxy,
-    deadline: float | None,
-    resolve: "Resolve",
-    step: _Step,
-) -> None:
-    """The same by SOCKS. Names are looked up here, unless the proxy's scheme says there."""
-    from gofer.protocols.socks import greet_5, request_4, request_5
-
-    where = f"asking {proxy} for a tunnel to {route.authority}"
-    username, password = proxy.login
-    host, is_version_5 = route.host, proxy.scheme.startswith("socks5")
-    try:
-        if is_version_5:
-            await _shake_hands(greet_5(username, password), stream, deadline)
-        if proxy.scheme in ("socks4", "socks5"):
-            addresses = await _resolve(host, route.port, deadline, resolve, step)
-            # Version 4 has words for IPv4 only.
-            host = next(
-                (found[1][0] for found in addresses if is_version_5 or ":" not in found[1][0]),
-                addresses[0][1][0],
-            )
-            step.name = f"asking {proxy} for a tunnel"
-        request = request_5 if is_version_5 else partial(request_4, username=username)
-        await _shake_hands(request(host, route.port), stream, deadline)
-    except ProxyError as exc:
-        raise ProxyError(f"{where}: {exc}") from exc
-    except (RequestException, TimedOut):
-        raise
-    except OSError as exc:
-        raise ProxyError(f"{where}: {exc.strerror or exc}") from exc
-
-
-async def _shake_hands(handshake: "Handshake", stream: Stream, deadline: float | None) -> None:
-    """Send what `handshake` wants sent and read what it wants read, not a byte more."""
-    received = None
-    while True:
-        try:
-            to_send, wanted = handshake.send(received)  # type: ignore[arg-type]
-        except StopIteration:
-            return
-        if to_send:
-            await stream.send(to_send, deadline)
-        received = b""
-        while len(received) < wanted:
-            piece = await stream.receive(wanted - len(received), deadline)
-            if not piece:
-                raise ProxyError(f"it closed the connection after {len(received)} bytes")
-            received += piece
-
-
-def _refusal(response: "ConnectResponse", route: Route, proxy: Proxy) -> TunnelRefused:
-    """What the proxy answered, in few and harmless bytes; its content is not looked at."""
-    reason = f" {response.reason[:40]!r}" if response.reason else ""
-    hint = ""
-    if response.status == 407:
-        known = "its URL has no credentials" if proxy.authorization is None else "credentials sent"
-        hint = f" ({known})"
-    return TunnelRefused(
-        f"asking {proxy} for a tunnel to {route.authority}: got {response.status}{reason},"
-        f" expected 2xx{hint}",
-        status_code=response.status,
-    )

@@ -51,9 +51,10 @@ class Proxy:
             "socks4a" and "socks5h", which look them up themselves.
         authorization: value of Proxy-Authorization, for the eyes of this proxy only.
         login: user name and password for SOCKS.
+        via: the proxy that leads to this one; None if it is reached directly.
     """
 
-    __slots__ = ("authorization", "host", "is_socks", "key", "login", "port", "scheme")
+    __slots__ = ("authorization", "host", "is_socks", "key", "login", "port", "scheme", "via")
 
     def __init__(
         self,
@@ -62,17 +63,37 @@ class Proxy:
         port: int,
         authorization: str | None,
         login: tuple[str, str] = ("", ""),
+        via: "Proxy | None" = None,
     ) -> None:
         self.scheme = scheme
         self.host = host
         self.port = port
         self.authorization = authorization
         self.login = login
+        self.via = via
         self.is_socks = scheme.startswith("socks")
-        self.key = (scheme, host, port, authorization, login)
+        self.key: Hashable = (
+            scheme, host, port, authorization, login, None if via is None else via.key,
+        )  # fmt: skip
 
     @classmethod
-    def parse(cls, text: str) -> "Proxy":
+    def of(cls, given: Any) -> "Proxy":
+        """The proxy that `given` stands for: a URL, or several, each reached by the one before.
+
+        Raises:
+            InvalidSchema, InvalidProxyURL: as `parse`.
+        """
+        if not isinstance(given, list | tuple):
+            return cls.parse(given)
+        if not given:
+            raise InvalidProxyURL("reading a chain of proxies: got an empty list")
+        proxy = None
+        for text in given:
+            proxy = cls.parse(text, via=proxy)
+        return proxy  # type: ignore[return-value]
+
+    @classmethod
+    def parse(cls, text: str, via: "Proxy | None" = None) -> "Proxy":
         """The proxy of a URL such as `http://user:password@proxy.example:3128`.
 
         Without a scheme it is http, as in Requests and curl. The port defaults to the scheme's;
@@ -108,8 +129,9 @@ class Proxy:
             raise _invalid(text, reason) from None
         if is_socks:
             port = url.port if re.search(r":\d+/*$", text) else SOCKS_PORT
-            return cls(scheme, url.host, port, None, (url.username or "", url.password or ""))
-        return cls(scheme, url.host, url.port, _basic_authorization(url))
+            login = (url.username or "", url.password or "")
+            return cls(scheme, url.host, port, None, login, via)
+        return cls(scheme, url.host, url.port, _basic_authorization(url), via=via)
 
     def __repr__(self) -> str:
         return f"<Proxy {self}>"
@@ -149,7 +171,7 @@ def proxy_headers(proxy_url: str) -> dict[str, str]:
     Raises:
         InvalidSchema, InvalidProxyURL: as `Proxy.parse`.
     """
-    authorization = Proxy.parse(proxy_url).authorization
+    authorization = Proxy.of(proxy_url).authorization
     return {} if authorization is None else {"Proxy-Authorization": authorization}
 
 
@@ -243,7 +265,7 @@ class Route:
         self._hash = hash(self.key)
 
     def _tls_key(self, default_trust: Hashable) -> Hashable:
-        has_tls_to_proxy = self.proxy is not None and self.proxy.scheme == "https"
+        has_tls_to_proxy = any(proxy.scheme == "https" for proxy in self.proxies)
         if not self.is_tls and not has_tls_to_proxy:
             return None
         from gofer.network.tls import identity
@@ -252,6 +274,16 @@ class Route:
         cert = self.cert if self.is_tls else None
         trust = default_trust if self.verify is True else None
         return identity(self.verify, cert), trust
+
+    @property
+    def proxies(self) -> list[Proxy]:
+        """All of them, in the order from here to the origin."""
+        proxies = []
+        proxy = self.proxy
+        while proxy is not None:
+            proxies.append(proxy)
+            proxy = proxy.via
+        return proxies[::-1]
 
     @property
     def authority(self) -> str:
@@ -291,13 +323,12 @@ def server_hostname(host: str) -> str:
     return host.partition("%")[0] if ":" in host else host.removesuffix(".")
 
 
-def choose_proxy(
-    url: URL, proxies: Mapping[str, str | None], environment: Environment | None
-) -> str | None:
-    """The URL of the proxy for `url`, or None to go directly.
+def choose_proxy(url: URL, proxies: Mapping[str, Any], environment: Environment | None) -> Any:
+    """The URL of the proxy for `url`, or a list of them, or None to go directly.
 
     What the caller says comes first: `scheme://host`, `scheme`, `all://host`, `all`, in this
-    order; a value that is empty or None switches the proxy off. `proxies["no_proxy"]` holds for
+    order; a value that is empty or None switches the proxy off, and a callable is asked, with the
+    URL. `proxies["no_proxy"]` holds for
     those and replaces NO_PROXY. (In Requests it holds for the environment's proxies only,
     and the environment's http_proxy beats an explicit "all".)
     """
@@ -307,7 +338,8 @@ def choose_proxy(
     scheme, host = url.scheme, url.host
     for key in (f"{scheme}://{host}", scheme, f"all://{host}", "all"):
         if key in proxies:
-            return proxies[key] or None
+            chosen = proxies[key]
+            return (chosen(url.href) if callable(chosen) else chosen) or None
 
     if environment is None or not environment.proxies:
         return None
@@ -346,7 +378,7 @@ def choose(
     proxy = None
     if unix_path is None:
         proxy_url = choose_proxy(url, settings.proxies or {}, environment)
-        proxy = None if proxy_url is None else Proxy.parse(proxy_url)
+        proxy = None if proxy_url is None else Proxy.of(proxy_url)
 
     verify = settings.verify
     default_trust = None
@@ -434,7 +466,7 @@ class Router:
         ):
             memory = self._memory = _Memory(environment, settings.proxies)
         routes = memory.routes
-        route = routes.get(url.origin)
+        route = None if memory.asks else routes.get(url.origin)
         if route is None:
             alpn = protocols(settings, url.scheme)
             route = choose(url, settings, environment, alpn=alpn, server_name=self._server_name)
@@ -451,11 +483,13 @@ class Router:
 class _Memory:
     """Routes, and what they were decided from that may change."""
 
-    __slots__ = ("environment", "proxies", "routes")
+    __slots__ = ("asks", "environment", "proxies", "routes")
 
     def __init__(
         self, environment: Environment | None, proxies: Mapping[str, str | None] | None
     ) -> None:
         self.environment = environment
         self.proxies = None if proxies is None else dict(proxies)  # the caller edits theirs
+        # Somebody is to be asked each time.
+        self.asks = any(callable(value) for value in (proxies or {}).values())
         self.routes: dict[tuple[str, str, int], Route] = {}

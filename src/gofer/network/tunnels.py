@@ -1,0 +1,115 @@
+"""Asking a proxy for a tunnel, by CONNECT or by SOCKS. Behind its answer the origin speaks."""
+
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from gofer.exceptions import ProxyError, RequestException, TunnelRefused
+from gofer.network.routes import Proxy, authority
+from gofer.runtime.base import Stream, TimedOut
+
+if TYPE_CHECKING:
+    from gofer.protocols.proxy import ConnectResponse
+    from gofer.protocols.socks import Handshake
+
+__all__ = ["by_connect", "by_socks"]
+
+RECEIVE_BYTES = 16 * 1024  # the answer to CONNECT is a few lines
+
+
+async def by_connect(
+    stream: Stream,
+    proxy: Proxy,
+    host: str,
+    port: int,
+    deadline: float | None,
+    user_agent: str | None,
+) -> None:
+    """Ask an HTTP proxy for a tunnel (RFC 9110, 9.3.6); return when `stream` leads to `host`.
+
+    Credentials are sent at once, so a 407 means that they are missing or wrong: asking a second
+    time would give the same answer. (Digest, which needs one, is not spoken to proxies yet.)
+    """
+    from gofer.protocols.proxy import ConnectReader, connect_request
+
+    request = connect_request(host, port, proxy.authorization, user_agent)
+    reader = ConnectReader(str(proxy))
+    response = None
+    try:
+        await stream.send(request, deadline)
+        while response is None:
+            response = reader.feed(await stream.receive(RECEIVE_BYTES, deadline))
+    except ProxyError:
+        raise
+    except OSError as exc:
+        raise ProxyError(
+            f"asking {proxy} for a tunnel to {authority(host, port)}: {exc.strerror or exc}"
+        ) from exc
+    if not response.is_tunnel:
+        raise _refusal(response, authority(host, port), proxy)
+
+
+async def by_socks(
+    stream: Stream,
+    proxy: Proxy,
+    host: str,
+    port: int,
+    deadline: float | None,
+    look_up: "Callable[[str, int], Awaitable[list[tuple[Any, ...]]]]",
+) -> None:
+    """The same by SOCKS. Names are looked up here, unless the proxy's scheme says there."""
+    from gofer.protocols.socks import greet_5, request_4, request_5
+
+    where = f"asking {proxy} for a tunnel to {authority(host, port)}"
+    username, password = proxy.login
+    is_version_5 = proxy.scheme.startswith("socks5")
+    try:
+        if is_version_5:
+            await _shake_hands(greet_5(username, password), stream, deadline)
+        if proxy.scheme in ("socks4", "socks5"):
+            addresses = await look_up(host, port)
+            # Version 4 has words for IPv4 only.
+            host = next(
+                (found[1][0] for found in addresses if is_version_5 or ":" not in found[1][0]),
+                addresses[0][1][0],
+            )
+        request = request_5 if is_version_5 else partial(request_4, username=username)
+        await _shake_hands(request(host, port), stream, deadline)
+    except ProxyError as exc:
+        raise ProxyError(f"{where}: {exc}") from exc
+    except (RequestException, TimedOut):
+        raise
+    except OSError as exc:
+        raise ProxyError(f"{where}: {exc.strerror or exc}") from exc
+
+
+async def _shake_hands(handshake: "Handshake", stream: Stream, deadline: float | None) -> None:
+    """Send what `handshake` wants sent and read what it wants read, not a byte more."""
+    received = None
+    while True:
+        try:
+            to_send, wanted = handshake.send(received)  # type: ignore[arg-type]
+        except StopIteration:
+            return
+        if to_send:
+            await stream.send(to_send, deadline)
+        received = b""
+        while len(received) < wanted:
+            piece = await stream.receive(wanted - len(received), deadline)
+            if not piece:
+                raise ProxyError(f"it closed the connection after {len(received)} bytes")
+            received += piece
+
+
+def _refusal(response: "ConnectResponse", target: str, proxy: Proxy) -> TunnelRefused:
+    """What the proxy answered, in few and harmless bytes; its content is not looked at."""
+    reason = f" {response.reason[:40]!r}" if response.reason else ""
+    hint = ""
+    if response.status == 407:
+        known = "its URL has no credentials" if proxy.authorization is None else "credentials sent"
+        hint = f" ({known})"
+    return TunnelRefused(
+        f"asking {proxy} for a tunnel to {target}: got {response.status}{reason},"
+        f" expected 2xx{hint}",
+        status_code=response.status,
+    )
