@@ -26,6 +26,7 @@ FACES = {
 }
 FACES |= {
     "client",
+    "listening",
     "precedence",
     "progress",
     "state",

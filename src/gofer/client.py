@@ -7,7 +7,7 @@ stages, folded once for each combination of features, and the network they end i
 
 from collections.abc import Coroutine, Mapping
 from time import monotonic
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gofer.config import Settings, defaults
 from gofer.dropin.models import PreparedRequest, Request, Response
@@ -35,6 +35,9 @@ from gofer.stages.redirects import RULES, redirects
 from gofer.stages.retries import retries
 from gofer.state import SessionState
 from gofer.verbs import Answer, Verbs
+
+if TYPE_CHECKING:
+    from gofer.listening import EventStream
 
 __all__ = ["Client", "failed_response"]
 
@@ -131,6 +134,29 @@ class Client(SessionState, Verbs[Answer]):
                 return_response,
             )
         )  # fmt: skip
+
+    def events(
+        self,
+        url: Any,
+        *,
+        last_event_id: str = "",
+        reconnects: int | None = None,
+        **options: Any,
+    ) -> "EventStream":
+        """Listen to server-sent events: an iterator of them, which connects again when it must.
+
+        Args:
+            last_event_id: begin behind this event.
+            reconnects: how often to connect again; None for as often as it takes.
+            options: as in `request`; `method` too.
+
+        Raises:
+            HTTPError: while iterating: the answer is neither 200 nor 204, which ends it.
+            RemoteProtocolError: it is no event stream.
+        """
+        from gofer.listening import EventStream
+
+        return EventStream(self, url, last_event_id, reconnects, options)
 
     def send(self, request: Any, **options: Any) -> Answer:
         """Send a `PreparedRequest`; options: stream, prefetch, timeout, verify, cert, proxies,

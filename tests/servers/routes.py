@@ -382,6 +382,20 @@ def drip(request: Request, count: str) -> Reply:
     return Reply(drops())
 
 
+@route("/sse")
+def server_sent_events(request: Request) -> Reply:
+    """`?count=` events (2), numbered; a client that has seen them all is told to go."""
+    count = int(request.option("count", "2"))
+    seen = int(request.field("last-event-id") or 0)
+    if seen >= count:
+        return Reply(status=204)
+    pieces = [b"retry: 10\n\n"]
+    pieces += [
+        b'event: tick\nid: %d\ndata: {"n": %d}\n\n' % (n, n) for n in range(seen + 1, count + 1)
+    ]
+    return Reply(iter(pieces), fields=[("Content-Type", "text/event-stream")])
+
+
 @route("/gate/{name}", ANY)
 def before_the_head(request: Request, name: str) -> Reply:
     """Nothing at all until the test opens the gate."""

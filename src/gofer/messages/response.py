@@ -395,6 +395,18 @@ class Response:
         """The content line by line, without line ends; a CRLF split over two reads is one end."""
         return through(self.iter_content(chunk_size, decode_unicode), _splitting(delimiter))
 
+    def events(self) -> Iterator[Any]:
+        """The content as server-sent events (`text/event-stream`), each when it is whole.
+
+        `Session.events` also connects again when a stream ends.
+
+        Raises:
+            RemoteProtocolError: an event is larger than 16 MiB.
+        """
+        from gofer.messages.events import EventReader
+
+        return through(self.iter_content(None), EventReader())
+
     @property
     def text(self) -> str:
         """The content as str: by `encoding`, else guessed; what does not decode is replaced."""
@@ -463,6 +475,13 @@ class Response:
         self._refuse_if_handed_out()
         steps = [*self._decoding(decode_unicode), _splitting(delimiter)]
         return self._aiterate(chunk_size, *steps)
+
+    def aevents(self) -> AsyncIterator[Any]:
+        """`events`, for `async for`."""
+        from gofer.messages.events import EventReader
+
+        self._refuse_if_handed_out()
+        return self._aiterate(None, EventReader())
 
     def _aiterate(self, chunk_size: int | None, *steps: Step) -> AsyncIterator[Any]:
         reading = self._begin_reading(chunk_size)
