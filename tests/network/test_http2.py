@@ -13,7 +13,7 @@ import pytest
 
 import gofer
 from servers.certificates import Certificates
-from servers.frames import DATA, END_STREAM, HEADERS, RST_STREAM, WINDOW_UPDATE, Frames
+from servers.frames import DATA, END_STREAM, HEADERS, RST_STREAM, WINDOW_UPDATE, Frames, frame
 from servers.listener import Listener
 from servers.raw import Peer, serve
 from servers.web import Web
@@ -348,3 +348,58 @@ def test_an_upload_goes_on_while_another_is_answered(world: Any) -> None:
 
         assert b"all" == session.post(server.url, data=pieces()).content
         assert 1 == server.accepted
+
+
+def test_what_comes_for_cancelled_streams_is_no_flood(world: Any) -> None:
+    """A server may fill their windows before it hears of it; thrice as much as a flood may be."""
+
+    def script(peer: Peer) -> None:
+        server = Frames(peer)
+        streams = []
+        for _ in range(3):
+            streams.append(server.receive_request())
+            server.send_head(streams[-1], 200)
+            server.send(DATA, 0, streams[-1], b"x" * 16_384)
+        for _ in streams:
+            server.receive_until(RST_STREAM)
+        for stream in streams:
+            for _ in range(63):
+                server.send(DATA, 0, stream, b"x" * 16_384)
+        while True:
+            server.answer(server.receive_request())
+
+    with serve(script) as server, gofer.Session(config=KNOWN, timeout=20) as session:
+        responses = [session.get(server.url, stream=True) for _ in range(3)]
+        for response in responses:
+            response.close()
+        assert b"next" == session.get(server.url).content
+        assert 1 == server.accepted
+
+
+@PLAIN_PYTHON
+def test_cancelling_in_the_middle_of_a_frame_takes_nothing_from_the_window() -> None:
+    """However often: 1,200 times 16 kB would be all of the connection's window."""
+    window = [0]
+
+    def script(peer: Peer) -> None:
+        server = Frames(peer)
+        window[0] = 65_535
+        while True:
+            kind, _, stream, payload = server.receive_until(HEADERS, WINDOW_UPDATE)
+            if kind == WINDOW_UPDATE:
+                window[0] += int.from_bytes(payload, "big") if stream == 0 else 0
+                continue
+            server.send_head(stream, 200)
+            half = frame(DATA, 0, stream, b"x" * 16_384)
+            peer.send(half + half[:16_000])
+            while (got := server.receive_until(RST_STREAM, WINDOW_UPDATE))[0] == WINDOW_UPDATE:
+                window[0] += int.from_bytes(got[3], "big") if got[2] == 0 else 0
+            peer.send(half[16_000:])
+            window[0] -= 2 * 16_384
+
+    with serve(script) as server, gofer.Session(config=KNOWN, timeout=20) as session:
+        for _ in range(1200):
+            with session.get(server.url, stream=True) as response:
+                assert b"x" == next(response.iter_content(1))
+        assert 1 == server.accepted
+    assert window[0] > 7 * 1024 * 1024

@@ -30,7 +30,8 @@ UNTOLD_STREAMS = 100  # taken to be allowed until the peer says (RFC 9113, 6.5.2
 MAX_CONTINUATIONS = 16  # frames that a field section may be spread over, beside its first
 MAX_IDLE_EVENTS = 1000  # frames that lead nowhere, within
 IDLE_EVENTS_SECONDS = 10.0
-MAX_QUIET = 1024 * 1024  # bytes of frames that nobody is told of: priorities, unknown ones
+HEADER, MAX_FRAME = 9, 16 * 1024  # bytes of a frame: its header; what may follow (RFC 9113, 4)
+MAX_QUIET = 1024 * 1024  # bytes of frames that lead nowhere and are no events: unknown ones
 
 NO_ERROR = 0x0  # RFC 9113, 7
 PROTOCOL_ERROR = 0x1
@@ -101,11 +102,13 @@ class Http2Protocol:
         self.is_closing = self.is_over = False
         self.failure: RequestException | None = None
         self._last_words = b""
+        self._rest = b""  # of a frame that has not come whole
         self.streams: dict[int, ResponseStream] = {}
         self.touched: list[ResponseStream] = []
         self.pings: list[ResponseStream] = []  # that wait for their answer
         self.most_streams = UNTOLD_STREAMS
-        self._idle_events = self._quiet = 0
+        self._idle_events = 0
+        self._quiet = 0  # bytes without an event; below 0: as much may still come so
         self._counting_since = self._now = 0.0
         self._ngh2 = ngh2.Connection(
             ngh2.Role.CLIENT,
@@ -205,6 +208,7 @@ class Http2Protocol:
         if stream.pieces:
             self.take(stream)
         if not (self.is_over or (stream.is_over and stream.has_ended_sending)):
+            self._quiet -= STREAM_WINDOW  # what is on its way will be thrown away, quietly
             code = NO_ERROR if stream.complete else CANCEL
             self._ngh2.reset_stream(stream.number, code)
             stream.error_code = code
@@ -220,19 +224,39 @@ class Http2Protocol:
         if self.is_over:
             return
         self._now = now
+        whole = self._whole_frames(data)
         try:
-            self._ngh2.receive_data(data)
+            self._ngh2.receive_data(whole)
         except ngh2.DenialOfServiceError as error:
             kind = FieldSectionTooLarge if "header list" in str(error) else RemoteProtocolError
             self._fail(kind(f"{self.peer}: too much of HTTP/2: {error}"))
         except ngh2.NGH2Error as error:
             self._fail(RemoteProtocolError(f"{self.peer}: broke the rules of HTTP/2: {error}"))
         if self._handle_events():
-            self._quiet = 0
+            self._quiet = min(self._quiet, 0)
             return
-        self._quiet += len(data)
+        self._quiet += len(whole)
         if self._quiet > MAX_QUIET:
             self._refuse(f"over {MAX_QUIET} bytes of frames that lead nowhere")
+
+    def _whole_frames(self, data: bytes | memoryview) -> bytes | memoryview:
+        """As much of what came as ends with a frame; the rest waits for its own end.
+
+        When a stream is reset ngh2 forgets what has come of a frame on it, and the window of the
+        connection would stay smaller by as much, for good.
+        """
+        if self._rest:
+            data = b"".join((self._rest, data))
+        end, count = 0, len(data)
+        while count - end >= HEADER:
+            size = HEADER + (data[end] << 16 | data[end + 1] << 8 | data[end + 2])
+            if end + size > count:
+                if size > HEADER + MAX_FRAME:
+                    end = count  # against the rules: ngh2 says so
+                break
+            end += size
+        self._rest = bytes(data[end:])
+        return data[:end]
 
     def _handle_events(self) -> bool:
         """True if there was one."""

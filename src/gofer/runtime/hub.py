@@ -253,10 +253,8 @@ class Hub:
         self._tasks.discard(task)
 
     def _flush(self) -> None:
-        for _ in range(2):  # what a shared connection has to say goes to its stream first
-            unsent = self._unsent
-            if not unsent:
-                return
+        unsent = self._unsent
+        if unsent:
             self._unsent = []
             for sender in unsent:
                 sender.flush()

@@ -5,7 +5,6 @@ comes while nobody does (the end of an idle connection, an early answer) is not 
 the descriptor is taken off, and `is_readable` says so.
 """
 
-import contextlib
 import socket
 from time import monotonic
 from typing import IO
@@ -86,18 +85,15 @@ class HubStream(SocketStream):
         return await super().send_some(data, deadline)
 
     def send_now(self, data: memoryview) -> int:
-        """Send what fits now and say how much it was. Little goes out at the end of this turn."""
-        if len(data) + len(self._unsent) <= SEND_LATER:
-            if self._descriptor == -1:
-                raise closed()
-            if self._unsent:
-                self._unsent = bytes(self._unsent) + data
-            else:
-                self._unsent = data
-                self._hub._unsent.append(self)
-            return len(data)
+        """Send what fits now, keep a little that does not, and say how much it was."""
+        if self._descriptor == -1:
+            raise closed()
+        if len(data) + len(self._unsent) > SEND_LATER:
+            self.flush()
+            return 0 if self._unsent else super().send_now(data)
+        self._unsent = bytes(self._unsent) + data if self._unsent else data
         self.flush()
-        return 0 if self._unsent else super().send_now(data)
+        return len(data)
 
     def send_soon(self, sender: Sender) -> bool:
         """At the end of this turn."""
@@ -222,9 +218,6 @@ class HubStream(SocketStream):
         """Close at once and without waiting. A task inside `receive` or `send` goes on."""
         if self._descriptor == -1:
             return
-        if self._unsent and not self._is_inherited:  # what was sent before goes before the end
-            with contextlib.suppress(OSError):
-                self._socket.send(self._unsent)
         if self._is_registered:
             self._is_registered = False
             if not self._is_inherited:  # the parent watches by the same epoll object
