@@ -220,12 +220,14 @@ class ConnectionLost(ConnectionError):
     """The peer closed or reset the connection before a whole response head had come.
 
     `is_reused`: the connection had carried other exchanges before. `is_unanswered`: no byte of a
-    response came. `is_unsent`: nor was anything of the request sent.
+    response came. `is_unsent`: nor was anything of the request sent. `is_refused`: the server said
+    that it has not looked at it.
     """
 
     is_reused = False
     is_unanswered = False
     is_unsent = False
+    is_refused = False
 
 
 # Time -----------------------------------------------------------------------------------------

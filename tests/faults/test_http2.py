@@ -152,6 +152,20 @@ def test_row_12_what_was_not_looked_at_is_sent_again(method: str, refusal: bytes
     assert 3 == len(server.requests)
 
 
+def test_row_12_a_server_that_refuses_for_ever_is_an_error():
+    """Not without end."""
+
+    def script(peer: Peer) -> None:
+        server = Frames(peer)
+        while True:
+            server.peer.send(reset(server.receive_request(), REFUSED_STREAM))
+
+    with serve(script) as server, session_for(config={"http2": "prior knowledge"}) as client:
+        with pytest.raises(ConnectionError, match="refused"):
+            client.get(server.url)
+    assert 10 < len(server.requests) < 30
+
+
 @PLAIN_PYTHON
 def test_row_12_a_generator_that_has_begun_is_not_sent_again():
     """It cannot be: the pieces are gone."""

@@ -566,7 +566,7 @@ class Http2Connection:
             if isinstance(error, ConnectionLost) and not error.is_unsent:
                 error.is_reused = self.exchanges > (stream is not None)
                 error.is_unanswered = stream is None or not (stream.status or stream.interim)
-                error.is_unsent = stream is None
+                error.is_unsent = error.is_refused = stream is None
         return error
 
     def _lost(self, stream: ResponseStream, request: PreparedRequest) -> RequestException:
@@ -576,6 +576,7 @@ class Http2Connection:
             # RFC 9113, 8.7: it was not looked at, so it may be sent again, whatever its method.
             refused = ConnectionLost(f"{peer}: refused the request unseen", request=request)
             refused.is_reused = refused.is_unanswered = refused.is_unsent = True
+            refused.is_refused = True
             return refused
         if stream.problem:
             return RemoteProtocolError(

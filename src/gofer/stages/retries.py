@@ -2,9 +2,10 @@
 
 Two things are repeated without being asked, because they cannot be told from never having
 happened: a request whose kept connection turned out to be dead before any of it was answered
-(once, and only if it is idempotent or nothing was written), and, with `max_retries=n`, a
-connection that could not be made. A request that may have been read and is not idempotent is
-never sent twice unless the policy names its method.
+(once, and only if it is idempotent or nothing was written; more often only where servers of HTTP/2
+say that they have not looked at it), and, with `max_retries=n`, a connection that could not be made.
+A request that may have been read and is not idempotent is never sent twice unless the policy names
+its method.
 """
 
 from collections.abc import Collection
@@ -28,6 +29,8 @@ __all__ = ["IDEMPOTENT", "Retry", "policy_from", "repeats_silently", "retries", 
 
 # RFC 9110, 9.2.2
 IDEMPOTENT = frozenset(("GET", "HEAD", "OPTIONS", "PUT", "DELETE", "TRACE", "QUERY"))
+
+MAX_REFUSALS = 16  # of one request, by servers that have not looked at it
 
 # No connection was made, so no server can have seen the request.
 _NOT_CONNECTED = (ConnectionRefused, ConnectTimeout, NameResolutionError)
@@ -223,9 +226,7 @@ def retries(runtime: Runtime) -> Stage:
             response = await send(request)
         except RequestException as error:
             if isinstance(error, ConnectionLost) and repeats_silently(request, error):
-                request.rewind()
-                request.fresh_connection = True
-                return await send(request)
+                return await _repeat(request, send)
             policy = policy_from(request.settings.max_retries)
             if policy is None:
                 raise
@@ -239,6 +240,24 @@ def retries(runtime: Runtime) -> Stage:
         return await _by_policy(request, send, policy, outcome, runtime)
 
     return stage
+
+
+async def _repeat(request: Any, send: Send) -> Any:
+    """Send `request` again, once, and as long as servers say that they have not looked at it.
+
+    A server that says goodbye to a connection (GOAWAY) refuses all that is on its way there; with
+    many requests at a time the next connection may be through with as many before ours is seen.
+    """
+    request.rewind()
+    request.fresh_connection = True
+    for _ in range(MAX_REFUSALS):
+        try:
+            return await send(request)
+        except ConnectionLost as error:
+            if not error.is_refused:
+                raise
+            request.rewind()
+    return await send(request)
 
 
 async def _by_policy(
