@@ -9,6 +9,7 @@ has been taken by `output`. ngh2 takes no calls after that: each method here ask
 """
 
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Any
 
 import ngh2
@@ -143,8 +144,11 @@ class Http2Protocol:
 
     @property
     def has_output(self) -> bool:
-        """True if there may be something to send."""
-        return bool(self._last_words) if self.is_over else self._ngh2.want_write
+        """True if there may be something to send. May be asked without the lock."""
+        if not self.is_over:
+            with suppress(ngh2.ConnectionStateError):  # somebody has ended it in this moment
+                return self._ngh2.want_write
+        return bool(self._last_words)
 
     def begin(self, fields: Iterable[Any], *, has_content: bool) -> ResponseStream:
         """Send the head of a request, on a new stream.
@@ -175,10 +179,11 @@ class Http2Protocol:
             self._ngh2.end_stream(stream.number)
 
     def queued(self, stream: ResponseStream) -> int:
-        """Bytes of content that wait for the peer's windows."""
-        if stream.is_over or self.is_over:
-            return 0
-        return self._ngh2.queued_body_size(stream.number)
+        """Bytes of content that wait for the peer's windows. May be asked without the lock."""
+        if not (stream.is_over or self.is_over):
+            with suppress(ngh2.NGH2Error):  # somebody has ended it in this moment
+                return self._ngh2.queued_body_size(stream.number)
+        return 0
 
     def ping(self) -> ResponseStream:
         """Ask the peer for a sign of life: what is returned is `complete` when it has come."""

@@ -3,9 +3,9 @@
 Two things are repeated without being asked, because they cannot be told from never having
 happened: a request whose kept connection turned out to be dead before any of it was answered
 (once, and only if it is idempotent or nothing was written; more often only where servers of HTTP/2
-say that they have not looked at it), and, with `max_retries=n`, a connection that could not be made.
-A request that may have been read and is not idempotent is never sent twice unless the policy names
-its method.
+say that they have not looked at it), and, with `max_retries=n`, a connection that could not be
+made. A request that may have been read and is not idempotent is never sent twice unless the policy
+names its method.
 """
 
 from collections.abc import Collection

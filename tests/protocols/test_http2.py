@@ -1,0 +1,108 @@
+"""HTTP/2 without I/O: any bytes of a peer's, in any pieces, are a named error or mean the same."""
+
+import itertools
+import struct
+from collections.abc import Iterable
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as some
+
+from servers.frames import (
+    DATA,
+    END_HEADERS,
+    END_STREAM,
+    GOAWAY,
+    HEADERS,
+    PING,
+    RST_STREAM,
+    SETTINGS,
+    WINDOW_UPDATE,
+    field,
+    frame,
+    head,
+)
+
+pytest.importorskip("ngh2", reason="HTTP/2 needs ngh2: pip install gofer[http2]")
+
+REQUEST = [(b":method", b"GET"), (b":scheme", b"http"), (b":authority", b"a"), (b":path", b"/")]
+LENGTH = (b"content-length", b"5")
+
+GOOD = [
+    frame(SETTINGS, 0, 0),
+    frame(HEADERS, END_HEADERS, 1, head(200, LENGTH)),
+    frame(DATA, END_STREAM, 1, b"hello"),
+    frame(HEADERS, END_HEADERS, 3, head(103)),
+    frame(HEADERS, END_HEADERS, 3, head(404, (b"x", b"y"))),
+    frame(DATA, 0, 3, b"not"),
+    frame(HEADERS, END_HEADERS | END_STREAM, 3, field(b"trailer", b"1")),
+    frame(RST_STREAM, 0, 1, b"\0\0\0\0"),
+    frame(RST_STREAM, 0, 3, b"\0\0\0\7"),
+    frame(PING, 0, 0, b"12345678"),
+    frame(WINDOW_UPDATE, 0, 0, b"\0\0\1\0"),
+    frame(GOAWAY, 0, 0, struct.pack(">II", 1, 0)),
+]
+ANY_FRAME = some.builds(
+    frame, some.integers(0, 12), some.integers(0, 255), some.sampled_from([0, 1, 2, 3, 5, 2**31 - 1]),
+    some.binary(max_size=40),
+)  # fmt: skip
+CONVERSATIONS = some.lists(some.sampled_from(GOOD) | ANY_FRAME, max_size=12).map(b"".join)
+
+
+def outcome(pieces: Iterable[bytes], *, answering: bool = False) -> Any:
+    """What has come of two requests, and how the connection fared.
+
+    Args:
+        answering: what there is to say is said between the pieces. That may make a difference: a
+            stream that we have reset is another than one that we will.
+    """
+    from gofer.protocols.http1 import Limits
+    from gofer.protocols.http2 import Http2Protocol
+
+    protocol = Http2Protocol(Limits(), "peer")
+    streams = [protocol.begin(REQUEST, has_content=False) for _ in range(2)]
+    protocol.output(100_000)
+    for piece in pieces:
+        protocol.feed(piece, 0.0)
+        if answering:
+            assert len(protocol.output(1_000_000)) < 100_000
+    assert len(protocol.output(1_000_000)) < 100_000
+    if protocol.failure is not None:
+        # Whether a stream heard of its own error first depends on what was sent in between.
+        return type(protocol.failure)
+    return (
+        protocol.is_closing,
+        [
+            (
+                stream.status,
+                None if stream.fields is None else stream.fields.lines,
+                [status for status, _ in stream.interim],
+                b"".join(stream.pieces),
+                stream.trailers,
+                stream.complete,
+                stream.error_code,
+            )
+            for stream in streams
+        ],
+    )
+
+
+@given(CONVERSATIONS | some.binary(max_size=200), some.lists(some.integers(0, 300), max_size=6))
+@settings(max_examples=600, deadline=None)
+def test_the_split_makes_no_difference(data: bytes, places: list[int]) -> None:
+    """Byte by byte, in pieces and whole: nothing but named errors, and always the same."""
+    cuts = sorted({0, len(data), *(place for place in places if place < len(data))})
+    pieces = [data[start:end] for start, end in itertools.pairwise(cuts)]
+    bytewise = [data[at : at + 1] for at in range(len(data))]
+    assert outcome([data]) == outcome(pieces) == outcome(bytewise)
+    outcome(bytewise, answering=True)
+
+
+def test_a_good_conversation() -> None:
+    """Two responses, one with an interim one and trailers."""
+    is_closing, (first, second) = outcome([b"".join(GOOD[:7])])
+
+    assert not is_closing
+    assert (200, [LENGTH], [], b"hello", [], True, None) == first
+    assert (404, [(b"x", b"y")], [103], b"not", [(b"trailer", b"1")], True, None) == second
