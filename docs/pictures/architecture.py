@@ -20,7 +20,7 @@ PAPER = "#ffffff"
 FLOORS = (
     # name, what it does, colour, rooms
     ("faces", "what a user calls", "#ddf4ff",
-     ("sessions", "aio", "bulk", "bulk_clients", "async_", "api", "cli", "dropin", "client")),
+     ("sessions", "aio", "bulk", "listening", "async_", "api", "cli", "dropin", "client")),
     ("stages", "what happens around an exchange", "#dafbe1",
      ("redirects", "answer hooks", "cookies", "auth", "wire hooks", "retries")),
     ("network", "from a route to an exchange", "#fff8c5",
