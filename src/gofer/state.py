@@ -357,6 +357,11 @@ class SessionState:
             "cert": self._cert,
             "timeout": self._timeout,
             "config": dict(self._config),
+            "unix_socket": self._unix_socket,
+            "source_address": self._source_address,
+            "socket_options": self._socket_options,
+            "resolve": self._resolve,
+            "pins": self._pins,
         }
 
     def __setstate__(self, state: dict[str, Any]) -> None:

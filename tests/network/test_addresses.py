@@ -1,5 +1,6 @@
 """Where a session connects to: what the caller says before what the system's resolver says."""
 
+import pickle
 import socket
 from typing import Any
 
@@ -7,6 +8,7 @@ import pytest
 
 import gofer
 from gofer.exceptions import NameResolutionError
+from gofer.messages.url import parse
 from servers.certificates import Certificates
 from servers.web import Web
 from worlds import world
@@ -81,6 +83,37 @@ def test_no_addresses_is_an_error() -> None:
     with gofer.Session(resolve=lambda host, port: []) as session:
         with pytest.raises(NameResolutionError):
             session.get("http://a.example/")
+
+
+def test_what_a_callable_gives_is_checked(web: Web) -> None:
+    """Addresses, or None."""
+    for given, error in ((5, TypeError), (["a:b:c"], ValueError), ([None], ValueError)):
+        with gofer.Session(resolve=lambda host, port, given=given: given) as session:
+            with pytest.raises(error, match="resolve"):
+                session.get(web.url)
+            assert (0, 0, 0) == session.network.pool.counts
+
+
+@pytest.mark.only_in("blocking")
+def test_what_a_session_was_told_survives_pickling(web: Web) -> None:
+    """Where to connect to, from where, and what must be shown."""
+    pins = "0" * 64
+    with (
+        gofer.Session(
+            resolve={"a.example": f"127.0.0.1:{web.port}"},
+            socket_options=[(socket.SOL_SOCKET, socket.SO_PRIORITY, 3)],
+            source_address="127.0.0.1",
+            pins=pins,
+        ) as first,
+        pickle.loads(pickle.dumps(first)) as session,
+    ):
+        assert 200 == session.get("http://a.example/get").status_code
+        route = session._settings_now().router.route(parse("https://a.example/"), None)
+        assert ((pins,), ("127.0.0.1", 0)) == (route.pins, route.source_address)
+        assert ((socket.SOL_SOCKET, socket.SO_PRIORITY, 3),) == route.socket_options
+    with pickle.loads(pickle.dumps(gofer.Session(unix_socket="/nowhere"))) as session:
+        with pytest.raises(gofer.exceptions.ConnectionRefused, match="/nowhere"):
+            session.get(web.url)
 
 
 @pytest.mark.only_in("blocking")

@@ -53,9 +53,13 @@ def resolving(given: Any, runtime: Runtime) -> Resolve:
                 targets = await targets
         else:
             plain = host.lower().rstrip(".")
-            targets = given.get(_authority(plain, port)) or given.get(plain)
+            targets = given.get(_authority(plain, port), given.get(plain))
         if targets is None:
             return await runtime.resolve(host, port, deadline)
+        if not isinstance(targets, str | list | tuple):
+            raise TypeError(
+                f"resolve: the callable gave {type(targets).__name__}, expected addresses or None"
+            )
         addresses: list[tuple[Any, ...]] = []
         for target in [targets] if isinstance(targets, str) else targets:
             name, other_port = _split(target, port)
