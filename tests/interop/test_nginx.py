@@ -4,7 +4,6 @@ import hashlib
 import os
 import shutil
 import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -28,7 +27,7 @@ pytestmark = [
 ]
 
 CONFIGURATION = """
-daemon off; worker_processes 1; {user} pid {folder}/pid; error_log {folder}/errors;
+worker_processes 1; {user} pid {folder}/pid; error_log {folder}/errors;
 events {{ worker_connections 512; }}
 http {{
     access_log off; default_type text/plain; keepalive_requests {requests};
@@ -66,19 +65,13 @@ class Nginx:
             user="user root;" if os.geteuid() == 0 else "",  # or it cannot read our files
         )
         (folder / "conf").write_text(text)
-        self._process = subprocess.Popen(
-            [str(NGINX), "-p", str(folder), "-e", f"{folder}/errors", "-c", f"{folder}/conf"],
-            stderr=subprocess.PIPE,
-        )
-        give_up = time.monotonic() + 10
-        while not (folder / "pid").exists():
-            assert self._process.poll() is None, self._process.communicate()[1]
-            assert time.monotonic() < give_up
-            time.sleep(0.01)
+        self._run = [
+            str(NGINX), "-p", str(folder), "-e", f"{folder}/errors", "-c", f"{folder}/conf",
+        ]  # fmt: skip
+        subprocess.run(self._run, check=True, timeout=20)  # it listens when this returns
 
     def stop(self) -> None:
-        self._process.terminate()
-        self._process.communicate(timeout=10)
+        subprocess.run([*self._run, "-s", "stop"], check=True, timeout=20)
 
 
 @pytest.fixture(scope="module")
