@@ -2,8 +2,9 @@
 
 from gofer.exceptions import DeadlineExceeded, Timeout
 from gofer.messages.request import PreparedRequest
+from gofer.runtime.base import Runtime
 
-__all__ = ["earlier", "timed_out"]
+__all__ = ["Timed", "earlier", "timed_out"]
 
 
 def earlier(deadline: float | None, now: float, seconds: float | None) -> float | None:
@@ -29,3 +30,26 @@ def timed_out(
         )
     limit = getattr(request.settings.timeouts, phase)
     return kind(f"{peer}: {phase} timeout of {limit} seconds {doing}", request=request)
+
+
+class Timed:
+    """A connection whose exchanges have limits of time.
+
+    Attributes:
+        peer: host:port, for messages.
+    """
+
+    __slots__ = ()
+
+    peer: str
+    runtime: Runtime
+
+    def deadline_for(self, request: PreparedRequest, seconds: float | None) -> float | None:
+        """When a phase of `seconds` starting now has to end; never after the call's deadline."""
+        return earlier(request.deadline, self.runtime.now(), seconds)
+
+    def timed_out(
+        self, kind: type[Timeout], phase: str, request: PreparedRequest, doing: str
+    ) -> Timeout:
+        """The timeout to raise: of the phase, or of the whole call if that has passed."""
+        return timed_out(kind, phase, request, self.runtime.now(), self.peer, doing)

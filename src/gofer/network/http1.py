@@ -13,12 +13,11 @@ from gofer.exceptions import (
     LocalProtocolError,
     ReadTimeout,
     RequestException,
-    Timeout,
     WriteTimeout,
 )
 from gofer.messages.request import PreparedRequest
 from gofer.messages.response import Response
-from gofer.network.deadlines import earlier, timed_out
+from gofer.network.deadlines import Timed, earlier
 from gofer.network.http1_content import RECEIVE, Http1Content
 from gofer.protocols.http1 import Limits, ResponseReader
 from gofer.protocols.http1_request import LAST_CHUNK, chunk
@@ -46,7 +45,7 @@ EARLY_ANSWER = "the server answered before it had the whole request"
 FAILED = "the exchange failed"
 
 
-class Http1Connection:
+class Http1Connection(Timed):
     """A stream that speaks HTTP/1.1, and where it belongs.
 
     Attributes:
@@ -63,6 +62,7 @@ class Http1Connection:
         "generation",
         "host",
         "idle_since",
+        "peer",
         "pool",
         "reader",
         "route",
@@ -79,7 +79,8 @@ class Http1Connection:
         self.route = route
         self.pool = pool
         self.runtime = runtime
-        self.reader = ResponseReader(limits, f"{route.host}:{route.port}")
+        self.peer = f"{route.host}:{route.port}"
+        self.reader = ResponseReader(limits, self.peer)
         self.whole = WholeResponse(limits)
         self.closing: str | None = None
         self.begun = False  # the peer may have a part of a message with content
@@ -212,10 +213,6 @@ class Http1Connection:
         deadline = self.deadline_for(request, seconds)
         while not self.reader.status:
             self.feed(await self.stream.receive(RECEIVE, deadline))
-
-    def deadline_for(self, request: PreparedRequest, seconds: float | None) -> float | None:
-        """When a phase of `seconds` starting now has to end; never after the call's deadline."""
-        return earlier(request.deadline, self.runtime.now(), seconds)
 
     # Writing ----------------------------------------------------------------------------------
 
@@ -387,12 +384,6 @@ class Http1Connection:
         error.is_reused = self.exchanges > 1
         error.is_unanswered = not self.reader.has_received
         error.is_unsent = not (written or self.begun) and error.is_unanswered
-
-    def timed_out(
-        self, kind: type[Timeout], phase: str, request: PreparedRequest, doing: str
-    ) -> Timeout:
-        """The timeout to raise: of the phase, or of the whole call if that has passed."""
-        return timed_out(kind, phase, request, self.runtime.now(), self.reader.peer, doing)
 
     def __repr__(self) -> str:
         state = f"closed: {self.closing}" if self.closing else f"{self.exchanges} exchanges"

@@ -21,12 +21,11 @@ from gofer.exceptions import (
     ReadTimeout,
     RemoteProtocolError,
     RequestException,
-    Timeout,
     WriteTimeout,
 )
 from gofer.messages.request import PreparedRequest
 from gofer.messages.response import Response
-from gofer.network.deadlines import earlier, timed_out
+from gofer.network.deadlines import Timed
 from gofer.network.http2_content import Http2Content
 from gofer.network.http2_head import head_of
 from gofer.protocols.http1 import Limits
@@ -52,7 +51,7 @@ FAILED = "the connection failed"
 STUCK = "the server took nothing for too long"
 
 
-class Http2Connection:
+class Http2Connection(Timed):
     """A stream that speaks HTTP/2, and where it belongs.
 
     Attributes:
@@ -65,9 +64,8 @@ class Http2Connection:
     __slots__ = (
         "__weakref__", "_abandoned", "_buffer", "_failure", "_heard", "_is_asked", "_is_reading",
         "_is_sending", "_is_soon", "_lock", "_unsent", "_uploading", "_waiting", "closing",
-        "counted", "exchanges", "generation", "host", "idle_since", "pool", "protocol", "route",
-        "runtime", "stream",
-        "tls", "users",
+        "counted", "exchanges", "generation", "host", "idle_since", "peer", "pool", "protocol",
+        "route", "runtime", "stream", "tls", "users",
     )  # fmt: skip
 
     def __init__(
@@ -77,7 +75,8 @@ class Http2Connection:
         self.route = route
         self.pool = pool
         self.runtime = runtime
-        self.protocol = Http2Protocol(limits, f"{route.host}:{route.port}")
+        self.peer = f"{route.host}:{route.port}"
+        self.protocol = Http2Protocol(limits, self.peer)
         self.tls: Any = None
         self.users = 0
         self.exchanges = 0
@@ -238,7 +237,7 @@ class Http2Connection:
             while self.closing is None and self.stream.is_readable():
                 await self._glance(now + GLANCE)
         if self.closing is not None:
-            raise ConnectionLost(f"{self.protocol.peer}: {self.closing}")
+            raise ConnectionLost(f"{self.peer}: {self.closing}")
         if now - self.idle_since > UNTRUSTED_AFTER:
             await self._ping(request)
 
@@ -248,14 +247,7 @@ class Http2Connection:
             if self._is_reading:
                 raise TimedOut
             self._is_reading = True
-        try:
-            await self._receive(deadline)
-        except OSError as error:
-            self._fail(self._broken(error, "receiving"), FAILED)
-        finally:
-            with self._lock:
-                self._is_reading = False
-                self._hand_on_locked()
+        await self._read_for_all(None, _has_head, deadline)
 
     async def _ping(self, request: PreparedRequest) -> None:
         """Ask the peer whether it is still there (RFC 9113, 6.7).
@@ -271,9 +263,7 @@ class Http2Connection:
             await self._send(deadline)
             await self.until(sign, _is_over, deadline)
         except TimedOut:
-            self._fail(
-                ConnectionLost(f"{self.protocol.peer}: no sign of life after a pause"), FAILED
-            )
+            self._fail(ConnectionLost(f"{self.peer}: no sign of life after a pause"), FAILED)
         with self._lock:
             self._raise_failure_locked()
 
@@ -466,16 +456,20 @@ class Http2Connection:
 
     async def _read_for_all(
         self,
-        stream: ResponseStream,
+        stream: ResponseStream | None,
         is_ready: Callable[[ResponseStream], bool],
         deadline: float | None,
     ) -> None:
-        """In the reader's role, until `stream` has what is waited for."""
+        """In the reader's role, until `stream` has what is waited for; once, if it is None."""
         try:
-            while not (is_ready(stream) or stream.is_over or self._failure is not None):
+            while True:
                 await self._receive(deadline)
                 if self.protocol.has_output:  # at once: it may be the end of our own stream
                     await self._send(deadline)
+                if stream is None or is_ready(stream) or stream.is_over:
+                    return
+                if self._failure is not None:
+                    return
         except OSError as error:
             self._fail(self._broken(error, "receiving"), FAILED)
         finally:
@@ -487,7 +481,7 @@ class Http2Connection:
         """Read, in the reader's role, and tell the protocol and those whom it concerns."""
         count = await self.stream.receive_into(self._buffer, deadline)
         if not count:
-            self._fail(ConnectionLost(f"{self.protocol.peer}: closed the connection"), FAILED)
+            self._fail(ConnectionLost(f"{self.peer}: closed the connection"), FAILED)
             return
         with self._lock:
             self.protocol.feed(self._buffer[:count], self.runtime.now())
@@ -549,7 +543,7 @@ class Http2Connection:
         if isinstance(error, RequestException):
             return error
         reason = getattr(error, "strerror", None) or type(error).__name__
-        return ConnectionLost(f"{self.protocol.peer}: the connection broke while {doing}: {reason}")
+        return ConnectionLost(f"{self.peer}: the connection broke while {doing}: {reason}")
 
     def _named(
         self, error: BaseException, stream: ResponseStream | None, request: PreparedRequest
@@ -571,7 +565,7 @@ class Http2Connection:
 
     def _lost(self, stream: ResponseStream, request: PreparedRequest) -> RequestException:
         """The stream ended before there was a response."""
-        peer, code = self.protocol.peer, stream.error_code or 0
+        peer, code = self.peer, stream.error_code or 0
         if code == REFUSED_STREAM:
             # RFC 9113, 8.7: it was not looked at, so it may be sent again, whatever its method.
             refused = ConnectionLost(f"{peer}: refused the request unseen", request=request)
@@ -588,20 +582,10 @@ class Http2Connection:
     def incomplete(self, stream: ResponseStream, request: PreparedRequest) -> RequestException:
         """The content ended before it was complete."""
         return IncompleteContent(
-            f"{self.protocol.peer}: the stream ended in the middle of the content, error code"
+            f"{self.peer}: the stream ended in the middle of the content, error code"
             f" {stream.error_code}{f' ({stream.problem})' if stream.problem else ''}",
             request=request,
         )
-
-    def deadline_for(self, request: PreparedRequest, seconds: float | None) -> float | None:
-        """When a phase of `seconds` starting now has to end; never after the call's deadline."""
-        return earlier(request.deadline, self.runtime.now(), seconds)
-
-    def timed_out(
-        self, kind: type[Timeout], phase: str, request: PreparedRequest, doing: str
-    ) -> Timeout:
-        """The timeout to raise."""
-        return timed_out(kind, phase, request, self.runtime.now(), self.protocol.peer, doing)
 
     def __repr__(self) -> str:
         state = f"closed: {self.closing}" if self.closing else f"{self.users} exchanges"
