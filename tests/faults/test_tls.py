@@ -237,7 +237,7 @@ def test_row_82_a_client_certificate_stays_with_its_origin(
 
 def test_row_83_no_renegotiation(certificates: Certificates):
     """The contexts that gofer makes forbid it (TLS 1.3 has none)."""
-    from gofer.network.tls import context_for
+    from gofer.network.trust import context_for
 
     context = context_for(certificates.ca_file, None)
 

@@ -20,8 +20,9 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from gofer.exceptions import CertificateError, ConnectionLost, SSLError
-from gofer.network import tls
-from gofer.network.tls import TLSStream, context_for, explain, identity
+from gofer.network import trust
+from gofer.network.tls import TLSStream, explain
+from gofer.network.trust import context_for, identity
 from gofer.runtime.base import TimedOut
 from gofer.runtime.blocking import BlockingStream, runtime
 from servers.certificates import Certificates
@@ -733,14 +734,14 @@ def test_contexts_are_shared(certificates: Certificates, tmp_path: Path) -> None
     assert one is not context_for(False, None)
     assert context_for(False, None) is context_for(False, None)
     assert one is not context_for(ca, None, environ={"SSLKEYLOGFILE": str(tmp_path / "keys")})
-    tls._contexts.clear()  # the last one holds its file open
+    trust._contexts.clear()  # the last one holds its file open
 
 
 def test_context_is_made_once_for_many_threads(
     certificates: Certificates, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Threads that ask at the same time get the same context."""
-    monkeypatch.setattr(tls, "_contexts", {})
+    monkeypatch.setattr(trust, "_contexts", {})
     start = threading.Barrier(8)
     made: list[Any] = []
 
@@ -760,12 +761,12 @@ def test_context_is_made_once_for_many_threads(
 
 def test_contexts_are_bounded(certificates: Certificates, monkeypatch: pytest.MonkeyPatch) -> None:
     """However many settings are used, a bounded number of contexts is kept."""
-    monkeypatch.setattr(tls, "_contexts", {})
-    monkeypatch.setattr(tls, "MAX_CONTEXTS", 3)
+    monkeypatch.setattr(trust, "_contexts", {})
+    monkeypatch.setattr(trust, "MAX_CONTEXTS", 3)
     for number in range(5):
         context_for(False, None, alpn=(f"x/{number}",))
 
-    assert 3 == len(tls._contexts)
+    assert 3 == len(trust._contexts)
 
 
 def test_renewed_file_gives_a_new_context(certificates: Certificates, tmp_path: Path) -> None:
@@ -851,7 +852,7 @@ def test_systems_trust(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without a word from anybody the system's bundle counts, and certifi's in its absence."""
     assert len(context_for(True, None, environ={}).get_ca_certs()) > 20
 
-    monkeypatch.setattr(tls, "_BUNDLES", ("/nonexistent/bundle.pem",))
+    monkeypatch.setattr(trust, "_BUNDLES", ("/nonexistent/bundle.pem",))
     assert len(context_for(True, None, environ={}).get_ca_certs()) > 20
 
 
@@ -862,7 +863,7 @@ def test_systems_trust_on_a_mac(monkeypatch: pytest.MonkeyPatch, is_installed: b
     truststore.SSLContext = ssl.SSLContext  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "truststore", truststore if is_installed else None)
     monkeypatch.setattr(sys, "platform", "darwin")
-    monkeypatch.setattr(tls, "_contexts", {})
+    monkeypatch.setattr(trust, "_contexts", {})
 
     context = context_for(True, None, environ={})
 
@@ -878,7 +879,7 @@ def test_key_log(certificates: Certificates, tmp_path: Path) -> None:
         with speaking(certificates, nothing, context=context):
             pass
         assert b"SECRET" in path.read_bytes()
-        tls._contexts.clear()  # they hold the file open
+        trust._contexts.clear()  # they hold the file open
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ __all__ = ["where"]
 
 def where() -> str:
     """The path of the certificates that are trusted by default: the system's, else certifi's."""
-    from gofer.network.tls import trusted_file
+    from gofer.network.trust import trusted_file
 
     return trusted_file()
 

@@ -83,7 +83,7 @@ class ConnectionPool:
     def _new_context(self, verify: Any) -> Any:
         from ssl import PROTOCOL_TLS, PROTOCOL_TLS_CLIENT, TLSVersion
 
-        from gofer.network.tls import new_context
+        from gofer.network.trust import new_context
 
         context = new_context(verify, self.cert())
         if self.assert_hostname is False:

@@ -119,7 +119,7 @@ def _contexts(route: Route) -> "tuple[SSLContext | None, SSLContext | None]":
     proxy_is_tls = any(proxy.scheme == "https" for proxy in route.proxies)
     if not route.is_tls and not proxy_is_tls:
         return None, None
-    from gofer.network.tls import context_for  # importing ssl costs 10 ms
+    from gofer.network.trust import context_for  # importing ssl costs 10 ms
 
     return (
         context_for(route.verify, route.cert, alpn=route.alpn) if route.is_tls else None,

@@ -1,17 +1,9 @@
-"""An HTTP/2 connection: many exchanges at a time over one stream of bytes (RFC 9113).
+"""An HTTP/2 connection: the exchanges on it (RFC 9113).
 
-There is no thread or task of its own. Whoever waits for something and finds nobody reading takes
-the reader's role: it reads for all, wakes those who have news, and hands the role on when it has
-what it waited for (or gives up). Whoever has something to send and finds nobody sending sends what
-there is, everybody's. Both roles are flags under a lock that is never held while anything waits, so
-the same text serves threads, greenlets and tasks.
-
-State: the protocol's (`protocols/http2.py`), the two roles, and who waits for which stream.
+How they share it, and who waits for whom, is `http2_sharing.py`; frames are `protocols/http2.py`.
 """
 
-import _thread
 from collections import deque
-from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -25,12 +17,12 @@ from gofer.exceptions import (
 )
 from gofer.messages.request import PreparedRequest
 from gofer.messages.response import Response
-from gofer.network.deadlines import Timed
 from gofer.network.http2_content import Http2Content
 from gofer.network.http2_head import head_of
+from gofer.network.http2_sharing import FAILED, GLANCE, SharedStream, is_over
 from gofer.protocols.http1 import Limits
 from gofer.protocols.http2 import REFUSED_STREAM, Http2Protocol, ResponseStream
-from gofer.runtime.base import Event, Runtime, Stream, TimedOut
+from gofer.runtime.base import Runtime, Stream, TimedOut
 
 if TYPE_CHECKING:
     from gofer.network.pool import Host, Pool
@@ -38,65 +30,42 @@ if TYPE_CHECKING:
 
 __all__ = ["Http2Connection"]
 
-RECEIVE = 64 * 1024
-SEND = 32 * 1024  # bytes at a time: others' heads go between the pieces of an upload
 PIECE = 64 * 1024  # bytes of content that are queued at a time
 UNTRUSTED_AFTER = 5.0  # seconds idle after which the peer is asked whether it is still there
-GLANCE = 0.02  # seconds for what has come to turn out to be frames, or TLS's own talk
 SIGN_OF_LIFE = 5.0  # seconds that it has for its answer
 
-# Why a connection takes no more exchanges: values for the log and for whoever debugs.
-GOING_AWAY = "the server said goodbye"
-FAILED = "the connection failed"
-STUCK = "the server took nothing for too long"
+STUCK = "the server took nothing for too long"  # why a connection takes no more exchanges
 
 
-class Http2Connection(Timed):
+class Http2Connection(SharedStream):
     """A stream that speaks HTTP/2, and where it belongs.
 
     Attributes:
         tls: what was agreed on in TLS; None without.
         users: exchanges that have a place on it; counted by the pool.
-        closing: why it takes no new ones, if it does not.
     """
 
     is_shared = True
     __slots__ = (
-        "__weakref__", "_abandoned", "_buffer", "_failure", "_heard", "_is_asked", "_is_reading",
-        "_is_sending", "_is_soon", "_lock", "_unsent", "_uploading", "_waiting", "closing",
-        "counted", "exchanges", "generation", "host", "idle_since", "peer", "pool", "protocol",
-        "route", "runtime", "stream", "tls", "users",
+        "__weakref__", "_abandoned", "counted", "exchanges", "generation", "host", "idle_since",
+        "pool", "route", "tls", "users",
     )  # fmt: skip
 
     def __init__(
         self, stream: Stream, route: "Route", pool: "Pool", runtime: Runtime, limits: Limits
     ) -> None:
-        self.stream = stream
+        peer = f"{route.host}:{route.port}"
+        super().__init__(stream, runtime, Http2Protocol(limits, peer), peer)
         self.route = route
         self.pool = pool
-        self.runtime = runtime
-        self.peer = f"{route.host}:{route.port}"
-        self.protocol = Http2Protocol(limits, self.peer)
         self.tls: Any = None
         self.users = 0
         self.exchanges = 0
-        self.closing: str | None = None
         self.idle_since = runtime.now()
         self.host: Host | None = None
         self.generation = 0
         self.counted = True
-        self._lock = _thread.allocate_lock()
-        self._is_reading = False
-        self._is_sending = False
-        self._is_asked = False  # by somebody who has something to send
-        self._unsent = memoryview(b"")  # frames, perhaps begun; only who sends touches them
-        self._buffer = memoryview(bytearray(RECEIVE))  # only who reads touches it
-        self._is_soon = False  # `flush` will be called
-        self._heard: Event | None = None  # for who sends: somebody has read
-        self._waiting: dict[ResponseStream, Event] = {}
-        self._uploading: set[ResponseStream] = set()
         self._abandoned: deque[ResponseStream] = deque()  # by the collector; not ended yet
-        self._failure: RequestException | None = None
 
     @property
     def has_room(self) -> bool:
@@ -241,14 +210,6 @@ class Http2Connection(Timed):
         if now - self.idle_since > UNTRUSTED_AFTER:
             await self._ping(request)
 
-    async def _glance(self, deadline: float) -> None:
-        """Read once, if nobody else does."""
-        with self._lock:
-            if self._is_reading:
-                raise TimedOut
-            self._is_reading = True
-        await self._read_for_all(None, _has_head, deadline)
-
     async def _ping(self, request: PreparedRequest) -> None:
         """Ask the peer whether it is still there (RFC 9113, 6.7).
 
@@ -261,108 +222,13 @@ class Http2Connection(Timed):
         deadline = self.deadline_for(request, SIGN_OF_LIFE)
         try:
             await self._send(deadline)
-            await self.until(sign, _is_over, deadline)
+            await self.until(sign, is_over, deadline)
         except TimedOut:
             self._fail(ConnectionLost(f"{self.peer}: no sign of life after a pause"), FAILED)
         with self._lock:
             self._raise_failure_locked()
 
-    # Sending ------------------------------------------------------------------------------------
-
-    async def _send(self, deadline: float | None) -> None:
-        """Send what is there to be sent, unless somebody is at it, who will send ours too.
-
-        Whoever is interrupted here leaves what remains to the next: no frame is lost or torn.
-
-        Raises:
-            TimedOut: `deadline` has passed.
-        """
-        if not self._take_sending():
-            return
-        try:
-            while not self._send_now():
-                count = await self.stream.send_some(self._unsent, deadline)
-                self._unsent = self._unsent[count:]
-                if not count:
-                    await self._hear(deadline)
-        except OSError as error:
-            self._fail(self._broken(error, "sending"), FAILED)
-        except BaseException:
-            self._leave_sending()
-            raise
-        self._fail_with_protocol()
-
-    def _send_soon(self) -> bool:
-        """True if `flush` will be called when everybody has had his say."""
-        if not self._is_soon:
-            self._is_soon = self.stream.send_soon(self)
-        return self._is_soon
-
-    def flush(self) -> None:
-        """Send what everybody has to say."""
-        self._is_soon = False
-        self.send_without_waiting()
-        if self._unsent and self._failure is None:
-            self._send_soon()  # the stream goes on with what it has, and then with this
-
-    def send_without_waiting(self) -> None:
-        """Send what is there if that takes no waiting: the end of a stream, usually."""
-        if not self._take_sending():
-            return
-        try:
-            if not self._send_now():
-                self._leave_sending()
-        except OSError as error:  # every exchange will hear of it
-            self._fail(self._broken(error, "sending"), FAILED)
-        self._fail_with_protocol()
-
-    def _take_sending(self) -> bool:
-        """True if the sender's role was free, and is ours now."""
-        with self._lock:
-            self._is_asked = True
-            if self._is_sending:
-                return False
-            self._is_sending = True
-            return True
-
-    def _send_now(self) -> bool:
-        """True if everything has been sent, and the sender's role is free again."""
-        while True:
-            with self._lock:
-                if not self._unsent and self._is_asked and self._failure is None:
-                    output = self.protocol.output(SEND)
-                    # Less than asked for is all there is, until somebody asks again.
-                    self._is_asked = len(output) >= SEND
-                    self._unsent = memoryview(output)
-                    self._tell_locked()
-                if not self._unsent or self._failure is not None:
-                    self._is_sending = False
-                    for stream in self._uploading:
-                        self._wake_locked(stream)
-                    return True
-            count = self.stream.send_now(self._unsent)
-            if not count:
-                return False
-            self._unsent = self._unsent[count:]
-
-    def _leave_sending(self) -> None:
-        """Not everything has been sent: somebody who waits has to take the role."""
-        with self._lock:
-            self._is_sending = False
-            if self._waiting:
-                self._wake_locked(next(iter(self._waiting)))
-
-    async def _hear(self, deadline: float | None) -> None:
-        """The peer takes nothing because it has something to say: let it be heard."""
-        with self._lock:
-            event = None
-            if self._is_reading:
-                event = self._heard = self.runtime.event()
-        if event is not None:
-            await event.wait(deadline)
-            return
-        with suppress(TimedOut):  # it was TLS's own talk
-            await self._glance(self.runtime.now() + GLANCE)
+    # Content ------------------------------------------------------------------------------------
 
     async def _send_content(
         self, stream: ResponseStream, request: PreparedRequest, body: Any
@@ -412,138 +278,7 @@ class Http2Connection(Timed):
         except TimedOut:
             return  # it may never say so: go on
 
-    # Receiving ----------------------------------------------------------------------------------
-
-    async def until(
-        self,
-        stream: ResponseStream,
-        is_ready: Callable[[ResponseStream], bool],
-        deadline: float | None,
-    ) -> None:
-        """Return when `is_ready(stream)`, or when nothing more will come of it.
-
-        Raises:
-            TimedOut: `deadline` passed first.
-            RequestException: the connection failed.
-        """
-        while True:
-            event: Event | None = None
-            with self._lock:
-                if is_ready(stream) or stream.is_over:
-                    return
-                self._raise_failure_locked()
-                is_left = self._unsent and not self._is_sending
-                if is_left:
-                    pass
-                elif self._is_reading:
-                    event = self._waiting[stream] = self.runtime.event()
-                else:
-                    self._is_reading = True
-            if is_left:  # somebody was interrupted while he sent
-                await self._send(deadline)
-                continue
-            if event is None:
-                await self._read_for_all(stream, is_ready, deadline)
-                continue
-            try:
-                await event.wait(deadline)
-            except BaseException:
-                with self._lock:
-                    if self._waiting.pop(stream, None) is None:
-                        # We were woken in this very moment, perhaps to take the role.
-                        self._hand_on_locked()
-                raise
-
-    async def _read_for_all(
-        self,
-        stream: ResponseStream | None,
-        is_ready: Callable[[ResponseStream], bool],
-        deadline: float | None,
-    ) -> None:
-        """In the reader's role, until `stream` has what is waited for; once, if it is None."""
-        try:
-            while True:
-                await self._receive(deadline)
-                if self.protocol.has_output:  # at once: it may be the end of our own stream
-                    await self._send(deadline)
-                if stream is None or is_ready(stream) or stream.is_over:
-                    return
-                if self._failure is not None:
-                    return
-        except OSError as error:
-            self._fail(self._broken(error, "receiving"), FAILED)
-        finally:
-            with self._lock:
-                self._is_reading = False
-                self._hand_on_locked()
-
-    async def _receive(self, deadline: float | None) -> None:
-        """Read, in the reader's role, and tell the protocol and those whom it concerns."""
-        count = await self.stream.receive_into(self._buffer, deadline)
-        if not count:
-            self._fail(ConnectionLost(f"{self.peer}: closed the connection"), FAILED)
-            return
-        with self._lock:
-            self.protocol.feed(self._buffer[:count], self.runtime.now())
-            self._tell_locked()
-        if self.protocol.failure is not None:
-            self.send_without_waiting()  # tell the peer why
-            self._fail_with_protocol()
-
-    def _tell_locked(self) -> None:
-        """Wake those whom the protocol has news for."""
-        protocol = self.protocol
-        if self._heard is not None:
-            self._heard.set()
-            self._heard = None
-        if protocol.touched:
-            for stream in protocol.touched:
-                self._wake_locked(stream)
-            protocol.touched.clear()
-        if protocol.is_closing:
-            self.closing = self.closing or GOING_AWAY
-
-    def _fail_with_protocol(self) -> None:
-        """What the protocol has failed by, everybody hears."""
-        failure = self.protocol.failure
-        if failure is not None and self._failure is None:
-            self._fail(failure, FAILED)
-
-    def _wake_locked(self, stream: ResponseStream) -> None:
-        event = self._waiting.pop(stream, None)
-        if event is not None:
-            event.set()
-
-    def _hand_on_locked(self) -> None:
-        """Wake somebody to take the reader's role, if it is free."""
-        if self._heard is not None:
-            self._heard.set()
-            self._heard = None
-        if not self._is_reading and self._waiting:
-            self._wake_locked(next(iter(self._waiting)))
-
     # Errors -------------------------------------------------------------------------------------
-
-    def _fail(self, error: RequestException, reason: str) -> None:
-        """The connection is of no use any more: everybody who waits hears of it."""
-        with self._lock:
-            self._failure = self._failure or error
-            waiting, self._waiting = self._waiting, {}
-            for event in waiting.values():
-                event.set()
-        self.close(reason)
-
-    def _raise_failure_locked(self) -> None:
-        failure = self._failure
-        if failure is not None:
-            # Each exchange has an exception of its own: it carries the request.
-            raise type(failure)(*failure.args) from failure
-
-    def _broken(self, error: BaseException, doing: str) -> RequestException:
-        if isinstance(error, RequestException):
-            return error
-        reason = getattr(error, "strerror", None) or type(error).__name__
-        return ConnectionLost(f"{self.peer}: the connection broke while {doing}: {reason}")
 
     def _named(
         self, error: BaseException, stream: ResponseStream | None, request: PreparedRequest
@@ -598,7 +333,3 @@ def _has_head(stream: ResponseStream) -> bool:
 
 def _is_answered(stream: ResponseStream) -> bool:
     return bool(stream.status or stream.interim)
-
-
-def _is_over(stream: ResponseStream) -> bool:
-    return stream.is_over

@@ -268,7 +268,7 @@ class Route:
         has_tls_to_proxy = any(proxy.scheme == "https" for proxy in self.proxies)
         if not self.is_tls and not has_tls_to_proxy:
             return None
-        from gofer.network.tls import identity
+        from gofer.network.trust import identity
 
         # The client certificate is shown to the origin, never to the proxy.
         cert = self.cert if self.is_tls else None

@@ -1,0 +1,310 @@
+"""Sharing one stream of bytes among many exchanges: the two roles of HTTP/2's connection.
+
+There is no thread or task of its own. Whoever waits for something and finds nobody reading takes
+the reader's role: it reads for all, wakes those who have news, and hands the role on when it has
+what it waited for (or gives up). Whoever has something to send and finds nobody sending sends what
+there is, everybody's. Both roles are flags under a lock that is never held while anything waits, so
+the same text serves threads, greenlets and tasks.
+
+State: the protocol's (`protocols/http2.py`), the two roles, and who waits for which stream.
+"""
+
+import _thread
+from collections.abc import Callable
+from contextlib import suppress
+
+from gofer.exceptions import ConnectionLost, RequestException
+from gofer.network.deadlines import Timed
+from gofer.protocols.http2 import Http2Protocol, ResponseStream
+from gofer.runtime.base import Event, Runtime, Stream, TimedOut
+
+__all__ = ["FAILED", "GLANCE", "SharedStream", "is_over"]
+
+RECEIVE = 64 * 1024
+SEND = 32 * 1024  # bytes at a time: others' heads go between the pieces of an upload
+GLANCE = 0.02  # seconds for what has come to turn out to be frames, or TLS's own talk
+
+# Why a connection takes no more exchanges: values for the log and for whoever debugs.
+GOING_AWAY = "the server said goodbye"
+FAILED = "the connection failed"
+
+
+class SharedStream(Timed):
+    """A stream that many send on and receive from, by way of one protocol.
+
+    Attributes:
+        closing: why it takes no new exchanges, if it does not.
+    """
+
+    __slots__ = (
+        "_buffer", "_failure", "_heard", "_is_asked", "_is_reading", "_is_sending", "_is_soon",
+        "_lock", "_unsent", "_uploading", "_waiting", "closing", "peer", "protocol", "runtime",
+        "stream",
+    )  # fmt: skip
+
+    def __init__(
+        self, stream: Stream, runtime: Runtime, protocol: Http2Protocol, peer: str
+    ) -> None:
+        self.stream = stream
+        self.runtime = runtime
+        self.protocol = protocol
+        self.peer = peer
+        self.closing: str | None = None
+        self._lock = _thread.allocate_lock()
+        self._is_reading = False
+        self._is_sending = False
+        self._is_asked = False  # by somebody who has something to send
+        self._unsent = memoryview(b"")  # frames, perhaps begun; only who sends touches them
+        self._buffer = memoryview(bytearray(RECEIVE))  # only who reads touches it
+        self._is_soon = False  # `flush` will be called
+        self._heard: Event | None = None  # for who sends: somebody has read
+        self._waiting: dict[ResponseStream, Event] = {}
+        self._uploading: set[ResponseStream] = set()
+        self._failure: RequestException | None = None
+
+    def close(self, reason: str) -> None:
+        """Close at once."""
+        raise NotImplementedError
+
+    # Sending ------------------------------------------------------------------------------------
+
+    async def _send(self, deadline: float | None) -> None:
+        """Send what is there to be sent, unless somebody is at it, who will send ours too.
+
+        Whoever is interrupted here leaves what remains to the next: no frame is lost or torn.
+
+        Raises:
+            TimedOut: `deadline` has passed.
+        """
+        if not self._take_sending():
+            return
+        try:
+            while not self._send_now():
+                count = await self.stream.send_some(self._unsent, deadline)
+                self._unsent = self._unsent[count:]
+                if not count:
+                    await self._hear(deadline)
+        except OSError as error:
+            self._fail(self._broken(error, "sending"), FAILED)
+        except BaseException:
+            self._leave_sending()
+            raise
+        self._fail_with_protocol()
+
+    def _send_soon(self) -> bool:
+        """True if `flush` will be called when everybody has had his say."""
+        if not self._is_soon:
+            self._is_soon = self.stream.send_soon(self)
+        return self._is_soon
+
+    def flush(self) -> None:
+        """Send what everybody has to say."""
+        self._is_soon = False
+        self.send_without_waiting()
+        if self._unsent and self._failure is None:
+            self._send_soon()  # the stream goes on with what it has, and then with this
+
+    def send_without_waiting(self) -> None:
+        """Send what is there if that takes no waiting: the end of a stream, usually."""
+        if not self._take_sending():
+            return
+        try:
+            if not self._send_now():
+                self._leave_sending()
+        except OSError as error:  # every exchange will hear of it
+            self._fail(self._broken(error, "sending"), FAILED)
+        self._fail_with_protocol()
+
+    def _take_sending(self) -> bool:
+        """True if the sender's role was free, and is ours now."""
+        with self._lock:
+            self._is_asked = True
+            if self._is_sending:
+                return False
+            self._is_sending = True
+            return True
+
+    def _send_now(self) -> bool:
+        """True if everything has been sent, and the sender's role is free again."""
+        while True:
+            with self._lock:
+                if not self._unsent and self._is_asked and self._failure is None:
+                    output = self.protocol.output(SEND)
+                    # Less than asked for is all there is, until somebody asks again.
+                    self._is_asked = len(output) >= SEND
+                    self._unsent = memoryview(output)
+                    self._tell_locked()
+                if not self._unsent or self._failure is not None:
+                    self._is_sending = False
+                    for stream in self._uploading:
+                        self._wake_locked(stream)
+                    return True
+            count = self.stream.send_now(self._unsent)
+            if not count:
+                return False
+            self._unsent = self._unsent[count:]
+
+    def _leave_sending(self) -> None:
+        """Not everything has been sent: somebody who waits has to take the role."""
+        with self._lock:
+            self._is_sending = False
+            if self._waiting:
+                self._wake_locked(next(iter(self._waiting)))
+
+    async def _hear(self, deadline: float | None) -> None:
+        """The peer takes nothing because it has something to say: let it be heard."""
+        with self._lock:
+            event = None
+            if self._is_reading:
+                event = self._heard = self.runtime.event()
+        if event is not None:
+            await event.wait(deadline)
+            return
+        with suppress(TimedOut):  # it was TLS's own talk
+            await self._glance(self.runtime.now() + GLANCE)
+
+    # Receiving ----------------------------------------------------------------------------------
+
+    async def until(
+        self,
+        stream: ResponseStream,
+        is_ready: Callable[[ResponseStream], bool],
+        deadline: float | None,
+    ) -> None:
+        """Return when `is_ready(stream)`, or when nothing more will come of it.
+
+        Raises:
+            TimedOut: `deadline` passed first.
+            RequestException: the connection failed.
+        """
+        while True:
+            event: Event | None = None
+            with self._lock:
+                if is_ready(stream) or stream.is_over:
+                    return
+                self._raise_failure_locked()
+                is_left = self._unsent and not self._is_sending
+                if is_left:
+                    pass
+                elif self._is_reading:
+                    event = self._waiting[stream] = self.runtime.event()
+                else:
+                    self._is_reading = True
+            if is_left:  # somebody was interrupted while he sent
+                await self._send(deadline)
+                continue
+            if event is None:
+                await self._read_for_all(stream, is_ready, deadline)
+                continue
+            try:
+                await event.wait(deadline)
+            except BaseException:
+                with self._lock:
+                    if self._waiting.pop(stream, None) is None:
+                        # We were woken in this very moment, perhaps to take the role.
+                        self._hand_on_locked()
+                raise
+
+    async def _glance(self, deadline: float) -> None:
+        """Read once, if nobody else does."""
+        with self._lock:
+            if self._is_reading:
+                raise TimedOut
+            self._is_reading = True
+        await self._read_for_all(None, is_over, deadline)
+
+    async def _read_for_all(
+        self,
+        stream: ResponseStream | None,
+        is_ready: Callable[[ResponseStream], bool],
+        deadline: float | None,
+    ) -> None:
+        """In the reader's role, until `stream` has what is waited for; once, if it is None."""
+        try:
+            while True:
+                await self._receive(deadline)
+                if self.protocol.has_output:  # at once: it may be the end of our own stream
+                    await self._send(deadline)
+                if stream is None or is_ready(stream) or stream.is_over:
+                    return
+                if self._failure is not None:
+                    return
+        except OSError as error:
+            self._fail(self._broken(error, "receiving"), FAILED)
+        finally:
+            with self._lock:
+                self._is_reading = False
+                self._hand_on_locked()
+
+    async def _receive(self, deadline: float | None) -> None:
+        """Read, in the reader's role, and tell the protocol and those whom it concerns."""
+        count = await self.stream.receive_into(self._buffer, deadline)
+        if not count:
+            self._fail(ConnectionLost(f"{self.peer}: closed the connection"), FAILED)
+            return
+        with self._lock:
+            self.protocol.feed(self._buffer[:count], self.runtime.now())
+            self._tell_locked()
+        if self.protocol.failure is not None:
+            self.send_without_waiting()  # tell the peer why
+            self._fail_with_protocol()
+
+    def _tell_locked(self) -> None:
+        """Wake those whom the protocol has news for."""
+        protocol = self.protocol
+        if self._heard is not None:
+            self._heard.set()
+            self._heard = None
+        if protocol.touched:
+            for stream in protocol.touched:
+                self._wake_locked(stream)
+            protocol.touched.clear()
+        if protocol.is_closing:
+            self.closing = self.closing or GOING_AWAY
+
+    def _fail_with_protocol(self) -> None:
+        """What the protocol has failed by, everybody hears."""
+        failure = self.protocol.failure
+        if failure is not None and self._failure is None:
+            self._fail(failure, FAILED)
+
+    def _wake_locked(self, stream: ResponseStream) -> None:
+        event = self._waiting.pop(stream, None)
+        if event is not None:
+            event.set()
+
+    def _hand_on_locked(self) -> None:
+        """Wake somebody to take the reader's role, if it is free."""
+        if self._heard is not None:
+            self._heard.set()
+            self._heard = None
+        if not self._is_reading and self._waiting:
+            self._wake_locked(next(iter(self._waiting)))
+
+    # Errors -------------------------------------------------------------------------------------
+
+    def _fail(self, error: RequestException, reason: str) -> None:
+        """The connection is of no use any more: everybody who waits hears of it."""
+        with self._lock:
+            self._failure = self._failure or error
+            waiting, self._waiting = self._waiting, {}
+            for event in waiting.values():
+                event.set()
+        self.close(reason)
+
+    def _raise_failure_locked(self) -> None:
+        failure = self._failure
+        if failure is not None:
+            # Each exchange has an exception of its own: it carries the request.
+            raise type(failure)(*failure.args) from failure
+
+    def _broken(self, error: BaseException, doing: str) -> RequestException:
+        if isinstance(error, RequestException):
+            return error
+        reason = getattr(error, "strerror", None) or type(error).__name__
+        return ConnectionLost(f"{self.peer}: the connection broke while {doing}: {reason}")
+
+
+def is_over(stream: ResponseStream) -> bool:
+    """True if nothing more will come of it."""
+    return stream.is_over
