@@ -632,8 +632,8 @@ def test_row_94_a_connection_is_asked_for_a_sign_of_life_after_a_pause(
     monkeypatch: pytest.MonkeyPatch,
 ):
     """One whose peer has vanished is not trusted with a request."""
-    monkeypatch.setattr("gofer.network.http2.UNTRUSTED_AFTER", 0.0)
-    monkeypatch.setattr("gofer.network.http2.SIGN_OF_LIFE", 0.3)
+    monkeypatch.setattr("gofer.network.shared.UNTRUSTED_AFTER", 0.0)
+    monkeypatch.setattr("gofer.network.shared.SIGN_OF_LIFE", 0.3)
 
     def script(peer: Peer) -> None:
         server = Frames(peer)

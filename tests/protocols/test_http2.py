@@ -62,12 +62,12 @@ def outcome(pieces: Iterable[bytes], *, answering: bool = False) -> Any:
 
     protocol = Http2Protocol(Limits(), "peer")
     streams = [protocol.begin(REQUEST, has_content=False) for _ in range(2)]
-    protocol.output(100_000)
+    protocol.output(100_000, 0.0)
     for piece in pieces:
         protocol.feed(piece, 0.0)
         if answering:
-            assert len(protocol.output(1_000_000)) < 100_000
-    assert len(protocol.output(1_000_000)) < 100_000
+            assert len(protocol.output(1_000_000, 0.0)) < 100_000
+    assert len(protocol.output(1_000_000, 0.0)) < 100_000
     if protocol.failure is not None:
         # Whether a stream heard of its own error first depends on what was sent in between.
         return type(protocol.failure)

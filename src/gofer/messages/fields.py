@@ -123,7 +123,7 @@ class EncodedFields:
         has_host, has_expect: there is a Host or an Expect field.
         is_framed: Content-Length or Transfer-Encoding is there, and wants checking.
         says_close: Connection has the option "close".
-        other: what HTTP/2 and later make of it, when they first do (`network/http2_head.py`).
+        other: what HTTP/2 and later make of it, when they first do (`network/shared_head.py`).
     """
 
     __slots__ = ("data", "has_expect", "has_host", "is_framed", "other", "says_close")

@@ -8,9 +8,9 @@ An idle connection is used again only when it is provably clean: nothing of its 
 unread, nothing came since, and it has not idled too long. Most recently used first, so that
 surplus connections grow old and go.
 
-A connection that many exchanges share (HTTP/2) stays where it is found: in `Host.shared`, from its
-first exchange on; `users` counts the places taken on it. The collector may give such a place back
-at any moment. As with the place of a closed connection, whoever has the lock next counts it out.
+A connection that many exchanges share (HTTP/2, HTTP/3) stays where it is found: in `Host.shared`,
+from its first exchange on; `users` counts the places taken on it. The collector may give such a
+place back at any moment. As with the place of a closed connection, whoever has the lock next counts it out.
 """
 
 import _thread  # whose locks are those of threading, which takes 1 ms to import
@@ -27,9 +27,9 @@ from gofer.network.routes import Route
 from gofer.runtime.base import Runtime, TimedOut
 
 if TYPE_CHECKING:
-    from gofer.network.http2 import Http2Connection
+    from gofer.network.shared import SharedConnection
 
-    Connection = Http1Connection | Http2Connection
+    Connection = Http1Connection | SharedConnection
 
 __all__ = ["Pool", "PoolLimits"]
 
@@ -77,7 +77,7 @@ class Host:
     def __init__(self, route: Route) -> None:
         self.route = route
         self.idle: list[Http1Connection] = []  # most recently used last
-        self.shared: list[Http2Connection] = []
+        self.shared: list[SharedConnection] = []
         self.is_shared = route.may_share  # False as soon as the server has chosen HTTP/1.1
         self.open = 0  # idle, in use, and being made
         self.waiters: deque[_Waiter] = deque()
@@ -106,7 +106,7 @@ class Pool:
         self._waiters: deque[_Waiter] = deque()  # those only the limit in all holds back
         self._open = 0
         self._released: deque[Route] = deque()  # not counted out yet
-        self._left: deque[Http2Connection] = deque()  # places on them, the same
+        self._left: deque[SharedConnection] = deque()  # places on them, the same
         self._dialing: dict[Route, list[Any]] = {}  # who waits for the first shared connection
         self._latest: Host | None = None  # also saves the look-up for the same route again
         self.generation = 0
@@ -195,7 +195,7 @@ class Pool:
 
     # Connections that are shared --------------------------------------------------------------
 
-    def take_shared(self, route: Route, now: float) -> "Http2Connection | None":
+    def take_shared(self, route: Route, now: float) -> "SharedConnection | None":
         """A place on a connection on `route`; None if there is none with room."""
         host = self._latest
         if host is None or host.route is not route:
@@ -218,19 +218,19 @@ class Pool:
             self._make_latest(host)
         return found
 
-    def leave(self, connection: "Http2Connection") -> None:
+    def leave(self, connection: "SharedConnection") -> None:
         """A place on `connection` is free. Like `release`, the collector may call this."""
         self._left.append(connection)
         self._settle()
 
-    def drop(self, connection: "Http2Connection") -> None:
+    def drop(self, connection: "SharedConnection") -> None:
         """A shared connection is closed."""
         if connection.host is not None:
             with contextlib.suppress(ValueError):
                 connection.host.shared.remove(connection)
         self.release(connection.route)
 
-    def _leave_locked(self, connection: "Http2Connection") -> bool:
+    def _leave_locked(self, connection: "SharedConnection") -> bool:
         """Count a place out, or give it to the next in line; True if the connection is to close."""
         connection.users -= 1
         is_useless = connection.closing is not None or connection.generation != self.generation

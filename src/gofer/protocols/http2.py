@@ -22,8 +22,9 @@ from gofer.exceptions import (
 )
 from gofer.messages.fields import FieldSection
 from gofer.protocols.http1 import Limits
+from gofer.protocols.streams import ResponseStream
 
-__all__ = ["CANCEL", "NO_ERROR", "REFUSED_STREAM", "Http2Protocol", "ResponseStream"]
+__all__ = ["CANCEL", "NO_ERROR", "REFUSED_STREAM", "Http2Protocol"]
 
 STREAM_WINDOW = 1024 * 1024  # bytes a peer may send on one stream before we have read them
 CONNECTION_WINDOW = 16 * 1024 * 1024  # the same for all streams together
@@ -46,61 +47,23 @@ _SETTINGS = {
 }
 
 
-class ResponseStream:
-    """What has come of the response on one stream.
-
-    Attributes:
-        number: the stream's identifier.
-        status: int, 0 until the final head is there.
-        fields: its field section.
-        interim: [(status, fields)] of the 1xx heads before it.
-        pieces: content that nobody has taken yet.
-        complete: nothing more will come, and nothing is missing.
-        error_code: why the stream ended before that (RFC 9113, 7); None if it did not.
-        was_reset: it was the peer who ended it so.
-        has_ended_sending: our side of the stream is done.
-    """
-
-    __slots__ = (
-        "complete", "error_code", "fields", "has_ended_sending", "interim", "number", "pieces",
-        "problem", "status", "trailers", "was_reset",
-    )  # fmt: skip
-
-    def __init__(self, number: int, *, has_ended_sending: bool) -> None:
-        self.number = number
-        self.status = 0
-        self.fields: FieldSection | None = None
-        self.interim: list[tuple[int, FieldSection]] = []
-        self.pieces: list[bytes] = []
-        self.trailers: list[tuple[bytes, bytes]] = []
-        self.complete = False
-        self.error_code: int | None = None
-        self.was_reset = False
-        self.problem = ""  # what a peer did wrong on this stream alone
-        self.has_ended_sending = has_ended_sending
-
-    @property
-    def is_over(self) -> bool:
-        """True if nothing more will come."""
-        return self.complete or self.error_code is not None
-
-
 class Http2Protocol:
-    """The client's side of one connection.
+    """See `StreamsProtocol`.
 
     Attributes:
-        is_closing: the peer takes no new streams (GOAWAY).
-        is_over: nothing can be said or heard any more.
         most_streams: how many streams the peer takes at a time; more wait in line in here.
-        failure: why it is of no use, if that is the peer's fault.
         streams: those that are open, by number.
-        touched: those that have news; whoever drives takes them out.
     """
+
+    version = "HTTP/2"
+    refused = REFUSED_STREAM
+    timer = None  # TCP has those
 
     def __init__(self, limits: Limits, peer: str) -> None:
         self.peer = peer
         self.limits = limits
         self.is_closing = self.is_over = False
+        self.is_drained = True
         self.failure: RequestException | None = None
         self._last_words = b""
         self._rest = b""  # of a frame that has not come whole
@@ -126,11 +89,12 @@ class Http2Protocol:
 
     # Out --------------------------------------------------------------------------------------
 
-    def output(self, most: int) -> bytes:
+    def output(self, most: int, _now: float) -> bytes:
         """What has to be sent next, about `most` bytes; b"" if there is nothing.
 
         Sending may end streams, or the connection: see `touched` and `failure`.
         """
+        self.is_drained = True
         if self.is_over:
             data, self._last_words = self._last_words, b""
             return data
@@ -139,8 +103,12 @@ class Http2Protocol:
         except ngh2.NGH2Error as error:
             self._fail(RemoteProtocolError(f"{self.peer}: broke the rules of HTTP/2: {error}"))
             return b""
+        self.is_drained = len(data) < most  # less than asked for is all there is
         self._handle_events()
         return data
+
+    def on_time(self, now: float) -> None:
+        """Nothing in here has a time."""
 
     @property
     def has_output(self) -> bool:

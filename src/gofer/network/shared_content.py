@@ -1,4 +1,4 @@
-"""The content of an HTTP/2 response that did not come whole: read when somebody wants it."""
+"""The content of a shared connection's response, if it did not come whole: read when wanted."""
 
 from io import BytesIO
 from typing import TYPE_CHECKING
@@ -6,17 +6,17 @@ from typing import TYPE_CHECKING
 from gofer.exceptions import BodyReadTimeout
 from gofer.messages.request import PreparedRequest
 from gofer.network.endings import keep, when_dropped
-from gofer.protocols.http2 import ResponseStream
+from gofer.protocols.streams import ResponseStream
 from gofer.runtime.base import TimedOut
 
 if TYPE_CHECKING:
-    from gofer.network.http2 import Http2Connection
+    from gofer.network.shared import SharedConnection
 
-__all__ = ["Http2Content"]
+__all__ = ["SharedContent"]
 
 
-class Http2Content:
-    """A response's source on a stream of an HTTP/2 connection; others share that connection."""
+class SharedContent:
+    """A response's source on a stream of a connection that others share."""
 
     __slots__ = (
         "__weakref__", "_connection", "_ending", "_request", "_stream", "_trailers", "has_length",
@@ -24,9 +24,9 @@ class Http2Content:
     )  # fmt: skip
 
     def __init__(
-        self, connection: "Http2Connection", stream: ResponseStream, request: PreparedRequest
+        self, connection: "SharedConnection", stream: ResponseStream, request: PreparedRequest
     ) -> None:
-        self._connection: Http2Connection | None = connection
+        self._connection: SharedConnection | None = connection
         self._stream = stream
         self._ending = when_dropped(self, connection.abandon, stream)
         self._request = request
@@ -83,7 +83,7 @@ class Http2Content:
             content.write(piece)
         return None
 
-    async def _more(self, connection: "Http2Connection") -> None:
+    async def _more(self, connection: "SharedConnection") -> None:
         """Wait for news of the stream, with errors that name what happened to the content."""
         request = self._request
         deadline = connection.deadline_for(request, request.settings.timeouts.read)
@@ -101,7 +101,7 @@ class Http2Content:
             self.abort()
             raise
 
-    def _end(self, connection: "Http2Connection") -> None:
+    def _end(self, connection: "SharedConnection") -> None:
         self._connection = None
         keep(self._ending)
         self._trailers = self._stream.trailers

@@ -1,4 +1,4 @@
-"""Sharing one stream of bytes among many exchanges: the two roles of HTTP/2's connection.
+"""Sharing one stream among many exchanges: the two roles of a connection of HTTP/2 or HTTP/3.
 
 There is no thread or task of its own. Whoever waits for something and finds nobody reading takes
 the reader's role: it reads for all, wakes those who have news, and hands the role on when it has
@@ -6,16 +6,19 @@ what it waited for (or gives up). Whoever has something to send and finds nobody
 there is, everybody's. Both roles are flags under a lock that is never held while anything waits, so
 the same text serves threads, greenlets and tasks.
 
-State: the protocol's (`protocols/http2.py`), the two roles, and who waits for which stream.
+A protocol may have timers (`StreamsProtocol.timer`): whoever reads waits no longer than that, and
+tells it. While nobody waits for anything, nobody does.
+
+State: the protocol's (`protocols/streams.py`), the two roles, and who waits for which stream.
 """
 
 import _thread
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 from gofer.exceptions import ConnectionLost, RequestException
 from gofer.network.deadlines import Timed
-from gofer.protocols.http2 import Http2Protocol, ResponseStream
+from gofer.protocols.streams import ResponseStream, StreamsProtocol
 from gofer.runtime.base import Event, Runtime, Stream, TimedOut
 
 __all__ = ["FAILED", "GLANCE", "SharedStream", "is_over"]
@@ -43,7 +46,7 @@ class SharedStream(Timed):
     )  # fmt: skip
 
     def __init__(
-        self, stream: Stream, runtime: Runtime, protocol: Http2Protocol, peer: str
+        self, stream: Stream, runtime: Runtime, protocol: StreamsProtocol, peer: str
     ) -> None:
         self.stream = stream
         self.runtime = runtime
@@ -129,9 +132,8 @@ class SharedStream(Timed):
         while True:
             with self._lock:
                 if not self._unsent and self._is_asked and self._failure is None:
-                    output = self.protocol.output(SEND)
-                    # Less than asked for is all there is, until somebody asks again.
-                    self._is_asked = len(output) >= SEND
+                    output = self.protocol.output(SEND, self.runtime.now())
+                    self._is_asked = not self.protocol.is_drained
                     self._unsent = memoryview(output)
                     self._tell_locked()
                 if not self._unsent or self._failure is not None:
@@ -238,16 +240,32 @@ class SharedStream(Timed):
 
     async def _receive(self, deadline: float | None) -> None:
         """Read, in the reader's role, and tell the protocol and those whom it concerns."""
-        count = await self.stream.receive_into(self._buffer, deadline)
-        if not count:
-            self._fail(ConnectionLost(f"{self.peer}: closed the connection"), FAILED)
-            return
+        timer = self.protocol.timer
+        if timer is None or (deadline is not None and deadline <= timer):
+            pieces = await self._come(deadline)
+        else:
+            try:
+                pieces = await self._come(timer)
+            except TimedOut:
+                pieces = ()
+        now = self.runtime.now()
         with self._lock:
-            self.protocol.feed(self._buffer[:count], self.runtime.now())
+            for data in pieces:
+                self.protocol.feed(data, now)
+            if timer is not None and timer <= now:
+                self.protocol.on_time(now)
             self._tell_locked()
         if self.protocol.failure is not None:
             self.send_without_waiting()  # tell the peer why
             self._fail_with_protocol()
+
+    async def _come(self, deadline: float | None) -> Sequence[bytes | memoryview]:
+        """What has come from the peer; none if that was the end."""
+        count = await self.stream.receive_into(self._buffer, deadline)
+        if count:
+            return (self._buffer[:count],)
+        self._fail(ConnectionLost(f"{self.peer}: closed the connection"), FAILED)
+        return ()
 
     def _tell_locked(self) -> None:
         """Wake those whom the protocol has news for."""

@@ -1,6 +1,9 @@
-"""The head of a request as HTTP/2 has it (RFC 9113, 8.3): pseudo-header fields and lower case."""
+"""The head of a request as HTTP/2 and HTTP/3 have it: pseudo-header fields and lower case.
 
-import ngh2
+RFC 9113, 8.3 and RFC 9114, 4.3.
+"""
+
+from collections.abc import Callable
 
 from gofer.messages.request import PreparedRequest
 from gofer.network.http1_head import checked_fields
@@ -14,18 +17,25 @@ _LEFT_OUT = frozenset(
 )
 _SECRET = frozenset((b"authorization", b"cookie", b"proxy-authorization"))
 
+Field = tuple[bytes, bytes]
 
-def head_of(request: PreparedRequest) -> list[tuple[bytes, bytes]]:
-    """The field section of `request`, checked. What is secret is never put into an HPACK table.
+
+def head_of(
+    request: PreparedRequest, never_indexed: Callable[[bytes, bytes], Field] | None
+) -> list[Field]:
+    """The field section of `request`, checked.
+
+    Args:
+        never_indexed: makes a field that no table of the compression may hold: what is secret.
 
     Raises:
         InvalidMethod, InvalidHeader, LocalProtocolError: it must not be sent like this.
     """
     url = request._url or request.url_parsed
     encoded = checked_fields(request)
-    if encoded.other is None:
-        encoded.other = _fields_of(encoded.data)
-    host, fields = encoded.other
+    if encoded.other is None or encoded.other[0] is not never_indexed:
+        encoded.other = never_indexed, *_fields_of(encoded.data, never_indexed)
+    _, host, fields = encoded.other
     return [
         (b":method", encode_method(request.method, url.target)),
         (b":scheme", b"https" if url.scheme == "https" else b"http"),
@@ -35,17 +45,19 @@ def head_of(request: PreparedRequest) -> list[tuple[bytes, bytes]]:
     ]
 
 
-def _fields_of(data: bytes) -> tuple[bytes, list[tuple[bytes, bytes]]]:
-    """The value of Host, and the other fields of a section as HTTP/2 has them."""
+def _fields_of(
+    data: bytes, never_indexed: Callable[[bytes, bytes], Field] | None
+) -> tuple[bytes, list[Field]]:
+    """The value of Host, and the other fields of a section."""
     host = b""
-    fields: list[tuple[bytes, bytes]] = []
+    fields: list[Field] = []
     for line in data.split(b"\r\n"):
         name, separator, value = line.partition(b":")
         if not separator:
             continue
         name, value = name.lower(), value.strip(b" \t")
-        if name in _SECRET:
-            fields.append(ngh2.NeverIndexedHeader(name, value))
+        if name in _SECRET and never_indexed is not None:
+            fields.append(never_indexed(name, value))
         elif name not in _LEFT_OUT and (name != b"te" or value.lower() == b"trailers"):
             fields.append((name, value))
         elif name == b"host":

@@ -1,0 +1,344 @@
+"""A connection that many exchanges share, in HTTP/2 or HTTP/3: the exchanges on it.
+
+How they share it, and who waits for whom, is `sharing.py`; what differs between the protocols is
+in `protocols/`, and in `http2.py` and `http3.py` beside this.
+"""
+
+from collections import deque
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from gofer.exceptions import (
+    ConnectionLost,
+    IncompleteContent,
+    ReadTimeout,
+    RemoteProtocolError,
+    RequestException,
+    WriteTimeout,
+)
+from gofer.messages.request import PreparedRequest
+from gofer.messages.response import Response
+from gofer.network.shared_content import SharedContent
+from gofer.network.sharing import FAILED, GLANCE, SharedStream, is_over
+from gofer.protocols.streams import ResponseStream, StreamsProtocol
+from gofer.runtime.base import Runtime, Stream, TimedOut
+
+if TYPE_CHECKING:
+    from gofer.network.pool import Host, Pool
+    from gofer.network.routes import Route
+
+__all__ = ["SharedConnection"]
+
+PIECE = 64 * 1024  # bytes of content that are queued at a time
+UNTRUSTED_AFTER = 5.0  # seconds idle after which the peer is asked whether it is still there
+SIGN_OF_LIFE = 5.0  # seconds that it has for its answer
+
+STUCK = "the server took nothing for too long"  # why a connection takes no more exchanges
+
+
+class SharedConnection(SharedStream):
+    """A stream that speaks HTTP/2 or HTTP/3, and where it belongs.
+
+    Attributes:
+        tls: what was agreed on in TLS; None without.
+        users: exchanges that have a place on it; counted by the pool.
+    """
+
+    is_shared = True
+    __slots__ = (
+        "__weakref__", "_abandoned", "counted", "exchanges", "generation", "host", "idle_since",
+        "pool", "route", "tls", "users",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        stream: Stream,
+        route: "Route",
+        pool: "Pool",
+        runtime: Runtime,
+        protocol: StreamsProtocol,
+    ) -> None:
+        super().__init__(stream, runtime, protocol, route.authority)
+        self.route = route
+        self.pool = pool
+        self.tls: Any = None
+        self.users = 0
+        self.exchanges = 0
+        self.idle_since = runtime.now()
+        self.host: Host | None = None
+        self.generation = 0
+        self.counted = True
+        self._abandoned: deque[ResponseStream] = deque()  # by the collector; not ended yet
+
+    @property
+    def has_room(self) -> bool:
+        """True if it takes one more exchange now."""
+        return self.users < self.protocol.most_streams and self.closing is None
+
+    def close(self, reason: str) -> None:
+        """Close at once; the pool has the place back. Safe to call twice."""
+        self.closing = self.closing or reason
+        self.stream.abort()
+        if self.counted:
+            self.counted = False
+            self.pool.drop(self)
+
+    # An exchange --------------------------------------------------------------------------------
+
+    async def exchange(
+        self, request: PreparedRequest, started: float, _head: bytes = b""
+    ) -> Response:
+        """Send the request and return its response as soon as the head is there.
+
+        The place that the pool gave on this connection is given back when the response ends.
+
+        Raises:
+            InvalidHeader, InvalidMethod, LocalProtocolError: before anything is sent.
+            ConnectionLost, RemoteProtocolError, ReadTimeout, WriteTimeout, DeadlineExceeded.
+        """
+        stream: ResponseStream | None = None
+        try:
+            head = self.head_of(request)
+            if self.exchanges and self.users == 1:
+                await self._trust_again(request, started)
+            body = request.body
+            stream = self._begin(head, has_content=body is not None)
+            timeouts = request.settings.timeouts
+            deadline = self.deadline_for(request, timeouts.write)
+            if body is not None or not self._send_soon():
+                await self._send(deadline)
+            if body is not None:
+                await self._send_content(stream, request, body)
+            request.sent = True
+            if body is not None or timeouts.read != timeouts.write:
+                deadline = self.deadline_for(request, timeouts.read)
+            await self.until(stream, _has_head, deadline)
+            if not stream.status:
+                raise self._lost(stream, request)
+        except BaseException as error:
+            named = self._named(error, stream, request)
+            self.end(stream)
+            self.send_without_waiting()
+            if named is error:
+                raise
+            raise named from error
+        return self._response(stream, request, started)
+
+    def head_of(self, request: PreparedRequest) -> list[tuple[bytes, bytes]]:
+        """The request's field section. Raises as `shared_head.head_of`."""
+        raise NotImplementedError
+
+    def _begin(self, head: list[tuple[bytes, bytes]], *, has_content: bool) -> ResponseStream:
+        with self._lock:
+            if self._abandoned:
+                self._settle_locked()
+            if self._failure is not None:
+                self._raise_failure_locked()
+            stream = self.protocol.begin(head, has_content=has_content)
+            self.exchanges += 1
+            return stream
+
+    def _response(
+        self, stream: ResponseStream, request: PreparedRequest, started: float
+    ) -> Response:
+        response = request.response_class()
+        response.version = self.protocol.version
+        response.status_code = stream.status
+        response.fields = stream.fields  # type: ignore[assignment]
+        response.url = request._url.href  # type: ignore[union-attr]
+        response.request = request
+        response._elapsed = self.runtime.now() - started
+        if stream.interim:
+            response._interim = stream.interim
+        if stream.complete:
+            with self._lock:
+                data = self.protocol.take(stream)
+                self.protocol.forget(stream)
+                self._uploading.discard(stream)
+            if response.fields.is_plain:
+                response._content = data
+            else:
+                response._received = data
+            trailers = stream.trailers
+            if trailers:
+                response._take_trailers = lambda: trailers
+            self.pool.leave(self)
+        else:
+            source = response._source = SharedContent(self, stream, request)
+            response._take_trailers = source.take_trailers
+        return response
+
+    async def take(self, stream: ResponseStream, request: PreparedRequest) -> bytes:
+        """The content that has come. The peer is told that there is room for more."""
+        with self._lock:
+            data = self.protocol.take(stream)
+        if self.protocol.has_output and not self._send_soon():
+            await self._send(self.deadline_for(request, request.settings.timeouts.write))
+        return data
+
+    def end(self, stream: ResponseStream | None) -> None:
+        """An exchange is over, however it went."""
+        if stream is not None:
+            with self._lock:
+                self.protocol.forget(stream)
+                self._uploading.discard(stream)
+        self.pool.leave(self)
+
+    def abandon(self, stream: ResponseStream) -> None:
+        """As `end`, when the collector finds a response that nobody has closed.
+
+        It may come in the middle of anything, so it takes no lock that is held.
+        """
+        self._abandoned.append(stream)
+        if self._lock.acquire(False):
+            try:
+                self._settle_locked()
+            finally:
+                self._lock.release()
+        self.pool.leave(self)
+
+    def _settle_locked(self) -> None:
+        while self._abandoned:
+            stream = self._abandoned.popleft()
+            self.protocol.forget(stream)
+            self._uploading.discard(stream)
+
+    async def _trust_again(self, request: PreparedRequest, now: float) -> None:
+        """Hear what the peer said while nobody listened; ask it for a sign of life if that is long.
+
+        Raises:
+            ConnectionLost: it is gone, or leaves; nothing of the request was sent.
+        """
+        with suppress(TimedOut):  # TLS may have had something to say, and HTTP nothing
+            while self.closing is None and self.stream.is_readable():
+                await self._glance(now + GLANCE)
+        if self.closing is not None:
+            raise ConnectionLost(f"{self.peer}: {self.closing}")
+        if now - self.idle_since > UNTRUSTED_AFTER:
+            await self._ping(request)
+
+    async def _ping(self, request: PreparedRequest) -> None:
+        """Ask the peer whether it is still there (RFC 9113, 6.7; RFC 9000, 19.2).
+
+        Raises:
+            ConnectionLost: no answer came.
+        """
+        with self._lock:
+            self._raise_failure_locked()
+            sign = self.protocol.ping()
+        deadline = self.deadline_for(request, SIGN_OF_LIFE)
+        try:
+            await self._send(deadline)
+            await self.until(sign, is_over, deadline)
+        except TimedOut:
+            self._fail(ConnectionLost(f"{self.peer}: no sign of life after a pause"), FAILED)
+        with self._lock:
+            self._raise_failure_locked()
+
+    # Content ------------------------------------------------------------------------------------
+
+    async def _send_content(
+        self, stream: ResponseStream, request: PreparedRequest, body: Any
+    ) -> None:
+        """Send content as the peer's windows allow; stop when its answer comes before the end."""
+        from contextlib import aclosing
+
+        from gofer.messages.content import pieces
+
+        length = request.sent_headers.get("content-length")
+        declared = None if length is None else int(length)
+        if request.has_field("expect"):
+            await self._await_go_ahead(stream, request)
+        with self._lock:
+            self._uploading.add(stream)
+        async with aclosing(pieces(body, PIECE, declared=declared)) as content:
+            async for piece in content:
+                for start in range(0, len(piece), PIECE):
+                    if stream.status or stream.is_over:
+                        return
+                    await self._send_piece(stream, piece[start : start + PIECE], request)
+        with self._lock:
+            self._uploading.discard(stream)
+            if not stream.is_over:
+                self.protocol.end(stream)
+        await self._send(self.deadline_for(request, request.settings.timeouts.write))
+
+    async def _send_piece(
+        self, stream: ResponseStream, piece: bytes, request: PreparedRequest
+    ) -> None:
+        with self._lock:
+            self._raise_failure_locked()
+            if not stream.is_over:
+                self.protocol.send(stream, piece)
+        deadline = self.deadline_for(request, request.settings.timeouts.write)
+        await self._send(deadline)
+        await self.until(stream, self._takes_more, deadline)
+
+    def _takes_more(self, stream: ResponseStream) -> bool:
+        return bool(stream.status) or self.protocol.queued(stream) < PIECE
+
+    async def _await_go_ahead(self, stream: ResponseStream, request: PreparedRequest) -> None:
+        """Expect: 100-continue (RFC 9110, 10.1.1)."""
+        deadline = self.deadline_for(request, request.settings.expect_timeout)
+        try:
+            await self.until(stream, _is_answered, deadline)
+        except TimedOut:
+            return  # it may never say so: go on
+
+    # Errors -------------------------------------------------------------------------------------
+
+    def _named(
+        self, error: BaseException, stream: ResponseStream | None, request: PreparedRequest
+    ) -> BaseException:
+        """The named exception for what a leaf or the protocol raised."""
+        if isinstance(error, TimedOut):
+            if request.sent:
+                return self.timed_out(ReadTimeout, "read", request, "waiting for the response head")
+            if self._unsent:
+                self.closing = self.closing or STUCK
+            return self.timed_out(WriteTimeout, "write", request, "sending the request")
+        if isinstance(error, RequestException):
+            error.request = error.request or request
+            if isinstance(error, ConnectionLost) and not error.is_unsent:
+                error.is_reused = self.exchanges > (stream is not None)
+                error.is_unanswered = stream is None or not (stream.status or stream.interim)
+                error.is_unsent = error.is_refused = stream is None
+        return error
+
+    def _lost(self, stream: ResponseStream, request: PreparedRequest) -> RequestException:
+        """The stream ended before there was a response."""
+        peer, code = self.peer, stream.error_code or 0
+        if code == self.protocol.refused:
+            # RFC 9113, 8.7; RFC 9114, 4.1.1: it was not looked at, so it may be sent again,
+            # whatever its method.
+            refused = ConnectionLost(f"{peer}: refused the request unseen", request=request)
+            refused.is_reused = refused.is_unanswered = refused.is_unsent = True
+            refused.is_refused = True
+            return refused
+        if stream.problem:
+            return RemoteProtocolError(
+                f"{peer}: broke the rules of {self.protocol.version} in its response:"
+                f" {stream.problem}",
+                request=request,
+            )
+        return ConnectionLost(f"{peer}: reset the stream, error code {code}", request=request)
+
+    def incomplete(self, stream: ResponseStream, request: PreparedRequest) -> RequestException:
+        """The content ended before it was complete."""
+        return IncompleteContent(
+            f"{self.peer}: the stream ended in the middle of the content, error code"
+            f" {stream.error_code}{f' ({stream.problem})' if stream.problem else ''}",
+            request=request,
+        )
+
+    def __repr__(self) -> str:
+        state = f"closed: {self.closing}" if self.closing else f"{self.users} exchanges"
+        return f"<{type(self).__name__} {self.route!r}, {state}>"
+
+
+def _has_head(stream: ResponseStream) -> bool:
+    return stream.status != 0
+
+
+def _is_answered(stream: ResponseStream) -> bool:
+    return bool(stream.status or stream.interim)

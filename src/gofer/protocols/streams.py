@@ -1,0 +1,119 @@
+"""What the protocols of shared connections have in common: many streams, one exchange on each.
+
+`ResponseStream` is what has come on one of them. `StreamsProtocol` is the contract between such a
+protocol (`http2.py`, `http3.py`), which does no I/O, and whoever drives it (`network/sharing.py`).
+"""
+
+from collections.abc import Iterable
+from typing import Any, Protocol
+
+from gofer.exceptions import RequestException
+from gofer.messages.fields import FieldSection
+
+__all__ = ["ResponseStream", "StreamsProtocol"]
+
+
+class ResponseStream:
+    """What has come of the response on one stream.
+
+    Attributes:
+        number: the stream's identifier.
+        status: int, 0 until the final head is there.
+        fields: its field section.
+        interim: [(status, fields)] of the 1xx heads before it.
+        pieces: content that nobody has taken yet.
+        complete: nothing more will come, and nothing is missing.
+        error_code: why the stream ended before that (RFC 9113, 7; RFC 9114, 8.1); None if it did
+            not.
+        was_reset: it was the peer who ended it so.
+        has_ended_sending: our side of the stream is done.
+    """
+
+    __slots__ = (
+        "complete", "error_code", "fields", "has_ended_sending", "interim", "number", "pieces",
+        "problem", "status", "trailers", "was_reset",
+    )  # fmt: skip
+
+    def __init__(self, number: int, *, has_ended_sending: bool) -> None:
+        self.number = number
+        self.status = 0
+        self.fields: FieldSection | None = None
+        self.interim: list[tuple[int, FieldSection]] = []
+        self.pieces: list[bytes] = []
+        self.trailers: list[tuple[bytes, bytes]] = []
+        self.complete = False
+        self.error_code: int | None = None
+        self.was_reset = False
+        self.problem = ""  # what a peer did wrong on this stream alone
+        self.has_ended_sending = has_ended_sending
+
+    @property
+    def is_over(self) -> bool:
+        """True if nothing more will come."""
+        return self.complete or self.error_code is not None
+
+
+class StreamsProtocol(Protocol):
+    """The client's side of one connection, without I/O and without a lock: its driver has one.
+
+    Attributes:
+        version: what a response says of it, such as "HTTP/2".
+        refused: the error code of a stream that the peer has not looked at.
+        is_closing: the peer takes no new streams.
+        is_over: nothing can be said or heard any more.
+        is_drained: `output` has given all there is, until somebody has more to say.
+        most_streams: how many streams the peer takes at a time.
+        failure: why it is of no use, if that is the peer's fault.
+        touched: streams that have news; whoever drives takes them out.
+        timer: monotonic seconds at which `on_time` wants to be called; None for never.
+    """
+
+    version: str
+    refused: int
+    is_closing: bool
+    is_over: bool
+    is_drained: bool
+    most_streams: int
+    failure: RequestException | None
+    touched: list[ResponseStream]
+
+    @property
+    def timer(self) -> float | None: ...
+
+    @property
+    def has_output(self) -> bool:
+        """True if there may be something to send. May be asked without the lock."""
+
+    def begin(self, fields: Iterable[Any], *, has_content: bool) -> ResponseStream:
+        """Send the head of a request, on a new stream.
+
+        Raises:
+            ConnectionLost: the connection takes no more streams.
+        """
+
+    def send(self, stream: ResponseStream, data: bytes) -> None:
+        """Queue content."""
+
+    def end(self, stream: ResponseStream) -> None:
+        """The content of the request is complete."""
+
+    def queued(self, stream: ResponseStream) -> int:
+        """Bytes of content that have not gone out. May be asked without the lock."""
+
+    def ping(self) -> ResponseStream:
+        """Ask the peer for a sign of life: what is returned is `complete` when it has come."""
+
+    def take(self, stream: ResponseStream) -> bytes:
+        """The content that has come; the peer may send as much again."""
+
+    def forget(self, stream: ResponseStream) -> None:
+        """Nobody wants more of `stream`: it ends here if it has not ended by itself."""
+
+    def feed(self, data: bytes | memoryview, now: float) -> None:
+        """Take what came. See `touched` for the streams that have news, and `failure`."""
+
+    def output(self, most: int, now: float) -> bytes:
+        """What has to be sent next, about `most` bytes; b"" if there is nothing."""
+
+    def on_time(self, now: float) -> None:
+        """`timer` has come to its time."""
