@@ -477,3 +477,105 @@ def test_sleep_of_no_time(world: Any) -> None:
         await world.sleep(-1)
 
     world.run(main())
+
+
+# Datagrams --------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def datagrams(world: Any) -> Iterator[Pair]:
+    """Datagrams and their peer."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as peer:
+        peer.bind(("127.0.0.1", 0))
+        peer.settimeout(PATIENCE)
+        address = socket.AF_INET, peer.getsockname()
+        ours = world.run(world.connect_datagrams(address))
+        peer.connect(ours.local_address())
+        yield ours, peer
+        ours.abort()
+
+
+def test_datagrams_keep_their_borders(world: Any, datagrams: Pair) -> None:
+    """Each comes as it was sent, the empty one too."""
+    ours, peer = datagrams
+    asked, answers = [b"one", b"three"], [b"ONE", b"", b"THREE"]
+
+    async def main() -> list[bytes]:
+        for data in asked:
+            assert len(data) == await ours.send_some(memoryview(data), later())
+        assert asked == [peer.recv(100) for _ in asked]
+        for data in answers:
+            peer.send(data)
+        received: list[bytes] = []
+        while len(received) < len(answers):
+            received += await ours.receive_several(later())
+        return received
+
+    assert answers == world.run(main())
+
+
+def test_a_datagram_that_does_not_come(world: Any, datagrams: Pair) -> None:
+    ours, _ = datagrams
+
+    with pytest.raises(TimedOut):
+        world.run(ours.receive_several(soon()))
+
+
+def test_a_datagram_that_is_too_large_is_lost(world: Any, datagrams: Pair) -> None:
+    ours, peer = datagrams
+
+    async def main() -> None:
+        for data in (bytes(70_000), b"small"):
+            assert len(data) == ours.send_now(memoryview(data))
+
+    world.run(main())
+    assert b"small" == peer.recv(100)
+
+
+def test_nobody_listens_for_datagrams(world: Any, datagrams: Pair) -> None:
+    """The system's word that nobody does is an OSError, for the one who waits for an answer."""
+    ours, peer = datagrams
+    peer.close()
+
+    async def main() -> None:
+        await ours.send_some(memoryview(b"hello?"), later())
+        await ours.receive_several(later())
+
+    with pytest.raises(ConnectionRefusedError):
+        world.run(main())
+
+
+def test_datagrams_that_were_aborted(world: Any, datagrams: Pair) -> None:
+    ours, _ = datagrams
+    ours.abort()
+    ours.abort()
+
+    async def main() -> None:
+        await ours.receive_several(later())
+
+    with pytest.raises(OSError):
+        world.run(main())
+    assert -1 == ours.fileno()
+
+
+def test_datagrams_from_an_address_with_options(world: Any) -> None:
+    """A source address and socket options count; options of TCP do not."""
+
+    async def main() -> tuple[Any, int]:
+        ours = await world.connect_datagrams(
+            (socket.AF_INET, ("127.0.0.1", 9)),
+            source_address=("127.0.0.2", 0),
+            socket_options=[
+                (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),
+                (socket.SOL_SOCKET, socket.SO_BROADCAST, 1),
+            ],
+        )
+        try:
+            with socket.socket(fileno=os.dup(ours.fileno())) as same:
+                option = same.getsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST)
+            return ours.local_address(), option
+        finally:
+            ours.abort()
+
+    (host, _), option = world.run(main())
+    assert ("127.0.0.2", 1) == (host, option)

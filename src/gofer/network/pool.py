@@ -10,7 +10,8 @@ surplus connections grow old and go.
 
 A connection that many exchanges share (HTTP/2, HTTP/3) stays where it is found: in `Host.shared`,
 from its first exchange on; `users` counts the places taken on it. The collector may give such a
-place back at any moment. As with the place of a closed connection, whoever has the lock next counts it out.
+place back at any moment. As with the place of a closed connection, whoever has the lock next
+counts it out.
 """
 
 import _thread  # whose locks are those of threading, which takes 1 ms to import

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 from gofer.runtime import names
 from gofer.runtime.base import CANNOT_WAIT, Event, Sender, TimedOut
-from gofer.runtime.connecting import connect_first, connect_unix
+from gofer.runtime.connecting import connect_datagrams, connect_first, connect_unix
 from gofer.runtime.names import Address
 from gofer.runtime.sockets import WRITABLE, closed, poll, probe
 
@@ -72,6 +72,12 @@ class AsyncioRuntime:
     async def connect_unix(self, path: str, deadline: float | None) -> "AsyncioStream":
         """A stream to the unix socket at `path`; see `connecting.connect_unix`."""
         return await _stream_of(await connect_unix(path, deadline, self.sleep))
+
+    async def connect_datagrams(self, address: Address, **options: Any) -> Any:
+        """Datagrams to and from `address`; see `connecting.connect_datagrams`."""
+        from gofer.runtime.asyncio_datagrams import datagrams_of
+
+        return await datagrams_of(connect_datagrams(address, **options))
 
 
 runtime = AsyncioRuntime()

@@ -67,6 +67,19 @@ class Stream(Protocol):
         """The socket's file descriptor."""
 
 
+class Datagrams(Stream, Protocol):
+    """A connected UDP socket: what is sent, and what comes, is one datagram at a time."""
+
+    async def receive_several(self, deadline: float | None) -> list[bytes]:
+        """The datagrams that have come, at least one; it may be empty."""
+
+    def local_address(self) -> Any:
+        """The address and port that datagrams are sent from."""
+
+    def peer_address(self) -> Any:
+        """The address that is connected to, in the form `resolve` gives."""
+
+
 class Sender(Protocol):
     """What has something to send, and is told when."""
 
@@ -116,3 +129,9 @@ class Runtime(Protocol):
         """
 
     async def connect_unix(self, path: str, deadline: float | None) -> Stream: ...
+
+    async def connect_datagrams(self, address: tuple[Any, ...], **options: Any) -> Datagrams:
+        """Datagrams to and from one of the addresses of `resolve`; nothing is sent yet.
+
+        `options` are those of `connecting.connect_datagrams`. Raises `OSError`.
+        """

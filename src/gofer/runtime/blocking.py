@@ -22,13 +22,15 @@ from typing import IO, Any, TypeVar
 
 from gofer.runtime import names
 from gofer.runtime.base import Event, TimedOut
-from gofer.runtime.connecting import connect_first, connect_unix
+from gofer.runtime.connecting import connect_datagrams, connect_first, connect_unix
+from gofer.runtime.datagrams import DatagramSocket
 from gofer.runtime.names import Address
 from gofer.runtime.sockets import READABLE, WRITABLE, SocketStream, closed, poll
 
-__all__ = ["BlockingRuntime", "BlockingStream", "runtime"]
+__all__ = ["BlockingDatagrams", "BlockingRuntime", "BlockingStream", "runtime"]
 
 T = TypeVar("T")
+StreamT = TypeVar("StreamT", bound="BlockingStream")
 FIRST_WAIT = 0.02  # seconds; shorter costs slow answers a poll, longer starves under timer signals
 # Windows is left out: a socket whose SO_RCVTIMEO fired there is in an undefined state.
 _KERNEL_CAN_LIMIT = hasattr(os, "get_blocking") and os.name == "posix"
@@ -105,6 +107,13 @@ class BlockingStream(SocketStream):
                 return ready[0][1] & events or events
 
 
+class BlockingDatagrams(DatagramSocket, BlockingStream):
+    """A connected UDP socket."""
+
+    __slots__ = ()
+    receive = BlockingStream.receive
+
+
 class BlockingRuntime:
     """The runtime of `Session`: every leaf blocks, no coroutine ever suspends."""
 
@@ -155,11 +164,17 @@ class BlockingRuntime:
         self, addresses: list[Address], deadline: float | None, **options: Any
     ) -> BlockingStream:
         """A TCP stream to the first of `addresses` that answers; see `connect_first`."""
-        return _stream_of(await connect_first(addresses, deadline, _wait_writable, **options))
+        return _stream_of(
+            await connect_first(addresses, deadline, _wait_writable, **options), BlockingStream
+        )
 
     async def connect_unix(self, path: str, deadline: float | None) -> BlockingStream:
         """A stream to the unix socket at `path`; see `connecting.connect_unix`."""
-        return _stream_of(await connect_unix(path, deadline, self.sleep))
+        return _stream_of(await connect_unix(path, deadline, self.sleep), BlockingStream)
+
+    async def connect_datagrams(self, address: Address, **options: Any) -> "BlockingDatagrams":
+        """Datagrams to and from `address`; see `connecting.connect_datagrams`."""
+        return _stream_of(connect_datagrams(address, **options), BlockingDatagrams)
 
 
 runtime = BlockingRuntime()
@@ -227,11 +242,11 @@ def _limit_waits(sock: socket.socket) -> None:
     sock.setblocking(False)
 
 
-def _stream_of(sock: socket.socket) -> BlockingStream:
+def _stream_of(sock: socket.socket, kind: type[StreamT]) -> StreamT:
     """`sock`, connected and non-blocking until now, as a stream; closed if that fails."""
     try:
         sock.setblocking(True)
-        return BlockingStream(sock)
+        return kind(sock)
     except BaseException:
         sock.close()
         raise

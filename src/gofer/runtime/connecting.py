@@ -5,9 +5,11 @@ come. Attempts start 250 ms apart, or at once when the one before has failed; wh
 other sockets are closed. Gevent patches `socket` in place, so it is looked up when called.
 """
 
+import contextlib
 import errno
 import os
 import socket
+import sys
 from collections.abc import Awaitable, Callable, Iterable
 from time import monotonic
 from typing import Any
@@ -15,7 +17,7 @@ from typing import Any
 from gofer.runtime.base import TimedOut
 from gofer.runtime.names import Address
 
-__all__ = ["WaitWritable", "connect_first", "connect_unix"]
+__all__ = ["WaitWritable", "connect_datagrams", "connect_first", "connect_unix"]
 
 # descriptors, a monotonic time or None -> those that are writable or broken; none if time came
 WaitWritable = Callable[[list[int], float | None], Awaitable[list[int]]]
@@ -80,6 +82,47 @@ async def connect_unix(
     except BaseException:
         sock.close()
         raise
+
+
+# Of ip(7) and ipv6(7), which Python has no names for: never fragment (RFC 9000, 14).
+_UNFRAGMENTED = {socket.AF_INET: (socket.IPPROTO_IP, 10, 2), socket.AF_INET6: (41, 23, 2)}
+RECEIVE_BUFFER = 4 * 1024 * 1024  # bytes asked of the system, which may give less
+
+
+def connect_datagrams(
+    address: Address,
+    *,
+    source_address: tuple[str, int] | None = None,
+    socket_options: Iterable[tuple[Any, ...]] = (),
+) -> socket.socket:
+    """A non-blocking UDP socket connected to `address`: nothing goes over the wire for that.
+
+    Args:
+        source_address: (IP literal, port) to send from; port 0 is any.
+        socket_options: arguments of `setsockopt`; those for TCP are left out.
+
+    Raises:
+        OSError: there is no way to that address from here.
+    """
+    family, sockaddr = address
+    sock = socket.socket(family, socket.SOCK_DGRAM)
+    try:
+        sock.setblocking(False)
+        with contextlib.suppress(OSError):
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
+        if sys.platform == "linux" and family in _UNFRAGMENTED:
+            with contextlib.suppress(OSError):
+                sock.setsockopt(*_UNFRAGMENTED[family])
+        for option in socket_options:
+            if option[0] != socket.IPPROTO_TCP:
+                sock.setsockopt(*option)
+        if source_address is not None:
+            sock.bind(source_address)
+        sock.connect(sockaddr)
+    except BaseException:
+        sock.close()
+        raise
+    return sock
 
 
 class _Race:

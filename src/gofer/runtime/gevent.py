@@ -20,11 +20,12 @@ except ImportError as error:
 from gofer.runtime import names
 from gofer.runtime.base import Event, TimedOut
 from gofer.runtime.blocking import BlockingRuntime
-from gofer.runtime.connecting import connect_first, connect_unix
+from gofer.runtime.connecting import connect_datagrams, connect_first, connect_unix
+from gofer.runtime.datagrams import DatagramSocket
 from gofer.runtime.names import Address
 from gofer.runtime.sockets import READABLE, WRITABLE, SocketStream, closed, poll
 
-__all__ = ["GeventRuntime", "GeventStream", "runtime"]
+__all__ = ["GeventDatagrams", "GeventRuntime", "GeventStream", "runtime"]
 
 
 class GeventRuntime(BlockingRuntime):
@@ -64,6 +65,12 @@ class GeventRuntime(BlockingRuntime):
     ) -> "GeventStream":
         """A stream to the unix socket at `path`; see `connecting.connect_unix`."""
         return GeventStream(await connect_unix(path, deadline, self.sleep))
+
+    async def connect_datagrams(  # type: ignore[override]
+        self, address: Address, **options: Any
+    ) -> "GeventDatagrams":
+        """Datagrams to and from `address`; see `connecting.connect_datagrams`."""
+        return GeventDatagrams(connect_datagrams(address, **options))
 
 
 runtime = GeventRuntime()
@@ -135,3 +142,10 @@ class GeventStream(SocketStream):
         for watcher in waits.values():
             gevent.get_hub().cancel_wait(watcher, closed(), True)
         super().abort()
+
+
+class GeventDatagrams(DatagramSocket, GeventStream):
+    """A connected UDP socket."""
+
+    __slots__ = ()
+    receive = GeventStream.receive

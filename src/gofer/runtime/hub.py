@@ -23,7 +23,7 @@ from typing import Any, Protocol, TypeVar
 
 from gofer.runtime import names
 from gofer.runtime.base import Event, TimedOut
-from gofer.runtime.connecting import connect_first, connect_unix
+from gofer.runtime.connecting import connect_datagrams, connect_first, connect_unix
 from gofer.runtime.names import Address
 from gofer.runtime.sockets import LONGEST_POLL, READABLE, WRITABLE
 
@@ -338,6 +338,12 @@ class Hub:
         from gofer.runtime.hub_stream import HubStream
 
         return HubStream(await connect_unix(path, deadline, self.sleep), self)
+
+    async def connect_datagrams(self, address: Address, **options: Any) -> Any:
+        """Datagrams to and from `address`; see `connecting.connect_datagrams`."""
+        from gofer.runtime.hub_stream import HubDatagrams
+
+        return HubDatagrams(connect_datagrams(address, **options), self)
 
     async def _wait_writable(self, descriptors: list[int], until: float | None) -> list[int]:
         waiter = Waiter(self._task())

@@ -10,10 +10,11 @@ from time import monotonic
 from typing import IO
 
 from gofer.runtime.base import Sender, TimedOut
+from gofer.runtime.datagrams import DatagramSocket
 from gofer.runtime.hub import PAUSE, Hub, Task
 from gofer.runtime.sockets import READABLE, WRITABLE, SocketStream, closed
 
-__all__ = ["HubStream"]
+__all__ = ["HubDatagrams", "HubStream"]
 
 SEND_LATER = 64 * 1024  # bytes; more is sent at once, and waited for
 
@@ -229,3 +230,10 @@ class HubStream(SocketStream):
             if task is not None and task is not self._hub._current:
                 self._hub._ready.append((task, closed()))
         self._reader = self._writer = None
+
+
+class HubDatagrams(DatagramSocket, HubStream):
+    """A connected UDP socket on a hub."""
+
+    __slots__ = ()
+    receive = HubStream.receive

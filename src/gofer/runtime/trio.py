@@ -17,11 +17,12 @@ except ImportError as error:
 
 from gofer.runtime import names
 from gofer.runtime.base import CANNOT_WAIT, Event, TimedOut
-from gofer.runtime.connecting import connect_first, connect_unix
+from gofer.runtime.connecting import connect_datagrams, connect_first, connect_unix
+from gofer.runtime.datagrams import DatagramSocket
 from gofer.runtime.names import Address
 from gofer.runtime.sockets import READABLE, WRITABLE, SocketStream, closed, poll
 
-__all__ = ["TrioRuntime", "TrioStream", "runtime"]
+__all__ = ["TrioDatagrams", "TrioRuntime", "TrioStream", "runtime"]
 
 T = TypeVar("T")
 
@@ -80,6 +81,10 @@ class TrioRuntime:
     async def connect_unix(self, path: str, deadline: float | None) -> "TrioStream":
         """A stream to the unix socket at `path`; see `connecting.connect_unix`."""
         return TrioStream(await connect_unix(path, deadline, self.sleep))
+
+    async def connect_datagrams(self, address: Address, **options: Any) -> "TrioDatagrams":
+        """Datagrams to and from `address`; see `connecting.connect_datagrams`."""
+        return TrioDatagrams(connect_datagrams(address, **options))
 
 
 runtime = TrioRuntime()
@@ -159,6 +164,13 @@ class TrioStream(SocketStream):
             with contextlib.suppress(RuntimeError):  # outside trio nobody waits
                 trio.lowlevel.notify_closing(self._socket)
         super().abort()
+
+
+class TrioDatagrams(DatagramSocket, TrioStream):
+    """A connected UDP socket."""
+
+    __slots__ = ()
+    receive = TrioStream.receive
 
 
 async def _either(sock: socket.socket) -> None:
