@@ -64,7 +64,7 @@ def outcome(pieces: Iterable[bytes], *, answering: bool = False) -> Any:
     streams = [protocol.begin(REQUEST, has_content=False) for _ in range(2)]
     protocol.output(100_000, 0.0)
     for piece in pieces:
-        protocol.feed(piece, 0.0)
+        protocol.feed([piece], 0.0)
         if answering:
             assert len(protocol.output(1_000_000, 0.0)) < 100_000
     assert len(protocol.output(1_000_000, 0.0)) < 100_000

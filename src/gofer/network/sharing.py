@@ -7,7 +7,8 @@ there is, everybody's. Both roles are flags under a lock that is never held whil
 the same text serves threads, greenlets and tasks.
 
 A protocol may have timers (`StreamsProtocol.timer`): whoever reads waits no longer than that, and
-tells it. While nobody waits for anything, nobody does.
+tells it. Whoever waits beside and has set an earlier one, by what he sent, sees to it himself.
+While nobody waits for anything, nobody does.
 
 State: the protocol's (`protocols/streams.py`), the two roles, and who waits for which stream.
 """
@@ -41,8 +42,8 @@ class SharedStream(Timed):
 
     __slots__ = (
         "_buffer", "_failure", "_heard", "_is_asked", "_is_reading", "_is_sending", "_is_soon",
-        "_lock", "_unsent", "_uploading", "_waiting", "closing", "peer", "protocol", "runtime",
-        "stream",
+        "_lock", "_reads_until", "_unsent", "_uploading", "_waiting", "closing", "peer",
+        "protocol", "runtime", "stream",
     )  # fmt: skip
 
     def __init__(
@@ -55,6 +56,7 @@ class SharedStream(Timed):
         self.closing: str | None = None
         self._lock = _thread.allocate_lock()
         self._is_reading = False
+        self._reads_until = 0.0  # when who reads will look at the protocol's timer
         self._is_sending = False
         self._is_asked = False  # by somebody who has something to send
         self._unsent = memoryview(b"")  # frames, perhaps begun; only who sends touches them
@@ -199,13 +201,38 @@ class SharedStream(Timed):
                 await self._read_for_all(stream, is_ready, deadline)
                 continue
             try:
-                await event.wait(deadline)
+                if self.protocol.timer is None:
+                    await event.wait(deadline)
+                else:
+                    await self._watch(event, deadline)
             except BaseException:
                 with self._lock:
                     if self._waiting.pop(stream, None) is None:
                         # We were woken in this very moment, perhaps to take the role.
                         self._hand_on_locked()
                 raise
+
+    async def _watch(self, event: Event, deadline: float | None) -> None:
+        """Wait for `event`, and see to the protocol's timer if who reads would be too late.
+
+        Raises:
+            TimedOut: `deadline` passed first.
+        """
+        while True:
+            timer = self.protocol.timer
+            if timer is None or timer >= self._reads_until:
+                await event.wait(deadline)
+                return
+            try:
+                await event.wait(timer if deadline is None else min(timer, deadline))
+                return
+            except TimedOut:
+                if deadline is not None and deadline <= timer:
+                    raise
+            with self._lock:
+                self.protocol.on_time(self.runtime.now())
+                self._tell_locked()
+            await self._send(deadline)
 
     async def _glance(self, deadline: float) -> None:
         """Read once, if nobody else does."""
@@ -241,17 +268,21 @@ class SharedStream(Timed):
     async def _receive(self, deadline: float | None) -> None:
         """Read, in the reader's role, and tell the protocol and those whom it concerns."""
         timer = self.protocol.timer
-        if timer is None or (deadline is not None and deadline <= timer):
+        if timer is None:
             pieces = await self._come(deadline)
         else:
+            is_first = deadline is None or timer < deadline
+            self._reads_until = until = timer if is_first else deadline  # type: ignore[assignment]
             try:
-                pieces = await self._come(timer)
+                pieces = await self._come(until)
             except TimedOut:
+                if not is_first:
+                    raise
                 pieces = ()
         now = self.runtime.now()
         with self._lock:
-            for data in pieces:
-                self.protocol.feed(data, now)
+            if pieces:
+                self.protocol.feed(pieces, now)
             if timer is not None and timer <= now:
                 self.protocol.on_time(now)
             self._tell_locked()

@@ -188,15 +188,18 @@ class Http2Protocol:
 
     # In ---------------------------------------------------------------------------------------
 
-    def feed(self, data: bytes | memoryview, now: float) -> None:
+    def feed(self, pieces: Iterable[bytes | memoryview], now: float) -> None:
         """Take what came. See `touched` for the streams that have news, and `failure`.
 
         Args:
             now: monotonic seconds.
         """
-        if self.is_over:
-            return
         self._now = now
+        for data in pieces:
+            if not self.is_over:
+                self._feed(data)
+
+    def _feed(self, data: bytes | memoryview) -> None:
         whole = self._whole_frames(data)
         try:
             self._ngh2.receive_data(whole)

@@ -4,7 +4,7 @@
 protocol (`http2.py`, `http3.py`), which does no I/O, and whoever drives it (`network/sharing.py`).
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, Protocol
 
 from gofer.exceptions import RequestException
@@ -109,11 +109,14 @@ class StreamsProtocol(Protocol):
     def forget(self, stream: ResponseStream) -> None:
         """Nobody wants more of `stream`: it ends here if it has not ended by itself."""
 
-    def feed(self, data: bytes | memoryview, now: float) -> None:
-        """Take what came. See `touched` for the streams that have news, and `failure`."""
+    def feed(self, pieces: Sequence[bytes | memoryview], now: float) -> None:
+        """Take what came: bytes of a stream, or whole datagrams.
+
+        See `touched` for the streams that have news, and `failure`.
+        """
 
     def output(self, most: int, now: float) -> bytes:
-        """What has to be sent next, about `most` bytes; b"" if there is nothing."""
+        """What has to be sent next, about `most` bytes or one datagram; b"" if there is nothing."""
 
     def on_time(self, now: float) -> None:
         """`timer` has come to its time."""
