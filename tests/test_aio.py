@@ -175,6 +175,7 @@ def test_async_content_needs_an_async_session() -> None:
 
 # uvloop complains of connections that are open when a loop is closed, and hangs if that raises.
 @pytest.mark.filterwarnings("ignore::ResourceWarning")
+@pytest.mark.http1("over QUIC a loop that has ended cannot say goodbye")
 def test_one_session_in_several_loops(run: Run, web: Web) -> None:
     """A session survives the loop it was used in; connections do not go from one to another."""
     session = gofer.AsyncSession()
@@ -218,6 +219,7 @@ def test_errors_come_with_the_await(run: Run) -> None:
     run(main)
 
 
+@pytest.mark.http1("over HTTP/3 the environment says whom to trust")
 def test_tls(run: Run, web_tls: Web, certificates: Certificates) -> None:
     """The same over TLS, and a bad certificate is refused."""
 
@@ -352,8 +354,8 @@ import asyncio, gofer
 session = gofer.AsyncSession()
 async def main():
     asyncio.get_running_loop().slow_callback_duration = 60  # a busy machine is no news
-    await session.get({web.url + "/get"!r})
     held = await session.get({web.url + "/drip/300000"!r}, stream=True)
+    await session.get({web.url + "/get"!r})
 asyncio.run(main())
 asyncio.run(main())
 """

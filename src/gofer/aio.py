@@ -13,6 +13,7 @@ from typing import Any
 
 from gofer.client import Client, Road
 from gofer.dropin.models import Response
+from gofer.network.endings import when_dropped
 from gofer.network.exchange import Network
 from gofer.network.pool import Pool
 from gofer.runtime import here
@@ -38,7 +39,9 @@ class AsyncSession(Client[Awaitable]):
     @cached_property
     def _roads(self) -> dict[Any, Road]:
         """Networks, by the loop they belong to."""
-        return {}
+        roads: dict[Any, Road] = {}
+        when_dropped(self, _abandon, roads)  # for those who never call close()
+        return roads
 
     def _drive(self, coroutine: Awaitable) -> Awaitable:
         return coroutine
@@ -55,7 +58,8 @@ class AsyncSession(Client[Awaitable]):
         runtime = here.runtime()
         for loop in [loop for loop in self._roads if runtime.is_over(loop)]:
             self._roads.pop(loop).network.pool.close()
-        road = Road(Network(runtime, self._limits(), Pool(runtime, self._pool_limits())))
+        pool = Pool(runtime, self._pool_limits())
+        road = Road(Network(runtime, self._limits(), pool, self.alternatives))
         self._roads[runtime.loop()] = road
         return road
 
@@ -76,6 +80,11 @@ class AsyncSession(Client[Awaitable]):
 
     async def __aexit__(self, *exc_info: object) -> None:
         self.close()
+
+
+def _abandon(roads: dict[Any, Road]) -> None:
+    for road in roads.values():
+        road.network.pool.abandon()
 
 
 class _OneCall(Verbs[Awaitable]):
