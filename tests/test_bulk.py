@@ -167,6 +167,27 @@ def test_a_hook_may_read_content_that_is_still_coming(web: Web) -> None:
     assert [len(r.content) for r in responses] == [1000, 2000, 3000, 4000, 5000]
 
 
+@pytest.mark.http1("it says itself what it speaks")
+def test_a_hook_need_not_wait_for_another_that_reads_the_connection(web: Web) -> None:
+    """The one who reads for all cannot go on while a hook waits: the hook takes its place."""
+    seen: list[bytes] = []
+
+    def read(response: Any, **_: Any) -> None:
+        web.gates["second"].set()
+        seen.append(response.content)
+        web.gates["first"].set()
+
+    first, second = gofer.map(
+        [
+            web.url + "/gate/first",
+            {"url": web.url + "/gate/second/content", "hooks": {"response": read}},
+        ],
+        session=gofer.Session(config={"http2": "prior knowledge"}, timeout=20),
+    )
+
+    assert (200, second.content) == (first.status_code, seen[0])
+
+
 def test_connections_are_reused(web: Web) -> None:
     """A hundred requests, four at a time, take four connections."""
     responses = gofer.map([web.url + "/get"] * 100, size=4)

@@ -16,11 +16,12 @@ State: the protocol's (`protocols/streams.py`), the two roles, and who waits for
 import _thread
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from typing import Any
 
 from gofer.exceptions import ConnectionLost, RequestException
 from gofer.network.deadlines import Timed
 from gofer.protocols.streams import ResponseStream, StreamsProtocol
-from gofer.runtime.base import Event, Runtime, Stream, TimedOut
+from gofer.runtime.base import Event, Interrupted, Runtime, Stream, TimedOut
 
 __all__ = ["FAILED", "GLANCE", "SharedStream", "is_over"]
 
@@ -42,7 +43,7 @@ class SharedStream(Timed):
 
     __slots__ = (
         "_buffer", "_failure", "_heard", "_is_asked", "_is_reading", "_is_sending", "_is_soon",
-        "_lock", "_reads_until", "_unsent", "_uploading", "_waiting", "closing", "peer",
+        "_lock", "_reader", "_reads_until", "_unsent", "_uploading", "_waiting", "closing", "peer",
         "protocol", "runtime", "stream",
     )  # fmt: skip
 
@@ -56,6 +57,7 @@ class SharedStream(Timed):
         self.closing: str | None = None
         self._lock = _thread.allocate_lock()
         self._is_reading = False
+        self._reader: Any = None  # who has that role, where that matters
         self._reads_until = 0.0  # when who reads will look at the protocol's timer
         self._is_sending = False
         self._is_asked = False  # by somebody who has something to send
@@ -181,24 +183,39 @@ class SharedStream(Timed):
             TimedOut: `deadline` passed first.
             RequestException: the connection failed.
         """
+        has_displaced = is_displaced = False  # a reader, by somebody who could not wait for him
         while True:
             event: Event | None = None
+            reader = None
             with self._lock:
                 if is_ready(stream) or stream.is_over:
+                    if has_displaced:
+                        self._hand_on_locked()
                     return
                 self._raise_failure_locked()
                 is_left = self._unsent and not self._is_sending
                 if is_left:
                     pass
-                elif self._is_reading:
+                elif self._is_reading or is_displaced:
                     event = self._waiting[stream] = self.runtime.event()
+                    reader = self._reader if self._is_reading else None
                 else:
                     self._is_reading = True
+                    self._reader = self.runtime.current
             if is_left:  # somebody was interrupted while he sent
                 await self._send(deadline)
                 continue
             if event is None:
-                await self._read_for_all(stream, is_ready, deadline)
+                try:
+                    await self._read_for_all(stream, is_ready, deadline)
+                except Interrupted:
+                    is_displaced = True
+                continue
+            is_displaced = False
+            if reader is not None and reader.interrupt():
+                has_displaced = True
+                with self._lock:
+                    self._waiting.pop(stream, None)
                 continue
             try:
                 if self.protocol.timer is None:
@@ -240,6 +257,7 @@ class SharedStream(Timed):
             if self._is_reading:
                 raise TimedOut
             self._is_reading = True
+            self._reader = self.runtime.current
         await self._read_for_all(None, is_over, deadline)
 
     async def _read_for_all(
@@ -263,6 +281,7 @@ class SharedStream(Timed):
         finally:
             with self._lock:
                 self._is_reading = False
+                self._reader = None  # it would keep what comes of its task
                 self._hand_on_locked()
 
     async def _receive(self, deadline: float | None) -> None:
@@ -275,8 +294,8 @@ class SharedStream(Timed):
             self._reads_until = until = timer if is_first else deadline  # type: ignore[assignment]
             try:
                 pieces = await self._come(until)
-            except TimedOut:
-                if not is_first:
+            except TimedOut as over:
+                if not is_first or isinstance(over, Interrupted):
                     raise
                 pieces = ()
         now = self.runtime.now()

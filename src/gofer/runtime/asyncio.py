@@ -31,6 +31,7 @@ class AsyncioRuntime:
     """Leaves that suspend in the event loop that is running."""
 
     name = "asyncio"
+    current = None
     now = staticmethod(monotonic)
 
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:

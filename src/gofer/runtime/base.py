@@ -33,6 +33,10 @@ class TimedOut(Exception):
     """A leaf passed its deadline. Never seen by users."""
 
 
+class Interrupted(TimedOut):
+    """Somebody takes our place: see `Task.interrupt` of the hub."""
+
+
 class Stream(Protocol):
     """An open, ordered, reliable byte stream: TCP or a unix socket."""
 
@@ -96,9 +100,15 @@ class Event(Protocol):
 
 
 class Runtime(Protocol):
-    """What a face chooses once: how to wait."""
+    """What a face chooses once: how to wait.
+
+    Attributes:
+        current: the task that goes on now, where tasks may be kept from going on (the hub); None
+            elsewhere.
+    """
 
     name: str
+    current: Any
 
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Drive `coroutine` to its end from synchronous code.

@@ -118,6 +118,7 @@ class BlockingRuntime:
     """The runtime of `Session`: every leaf blocks, no coroutine ever suspends."""
 
     name = "blocking"
+    current = None
 
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Drive `coroutine` to its end.

@@ -32,6 +32,7 @@ class GeventRuntime(BlockingRuntime):
     """Every leaf blocks its greenlet, and nobody else."""
 
     name = "gevent"
+    current = None
 
     async def sleep(self, seconds: float) -> None:
         """Sleep; not at all if `seconds` is not positive."""

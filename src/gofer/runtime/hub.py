@@ -22,7 +22,7 @@ from time import monotonic
 from typing import Any, Protocol, TypeVar
 
 from gofer.runtime import names
-from gofer.runtime.base import Event, TimedOut
+from gofer.runtime.base import Event, Interrupted, TimedOut
 from gofer.runtime.connecting import connect_datagrams, connect_first, connect_unix
 from gofer.runtime.names import Address
 from gofer.runtime.sockets import LONGEST_POLL, READABLE, WRITABLE
@@ -69,6 +69,20 @@ class Task:
             self.hub._tasks.discard(self)
             self.coroutine.close()
 
+    def interrupt(self) -> bool:
+        """Take its place, if it cannot go on while a task waits inside `run`.
+
+        True if `Interrupted` has been raised where it waits. What made it ready is not lost: it
+        finds out again when it waits again.
+        """
+        hub = self.hub
+        if hub._only is None or hub._only is self or self.done:
+            return False
+        for entry in [entry for entry in hub._ready if entry[0] is self]:
+            hub._ready.remove(entry)
+        hub._step(self, Interrupted())
+        return True
+
     def __repr__(self) -> str:
         return f"<Task {self.coroutine!r}, {'done' if self.done else 'under way'}>"
 
@@ -113,7 +127,7 @@ class Hub:
         self._unsent: list[Any] = []  # what has something to send at the end of the turn
         self._timers: list[tuple[float, int, Timed]] = []  # a heap
         self._serial = 0
-        self._current: Task | None = None
+        self.current: Task | None = None
         self._only: Task | None = None  # while `run` waits inside a task, nobody else goes on
         self._is_turning = False
         self._thread = 0  # that turns
@@ -138,7 +152,7 @@ class Hub:
         task = Task(self, coroutine)
         self._tasks.add(task)
         outer = self._only
-        is_inside = self._current is not None
+        is_inside = self.current is not None
         if is_inside:
             self._only = task
         try:
@@ -230,8 +244,8 @@ class Hub:
     def _step(self, task: Task, error: BaseException | None) -> None:
         if task.done:
             return
-        outer = self._current  # not None if `run` waits inside a task
-        self._current = task
+        outer = self.current  # not None if `run` waits inside a task
+        self.current = task
         try:
             if error is None:
                 task.coroutine.send(None)
@@ -248,7 +262,7 @@ class Hub:
         else:
             return
         finally:
-            self._current = outer
+            self.current = outer
         task.done = self._has_news = True
         self._tasks.discard(task)
 
@@ -367,9 +381,9 @@ class Hub:
             waiter.task = None  # timers keep waiters, and must not keep what came of their tasks
 
     def _task(self) -> Task:
-        if self._current is None:
+        if self.current is None:
             raise RuntimeError("a leaf of the hub was awaited outside the hub")
-        return self._current
+        return self.current
 
     def wake_from_anywhere(self) -> None:
         """End the wait of the thread that turns; something is ready."""

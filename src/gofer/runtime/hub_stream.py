@@ -52,7 +52,7 @@ class HubStream(SocketStream):
             if deadline is not None and (self._armed is None or deadline < self._armed):
                 self._arm(deadline)
             self._deadline = deadline
-            self._reader = self._hub._current
+            self._reader = self._hub.current
             try:
                 await PAUSE
             finally:
@@ -124,7 +124,7 @@ class HubStream(SocketStream):
         if not self._is_registered:
             self._register()
         self._hub.modify(self._descriptor, READABLE | WRITABLE if or_news else WRITABLE)
-        self._writer = self._hub._current
+        self._writer = self._hub.current
         try:
             await PAUSE
         finally:
@@ -227,7 +227,7 @@ class HubStream(SocketStream):
         self._unsent = b""
         super().abort()
         for task in (self._reader, self._writer):
-            if task is not None and task is not self._hub._current:
+            if task is not None and task is not self._hub.current:
                 self._hub._ready.append((task, closed()))
         self._reader = self._writer = None
 

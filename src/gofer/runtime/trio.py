@@ -31,6 +31,7 @@ class TrioRuntime:
     """Leaves that suspend in the trio run that is going on."""
 
     name = "trio"
+    current = None
     now = staticmethod(monotonic)
 
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
