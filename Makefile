@@ -11,7 +11,7 @@ JOBS   ?= 4
 # Whose test-suite gofer has to pass
 REQUESTS := requests-2.34.2
 
-.PHONY: help demo test test-http2 interop requests-suite third-party check format bench clean
+.PHONY: help demo test test-http2 test-http3 interop requests-suite third-party check format bench clean
 
 help:           ## this list
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:[^#]*##/\t/'
@@ -24,6 +24,10 @@ test: $(VENV)/.test  ## the whole test suite; PYTEST='-k cookies -x' narrows it
 
 test-http2: $(VENV)/.test  ## the behaviour suite once more, over HTTP/2
 	$(PY) -m pytest -q -n $(JOBS) --http2 tests/seed tests/stages tests/faults tests/torture \
+	  tests/runtime tests/test_bulk.py tests/test_aio.py $(PYTEST)
+
+test-http3: $(VENV)/.test  ## and over HTTP/3
+	$(PY) -m pytest -q -n $(JOBS) --http3 tests/seed tests/stages tests/faults tests/torture \
 	  tests/runtime tests/test_bulk.py tests/test_aio.py $(PYTEST)
 
 interop: $(VENV)/.test  ## with real servers, as far as they are installed

@@ -21,6 +21,7 @@ from servers.listener import Listener
 from servers.proxy import Proxy
 from servers.web import Web
 from servers.web2 import Web2
+from servers.web3 import Web3
 from worlds import warm_up
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -76,9 +77,12 @@ def pytest_collection_finish() -> None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Take tests out of the worlds that they are not about, and count the others."""
     left_out = [item for item in items if not _exists_in_its_world(item)]
+    if config.getoption("--http2") or config.getoption("--http3"):
+        left_out += [item for item in items if not _may_speak_another(item)]
     if left_out:
         config.hook.pytest_deselected(items=left_out)
-        items[:] = [item for item in items if item not in set(left_out)]
+        out = set(left_out)
+        items[:] = [item for item in items if item not in out]
     worlds: dict[str, int] = {}
     for item in items:
         name = _world_of(item)
@@ -119,35 +123,64 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
         )
 
 
-# HTTP/2 -------------------------------------------------------------------------------------------
+# HTTP/2 and HTTP/3 ---------------------------------------------------------------------------------
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption(
-        "--http2",
-        action="store_true",
-        help="tests that talk to the web server, and to no scripted one, speak HTTP/2",
-    )
+    for version in ("2", "3"):
+        parser.addoption(
+            f"--http{version}",
+            action="store_true",
+            help=f"tests that talk to the web server, and to no scripted one, speak HTTP/{version}",
+        )
 
 
 @pytest.fixture(autouse=True)
 def http2(request: pytest.FixtureRequest) -> Iterator[None]:
     """With `--http2`, the same behaviour over HTTP/2."""
-    names = set(request.fixturenames)
-    if (
-        not request.config.getoption("--http2")
-        or not names & {"web", "web_tls"}
-        or request.node.get_closest_marker("http1") is not None
-    ):
+    if not (request.config.getoption("--http2") and _may_speak_another(request.node)):
         yield
         return
     from gofer.config import defaults
 
     # "prior knowledge" counts for every origin: a test that scripts HTTP/1.1 itself is left alone.
-    code = inspect.getsource(request.function)
-    defaults["http2"] = True if "serve(" in code or "proxy" in code else "prior knowledge"
+    defaults["http2"] = True if _scripts_itself(request) else "prior knowledge"
     yield
     del defaults["http2"]
+
+
+@pytest.fixture(autouse=True)
+def http3(
+    request: pytest.FixtureRequest, clean_environment: None, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[bool]:
+    """With `--http3`, the same behaviour over HTTP/3; True if this test is one of those."""
+    if (
+        not (request.config.getoption("--http3") and _may_speak_another(request.node))
+        or _scripts_itself(request)
+        or {"web", "web_tls"} <= set(request.fixturenames)
+    ):
+        yield False
+        return
+    from gofer.config import defaults
+
+    certificates = request.getfixturevalue("certificates")
+    monkeypatch.setenv("SSL_CERT_FILE", certificates.ca_file)
+    defaults["http3"] = "prior knowledge"
+    yield True
+    del defaults["http3"]
+
+
+def _may_speak_another(item: Any) -> bool:
+    """The test talks to the web server, and is not about HTTP/1.1."""
+    return (
+        not {"web", "web_tls"}.isdisjoint(item.fixturenames)
+        and item.get_closest_marker("http1") is None
+    )
+
+
+def _scripts_itself(request: pytest.FixtureRequest) -> bool:
+    code = inspect.getsource(request.function)
+    return any(word in code for word in ("serve(", "proxy", "refused_port"))
 
 
 # Nothing left behind ------------------------------------------------------------------------------
@@ -159,6 +192,8 @@ def nothing_leaks(request: pytest.FixtureRequest) -> Iterator[None]:
 
     Mark a test with `@pytest.mark.leaks("why")` if it has to leave something behind.
     """
+    if "web" in request.fixturenames:
+        request.getfixturevalue("web")  # it starts one that stays
     before = _left_open()
     yield
     if request.node.get_closest_marker("leaks") is not None:
@@ -219,16 +254,29 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
     return Certificates(tmp_path_factory.mktemp("certificates"))
 
 
+@pytest.fixture
+def web(request: pytest.FixtureRequest, http3: bool) -> Web:
+    """The web server with httpbin's routes; the one over TLS if the test speaks HTTP/3."""
+    server: Web = request.getfixturevalue("web_tls" if http3 else "web_plain")
+    return server
+
+
 @pytest.fixture(scope="session")
-def web() -> Iterator[Web]:
-    """The web server with httpbin's routes."""
+def web_plain() -> Iterator[Web]:
+    """The web server without TLS."""
     yield from _share(Web2())
 
 
 @pytest.fixture(scope="session")
-def web_tls(certificates: Certificates) -> Iterator[Web]:
+def web_tls(
+    request: pytest.FixtureRequest, certificates: Certificates, tmp_path_factory: Any
+) -> Iterator[Web]:
     """The same over TLS; use `verify=certificates.ca_file`."""
-    yield from _share(Web2(tls=certificates.good_http2))
+    if request.config.getoption("--http3"):
+        chain, key = certificates.pem_files(tmp_path_factory.mktemp("web3"))
+        yield from _share(Web3(tls=certificates.good_http2, chain=chain, key=key))
+    else:
+        yield from _share(Web2(tls=certificates.good_http2))
 
 
 @pytest.fixture(scope="session")

@@ -24,7 +24,7 @@ FLOORS = (
     ("stages", "what happens around an exchange", "#dafbe1",
      ("redirects", "answer hooks", "cookies", "auth", "wire hooks", "retries")),
     ("network", "from a route to an exchange", "#fff8c5",
-     ("exchange", "routes", "pool", "dial", "tls", "http1", "http2")),
+     ("exchange", "routes", "pool", "dial", "tls", "http1", "http2", "http3")),
     ("words and leaves", "no I/O and no clock, but for the runtime, which alone waits", "#ffeff7",
      ("messages", "codings", "protocols", "runtime")),
     ("ground", "what everybody may name", "#f6f8fa", ("config", "exceptions")),

@@ -98,7 +98,7 @@ class HubClient(Client[Any]):
             road.pool = Pool(road.hub, limits)
         else:
             road.pool.limits = limits
-        self._road = Road(Network(road.hub, self._limits(), road.pool))
+        self._road = Road(Network(road.hub, self._limits(), road.pool, self.alternatives))
 
     def _drive(self, coroutine: Any) -> Any:
         return self._runtime.run(coroutine)

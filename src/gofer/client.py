@@ -74,7 +74,7 @@ class Client(SessionState, Verbs[Answer]):
 
     def _make_road(self) -> "Road":
         pool = Pool(self._runtime, self._pool_limits())
-        road = self._road = Road(Network(self._runtime, self._limits(), pool))
+        road = self._road = Road(Network(self._runtime, self._limits(), pool, self.alternatives))
         # For those who never call close().
         when_dropped(self, pool.abandon)
         return road

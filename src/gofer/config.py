@@ -46,6 +46,9 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("store_cookies", True, "False: Set-Cookie is ignored"),
     # gofer's own
     Setting("http2", None, "False: HTTP/1.1 only; 'prior knowledge': HTTP/2 only; or by choice"),
+    Setting(
+        "http3", None, "False: never; 'prior knowledge': nothing else; or where a server says so"
+    ),
     Setting("hook_errors", None, "'warn' or 'raise' for errors in hooks; None: by their signature"),
     Setting("prefetch", False, "True: content is read before the call returns"),
     Setting("connect_timeout", 30.0, "seconds for name look-up, TCP, proxy and TLS together"),
@@ -102,11 +105,13 @@ def check_setting(key: str, value: Any) -> None:
     elif key == "hook_errors":
         expected = "'warn' or 'raise'"
         is_fine = value in ("warn", "raise")
-    elif key == "http2":
+    elif key in ("http2", "http3"):
         expected = "True, False, or 'prior knowledge'"
         is_fine = value in (True, False, "prior knowledge")
-        if value and is_fine and not has_http2():
-            raise ImportError("config http2 needs ngh2: pip install gofer[http2]")
+        is_there = has_http2() if key == "http2" else has_http3()
+        if value and is_fine and not is_there:
+            package = "ngh2" if key == "http2" else "qh3"
+            raise ImportError(f"config {key} needs {package}: pip install gofer[{key}]")
     elif key == "verbose":
         expected = "a stream, such as sys.stderr"
         is_fine = hasattr(value, "write")
@@ -121,16 +126,26 @@ def check_setting(key: str, value: Any) -> None:
 
 
 def has_http2() -> bool:
-    """True if the extra `http2` is installed. Looked up once: it takes 100 us."""
-    global _has_http2
-    if _has_http2 is None:
+    """True if the extra `http2` is installed."""
+    return _is_installed("ngh2")
+
+
+def has_http3() -> bool:
+    """True if the extra `http3` is installed."""
+    return _is_installed("qh3")
+
+
+def _is_installed(package: str) -> bool:
+    """True if there is such a package. Looked up once: it takes 100 us."""
+    found = _installed.get(package)
+    if found is None:
         from importlib.machinery import PathFinder
 
-        _has_http2 = PathFinder.find_spec("ngh2") is not None
-    return _has_http2
+        found = _installed[package] = PathFinder.find_spec(package) is not None
+    return found
 
 
-_has_http2: bool | None = None
+_installed: dict[str, bool] = {}
 
 
 def _is_count(value: Any) -> bool:
@@ -408,6 +423,7 @@ class Settings:
     encode_uri: bool
     expect_timeout: float
     http2: Any
+    http3: Any
     hook_errors: str | None
     keep_alive: bool
     max_coding_layers: int

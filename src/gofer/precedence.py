@@ -28,13 +28,13 @@ __all__ = [
 # config keys that become settings as they are
 PLAIN_SETTINGS = (
     "danger_mode", "decode_unicode", "encode_uri", "expect_timeout", "hook_errors", "http2",
-    "keep_alive", "max_coding_layers", "max_decoded_ratio", "max_drain", "max_redirects",
+    "http3", "keep_alive", "max_coding_layers", "max_decoded_ratio", "max_drain", "max_redirects",
     "max_retries", "prefetch", "retry_after_max", "safe_mode", "secret_headers", "store_cookies",
     "strict_mode", "trust_env", "verbose",
 )  # fmt: skip
 
 # A change of one of these may lead another way.
-_ROUTED = ("verify", "cert", "proxies", "trust_env", "http2", "keep_alive")
+_ROUTED = ("verify", "cert", "proxies", "trust_env", "http2", "http3", "keep_alive")
 
 
 # Settings -----------------------------------------------------------------------------------------

@@ -15,6 +15,7 @@ from gofer.config import PHASES, Config, Settings, Timeouts, defaults, timeouts_
 from gofer.messages.cookies import CookieStore
 from gofer.messages.fields import Headers, given_fields
 from gofer.messages.request import check_hooks, default_hooks
+from gofer.network.alternatives import Alternatives
 from gofer.network.pool import PoolLimits
 from gofer.network.routes import Router
 from gofer.precedence import PLAIN_SETTINGS, checked_proxies, default_headers, prefetch_from
@@ -112,6 +113,7 @@ class SessionState:
         self._settings_version = -1
         self._sent_headers: Headers | None = None
         self._jar: Any = None
+        self.alternatives = Alternatives()
         self._config = Config(config, changed=_forgetting(self))
         self._headers = default_headers()
         self._timeout = timeout
@@ -362,16 +364,19 @@ class SessionState:
             "socket_options": self._socket_options,
             "resolve": self._resolve,
             "pins": self._pins,
+            "alternatives": self.alternatives,
         }
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         headers = state.pop("headers")
         cookies = state.pop("cookies")
         hooks = state.pop("hooks")
+        alternatives = state.pop("alternatives")
         self.__init__(**state)  # type: ignore[misc]
         self.headers = headers
         self.hooks = hooks
         self._cookie_store = cookies
+        self.alternatives = alternatives
 
 
 def _forgetting(session: SessionState) -> Callable[[], None]:

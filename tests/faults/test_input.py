@@ -547,9 +547,9 @@ MISTAKES: dict[str, tuple[Call, type[Exception], str]] = {
     "deadline 0": (lambda u, s: s.get(u, deadline=0), ValueError, "greater than 0"),
     "deadline text": (lambda u, s: s.get(u, deadline="x"), ValueError, "seconds"),
     "proxies str": (lambda u, s: s.get(u, proxies="http://p"), TypeError, "proxies.*dict"),
-    "proxy int": (lambda u, s: s.get(u, proxies={"http": 3}), InvalidProxyURL, "got int"),
-    "proxy scheme": (lambda u, s: s.get(u, proxies={"http": "ftp://p"}), InvalidProxyURL, "http"),
-    "proxy port": (lambda u, s: s.get(u, proxies={"http": "p:99999"}), InvalidProxyURL, "65535"),
+    "proxy int": (lambda u, s: s.get(u, proxies={"all": 3}), InvalidProxyURL, "got int"),
+    "proxy scheme": (lambda u, s: s.get(u, proxies={"all": "ftp://p"}), InvalidProxyURL, "http"),
+    "proxy port": (lambda u, s: s.get(u, proxies={"all": "p:99999"}), InvalidProxyURL, "65535"),
     "proxy socks": (lambda u, s: s.get(u, proxies={"all": "socks6://p"}), InvalidSchema, "socks5h"),
     "verify int": (lambda u, s: s.get(tls(u), verify=3), TypeError, "verify.*path"),
     "verify missing": (lambda u, s: s.get(tls(u), verify="/no/where"), OSError, "bundle.*where"),
@@ -625,7 +625,7 @@ WRONG_SETTINGS: dict[str, list[Any]] = {
     "max_field_section": ["x"], "max_fields": [-1], "max_interim_responses": [None.__class__],
     "max_coding_layers": ["x"], "max_decoded_ratio": ["x"], "max_drain": [-1],
     "retry_after_max": ["x"], "secret_headers": ["X-Key", 5], "expect_timeout": ["x"],
-    "http2": ["x", 2, 1.5],
+    "http2": ["x", 2, 1.5], "http3": ["x", 2, 1.5],
 }  # fmt: skip
 
 

@@ -40,6 +40,7 @@ class Settings:
         self.socket_options: tuple[Any, ...] = ()
         self.pins: Any = None
         self.http2: Any = None
+        self.http3: Any = False
         self.keep_alive = True
         self.__dict__.update(changes)
 

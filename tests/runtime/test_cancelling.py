@@ -58,6 +58,8 @@ class Cancelling:
 class Pieces:
     """Content to iterate over. Not a generator: closing the caller's is another matter."""
 
+    size = 500_000  # bytes of each
+
     def __init__(self) -> None:
         self._left = 3
 
@@ -68,7 +70,14 @@ class Pieces:
         if not self._left:
             raise StopAsyncIteration
         self._left -= 1
-        return b"x" * 500_000
+        return b"x" * self.size
+
+
+@pytest.fixture(autouse=True)
+def small_pieces(http3: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By HTTP/3 one waits for every few datagrams."""
+    if http3:
+        monkeypatch.setattr(Pieces, "size", 30_000)
 
 
 async def iterate(session: Any, url: str) -> None:

@@ -83,7 +83,7 @@ def test_s47_what_it_set_does_not_leave_the_origin(web: Web) -> None:
         request.headers["Authorization"] = "Bearer secret"
         return request
 
-    elsewhere = f"http://localhost:{web.port}/get"
+    elsewhere = f"{web.scheme}://localhost:{web.port}/get"
     gofer.get(web.url + "/redirect-to", params={"url": elsewhere}, auth=auth)
 
     assert ["Bearer secret", None] == [r.field("authorization") for r in web.requests]
@@ -186,7 +186,7 @@ def test_s51c_netrc_is_used_but_never_over_an_explicit_field(
     monkeypatch.setenv("NETRC", str(netrc))
     session.get(web.url + "/get")
     session.get(web.url + "/get", headers={"Authorization": "Bearer own"})
-    session.get(f"http://localhost:{web.port}/get")
+    session.get(f"{web.scheme}://localhost:{web.port}/get")
     session.get(web.url + "/get", auth=False)
     session.trust_env = False
     session.get(web.url + "/get")

@@ -134,7 +134,7 @@ def test_keep_alive(web: Web, get: Get) -> None:
 
 def test_pool_connections(web: Web) -> None:
     """So many origins keep idle connections; the one used longest ago is dropped."""
-    urls = [web.url, f"http://localhost:{web.port}"]
+    urls = [web.url, f"{web.scheme}://localhost:{web.port}"]
     with gofer.session(config={"pool_connections": 1}) as session:
         for url in (*urls, urls[1], urls[0]):
             session.get(url + "/get")

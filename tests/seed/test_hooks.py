@@ -1,5 +1,6 @@
 """Event hooks: which there are, what they get, what becomes of what they return (S39 to S46c)."""
 
+import os
 import subprocess
 import sys
 import warnings
@@ -245,7 +246,7 @@ def test_s42_every_failure_is_shown(web: Web) -> None:
     )
     done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=True,
-        env={"PYTHONPATH": ":".join(sys.path)},
+        env={**os.environ, "PYTHONPATH": ":".join(sys.path)},
     )  # fmt: skip
 
     assert 3 == done.stderr.count("HookWarning")

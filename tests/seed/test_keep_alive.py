@@ -26,7 +26,7 @@ def test_s26_two_origins_never_share(
     web: Web, web_tls: Web, certificates: Certificates, session: gofer.Session
 ) -> None:
     """Scheme, host and port make the connection appropriate."""
-    for url in (web.url, f"http://localhost:{web.port}", web.url):
+    for url in (web.url, f"{web.scheme}://localhost:{web.port}", web.url):
         session.get(url + "/get")
     session.get(web_tls.url + "/get", verify=certificates.ca_file)
 

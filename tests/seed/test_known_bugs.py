@@ -34,7 +34,7 @@ VERBS = ("get", "options", "head", "post", "put", "patch", "delete")
 
 def elsewhere(web: Web) -> str:
     """The same server as another origin."""
-    return f"http://localhost:{web.port}"
+    return f"{web.scheme}://localhost:{web.port}"
 
 
 # Connections --------------------------------------------------------------------------------------
@@ -640,6 +640,7 @@ def test_b34_methods_and_content_over_redirects(
     assert ("text/x" if kept else None) == last.field("content-type")
 
 
+@pytest.mark.http1("over HTTP/3 the environment says whom to trust")
 @pytest.mark.filterwarnings("ignore::gofer.exceptions.InsecureRequestWarning")
 def test_b35_certificates_are_verified(
     web_tls: Web, certificates: Certificates, session: gofer.Session

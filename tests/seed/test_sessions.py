@@ -122,7 +122,7 @@ def test_s02_cookies_stay_with_their_host(web: Web, session: gofer.Session) -> N
     """A cookie of one host is not sent to another."""
     session.get(web.url + "/cookies/set/a/1")
 
-    session.get(f"http://localhost:{web.port}/get")
+    session.get(f"{web.scheme}://localhost:{web.port}/get")
 
     assert web.requests[-1].field("cookie") is None
 

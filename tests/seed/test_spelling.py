@@ -190,7 +190,7 @@ def test_pre_request_hook_auth_and_adapter(web: Web) -> None:
     gofer.get(web.url + "/get", hooks={"pre_request": mark})
     gofer.get(web.url + "/get", auth=mark)
     with gofer.Session() as session:
-        session.mount("http://", Marking())
+        session.mount(f"{web.scheme}://", Marking())
         assert 200 == session.get(web.url + "/get").status_code
 
     assert ["1"] * 3 == [request.field("x-mark") for request in web.requests]

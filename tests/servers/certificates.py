@@ -58,7 +58,7 @@ class Certificates:
 
     def pem_files(self, folder: Path) -> tuple[Path, Path]:
         """A good certificate's chain and its key, as files for a server of another kind."""
-        leaf = self.authority.issue_cert("localhost", "127.0.0.1")
+        leaf = self.authority.issue_cert("localhost", "127.0.0.1", "example.com")
         chain, key = folder / "chain.pem", folder / "key.pem"
         chain.write_bytes(b"".join(blob.bytes() for blob in leaf.cert_chain_pems))
         leaf.private_key_pem.write_to_path(str(key))

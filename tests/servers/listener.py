@@ -124,9 +124,13 @@ class Listener:
         return self.host if self.family == socket.AF_UNIX else f"{self.host}:{self.port}"
 
     @property
+    def scheme(self) -> str:
+        return "https" if self.tls else "http"
+
+    @property
     def url(self) -> str:
         """`http://127.0.0.1:12345`: no slash at its end, so that a path can follow."""
-        return f"{'https' if self.tls else 'http'}://{self.authority}"
+        return f"{self.scheme}://{self.authority}"
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.url} {self.open} open, {self.accepted} accepted>"

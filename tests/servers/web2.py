@@ -19,7 +19,7 @@ import ngh2
 from servers.listener import Stopped
 from servers.web import Request, Web
 
-__all__ = ["Web2", "speaking_http2"]
+__all__ = ["Exchange", "Web2", "speaking_http2"]
 
 
 def speaking_http2(context: ssl.SSLContext) -> ssl.SSLContext:
@@ -47,6 +47,8 @@ class Web2(Web):
 
 class Conversation2:
     """The requests and answers on one connection. All that touches ngh2 holds `lock`."""
+
+    version = b"2"
 
     def __init__(self, web: Web2, connection: socket.socket, index: int) -> None:
         self.web = web
@@ -108,6 +110,12 @@ class Conversation2:
                     return
                 self.socket.sendall(data)
 
+    def answer_whole(self, stream: int, head: Any, content: bytes) -> None:
+        """Head and content together."""
+        with self.lock:
+            self.http.send_response(stream, head)
+        self.do("send_data", stream, content, end_stream=True)
+
     def do(self, name: str, *arguments: Any, **options: Any) -> None:
         with self.lock:
             getattr(self.http, name)(*arguments, **options)
@@ -117,7 +125,7 @@ class Conversation2:
 class Exchange:
     """One request, and what is done about it: what `Request` calls its conversation."""
 
-    def __init__(self, conversation: Conversation2, event: Any, number: int) -> None:
+    def __init__(self, conversation: Any, event: Any, number: int) -> None:
         self.web = conversation.web
         self.index = conversation.index
         self.socket = conversation.socket
@@ -130,7 +138,7 @@ class Exchange:
         head: Any = SimpleNamespace(
             method=pseudo[b":method"],
             target=pseudo[b":path"],
-            http_version=b"2",
+            http_version=conversation.version,
             headers=SimpleNamespace(raw_items=lambda: fields),
         )
         self.request = Request(self, head, number)  # type: ignore[arg-type]
@@ -159,9 +167,7 @@ class Exchange:
             self._do("send_response", head, end_stream=True)
             return
         if isinstance(reply.content, bytes):
-            with self._conversation.lock:
-                self._conversation.http.send_response(self._stream, head)
-            self._do("send_data", reply.content, end_stream=True)
+            self._conversation.answer_whole(self._stream, head, reply.content)
             return
         self._do("send_response", head)
         for piece in reply.content:

@@ -14,7 +14,9 @@ import gofer
 from servers.certificates import Certificates
 from servers.web import Web
 
-LEAVES_OF_A_STREAM = ("receive", "receive_into", "send", "send_some", "send_file")
+LEAVES_OF_A_STREAM = (
+    "receive", "receive_into", "receive_several", "send", "send_some", "send_file"
+)  # fmt: skip
 LEAVES_OF_A_RUNTIME = ("connect", "resolve", "sleep")
 
 
@@ -32,19 +34,23 @@ class Saboteur:
         self._patch = patch
         for name in LEAVES_OF_A_RUNTIME:
             self._spoil(type(world), name)
-        connect = type(world).connect
-        spoiled: set[type] = set()
+        self._spoiled: set[type] = set()
+        for name in ("connect", "connect_datagrams"):
+            self._spoil_streams_of(type(world), name)
+
+    def _spoil_streams_of(self, owner: Any, name: str) -> None:
+        connect = getattr(owner, name)
 
         async def connecting(*arguments: Any, **options: Any) -> Any:
             stream = await connect(*arguments, **options)
-            if type(stream) not in spoiled:
-                spoiled.add(type(stream))
-                for name in LEAVES_OF_A_STREAM:
-                    if hasattr(type(stream), name):
-                        self._spoil(type(stream), name)
+            if type(stream) not in self._spoiled:
+                self._spoiled.add(type(stream))
+                for leaf in LEAVES_OF_A_STREAM:
+                    if hasattr(type(stream), leaf):
+                        self._spoil(type(stream), leaf)
             return stream
 
-        patch.setattr(type(world), "connect", connecting)
+        self._patch.setattr(owner, name, connecting)
 
     def _spoil(self, owner: Any, name: str) -> None:
         leaf = getattr(owner, name)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from gofer.network.addresses import Resolve
     from gofer.network.tls import TLSStream
 
-__all__ = ["dial"]
+__all__ = ["Step", "dial", "look_up"]
 
 
 async def dial(
@@ -56,13 +56,11 @@ async def dial(
         OSError: a certificate file that is not there. Nothing was connected to then.
     """
     origin_context, proxy_context = _contexts(route)
-    step = _Step()
+    step = Step()
     stream: Stream | None = None
     try:
-        look_up = partial(
-            _resolve, deadline=deadline, resolve=resolve or runtime.resolve, step=step
-        )
-        stream = await _reach(route, runtime, deadline, look_up, step)
+        find = partial(look_up, deadline=deadline, resolve=resolve or runtime.resolve, step=step)
+        stream = await _reach(route, runtime, deadline, find, step)
         for proxy, target in _hops(route):
             if proxy.scheme == "https":
                 step.name = f"speaking TLS with {proxy}"
@@ -73,7 +71,7 @@ async def dial(
 
             step.name = f"asking {proxy} for a tunnel"
             if proxy.is_socks:
-                await by_socks(stream, proxy, *target, deadline, look_up)
+                await by_socks(stream, proxy, *target, deadline, find)
             else:
                 await by_connect(stream, proxy, *target, deadline, user_agent)
         if origin_context is not None:
@@ -97,8 +95,8 @@ async def dial(
         raise
 
 
-class _Step:
-    """What `dial` is doing at the moment, to be named if the deadline passes."""
+class Step:
+    """What is being done at the moment, to be named if the deadline passes."""
 
     __slots__ = ("name",)
 
@@ -136,7 +134,7 @@ def _hops(route: Route) -> Iterable[tuple[Proxy, tuple[str, int] | None]]:
 
 
 async def _reach(
-    route: Route, runtime: Runtime, deadline: float | None, look_up: Any, step: _Step
+    route: Route, runtime: Runtime, deadline: float | None, find: Any, step: Step
 ) -> Stream:
     """A stream to the next hop: the unix socket, the first proxy, or the origin."""
     if route.unix_path is not None:
@@ -153,7 +151,7 @@ async def _reach(
         host, port = proxy.host, proxy.port
 
     try:
-        addresses = await look_up(host, port)
+        addresses = await find(host, port)
     except NameResolutionError as exc:
         raise _unreachable(NameResolutionError, proxy, str(exc)) from exc.__cause__
 
@@ -181,8 +179,8 @@ def _unreachable(
     return ProxyError(f"reaching the proxy {proxy}: {message}")
 
 
-async def _resolve(
-    host: str, port: int, deadline: float | None, resolve: "Resolve", step: _Step
+async def look_up(
+    host: str, port: int, deadline: float | None, resolve: "Resolve", step: Step
 ) -> list[tuple[Any, ...]]:
     """The addresses of `host`, at least one.
 

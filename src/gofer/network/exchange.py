@@ -1,16 +1,19 @@
 """The bottom of every chain of stages: from a request to a connection to a response."""
 
 import sys
+from collections.abc import Coroutine
 from typing import Any
 
 from gofer.exceptions import (
     ConnectTimeout,
     DeadlineExceeded,
     InsecureRequestWarning,
+    PoolTimeout,
     RequestException,
 )
 from gofer.messages.request import PreparedRequest
 from gofer.messages.response import Response
+from gofer.network.alternatives import Alternatives
 from gofer.network.deadlines import earlier, timed_out
 from gofer.network.dial import dial
 from gofer.network.http1 import Http1Connection
@@ -26,37 +29,92 @@ DEBUG = 10  # logging.DEBUG, without importing it
 
 
 class Network:
-    """A pool, a runtime and limits: what a session sends its requests by."""
+    """What a session sends its requests by.
 
-    __slots__ = ("_warned_of", "limits", "pool", "runtime")
+    Args:
+        alternatives: where origins can be reached by HTTP/3.
+    """
+
+    __slots__ = ("_warned_of", "alternatives", "limits", "pool", "runtime")
 
     def __init__(
-        self, runtime: Runtime, limits: Limits | None = None, pool: Pool | None = None
+        self,
+        runtime: Runtime,
+        limits: Limits | None = None,
+        pool: Pool | None = None,
+        alternatives: Alternatives | None = None,
     ) -> None:
         self.runtime = runtime
         self.limits = limits or Limits()
         self.pool = pool or Pool(runtime)
+        self.alternatives = Alternatives() if alternatives is None else alternatives
         self._warned_of: set[str] = set()  # authorities that nobody checks the certificate of
 
-    async def send(self, request: PreparedRequest) -> Response:
+    def send(self, request: PreparedRequest) -> Coroutine[Any, Any, Response]:
         """The response to `request`, its content still to come or already there.
 
         Raises:
             InvalidHeader, InvalidMethod, LocalProtocolError: before anything is sent.
             ConnectionError, Timeout: and their subclasses; each has `.request`.
         """
+        route = request.settings.router.route(
+            request._url or request.url_parsed, request.environment
+        )
+        if route.http3 is False:
+            return self._send(route, request)
+        return self._send_by_best(route, request)
+
+    async def _send_by_best(self, route: Route, request: PreparedRequest) -> Response:
+        """By HTTP/3 if that is asked for, or if the origin has said where; else by TCP."""
+        shared = await self._reach_by_http3(route, request)
+        response = await self._send(route, request, shared)
+        origin = (route.scheme, route.host, route.port)
+        if response.status_code == 421 and shared is not None and not route.is_only_way:
+            self.alternatives.forget(origin)  # it is not to be found there (RFC 9110, 15.5.20)
+            if request.body is None:
+                response.close()
+                response = await self._send(route, request)
+        # Who it is that says where else it is, we know by its certificate only.
+        if response.fields.has(b"alt-svc") and route.verify is not False:
+            self.alternatives.heed(origin, response.fields.get_all("alt-svc"))
+        return response
+
+    async def _reach_by_http3(self, route: Route, request: PreparedRequest) -> Any:
+        """A place on an HTTP/3 connection; None if there is no way, but one by TCP perhaps."""
+        if route.is_only_way:
+            place: tuple[str, int] | None = route.target
+        else:
+            place = self.alternatives.find((route.scheme, route.host, route.port))
+        if place is None:
+            return None
+        way = route.by_http3(place)
+        shared: Any = self.pool.take_shared(way, self.runtime.now())
+        if shared is not None:
+            return shared
+        encode_head(request)  # complains of what must not be sent, before anybody is connected to
+        try:
+            shared = await self._join(way, request)
+        except RequestException as error:
+            if route.is_only_way or isinstance(error, PoolTimeout | DeadlineExceeded):
+                raise
+            self.alternatives.failed(place)
+            return None
+        self.alternatives.worked(place)
+        return shared
+
+    async def _send(self, route: Route, request: PreparedRequest, shared: Any = None) -> Response:
+        """`send`, on `route`; or on a connection where we have a place already."""
         settings = request.settings
-        route = settings.router.route(request._url or request.url_parsed, request.environment)
         started = self.runtime.now()
-        shared = self.pool.take_shared(route, started) if route.may_share else None
+        if shared is None and route.may_share:
+            shared = self.pool.take_shared(route, started)
         connection: Any = shared
         if shared is not None:
-            response = await shared.exchange(request, started)
+            response: Response = await shared.exchange(request, started)
         else:
             if route.is_forwarding:
-                head = encode_head(
-                    request, absolute=True, proxy_authorization=route.proxy.authorization
-                )
+                authorization = route.proxy.authorization  # type: ignore[union-attr]
+                head = encode_head(request, absolute=True, proxy_authorization=authorization)
             else:
                 head = encode_head(request)
             if settings.keep_alive and not request.fresh_connection:
@@ -116,6 +174,12 @@ class Network:
                 from gofer.network.addresses import resolving
 
                 resolve = resolving(request.settings.resolve, self.runtime)
+            if route.is_http3:
+                from gofer.network.quic import connect as connect_by_quic
+
+                return await connect_by_quic(
+                    route, self.pool, self.runtime, self.limits, deadline, resolve=resolve
+                )
             stream = await dial(
                 route, self.runtime, deadline, resolve=resolve,
                 user_agent=agent if isinstance(agent, str) else None,

@@ -13,8 +13,14 @@ from binascii import b2a_base64
 from collections.abc import Hashable, Mapping
 from typing import Any, Protocol
 
-from gofer.config import has_http2
-from gofer.exceptions import InvalidProxyURL, InvalidSchema, InvalidURL, MissingSchema
+from gofer.config import has_http2, has_http3
+from gofer.exceptions import (
+    InvalidProxyURL,
+    InvalidSchema,
+    InvalidURL,
+    LocalProtocolError,
+    MissingSchema,
+)
 from gofer.messages.url import DEFAULT_PORTS, URL, parse
 from gofer.network.environment import Environment, NoProxy
 
@@ -24,6 +30,7 @@ MAX_ROUTES = 4096  # remembered by a Router; a crawler must not grow without end
 
 HTTP_1_1 = ("http/1.1",)  # protocols by their ALPN names, best first
 HTTP_2 = ("h2",)
+HTTP_3 = ("h3",)
 
 SOCKS = ("socks4", "socks4a", "socks5", "socks5h")
 SOCKS_PORT = 1080
@@ -40,6 +47,7 @@ class Settings(Protocol):
     socket_options: tuple[tuple[Any, ...], ...]  # arguments of `setsockopt`
     pins: Mapping[str, tuple[str, ...]] | None  # by host; see `network/pins.py`
     http2: Any  # None or False, True, "prior knowledge"
+    http3: Any  # the same
     keep_alive: bool
 
 
@@ -190,21 +198,32 @@ class Route:
         is_tunnel: the proxy is asked for a tunnel, by CONNECT or SOCKS, and sees nothing else.
         verify, cert: whom to trust and what to show, with the environment already weighed in.
         alpn: the protocols to speak, best first; over TLS the server chooses.
-        may_share: HTTP/2 is one of them, so that a connection may be shared.
+        may_share: HTTP/2 or HTTP/3 is one of them, so that a connection may be shared.
+        http3: whether HTTP/3 is tried: never if False; where the origin said so if None; always,
+            and nothing else, if True.
+        is_http3: this is the way by HTTP/3.
+        is_only_way: there is no other if this one fails.
+        target: host and port to connect to by HTTP/3.
         server_hostname: the name in TLS: no trailing dot (RFC 6066, 3), no IPv6 zone.
 
     Args:
         default_trust: what decides whom `verify=True` trusts; part of the key only.
         server_name: the name in TLS where it is not the origin's host.
         pins: certificates or keys, one of which the origin has to show.
+        target: the way is by HTTP/3, to there.
     """
 
     __slots__ = (
+        "_by_http3",
         "_hash",
+        "_options",
         "alpn",
         "cert",
         "host",
+        "http3",
         "is_forwarding",
+        "is_http3",
+        "is_only_way",
         "is_tls",
         "is_tunnel",
         "key",
@@ -216,6 +235,7 @@ class Route:
         "server_hostname",
         "socket_options",
         "source_address",
+        "target",
         "unix_path",
         "verify",
     )
@@ -234,6 +254,8 @@ class Route:
         socket_options: tuple[tuple[Any, ...], ...] = (),
         server_name: str | None = None,
         pins: tuple[str, ...] = (),
+        http3: bool | None = False,
+        target: tuple[str, int] | None = None,
     ) -> None:
         self.scheme, self.host, self.port = origin
         self.proxy = proxy
@@ -247,8 +269,12 @@ class Route:
         is_socks = proxy is not None and proxy.is_socks
         self.is_tunnel = proxy is not None and (self.is_tls or is_socks)
         self.is_forwarding = proxy is not None and not self.is_tunnel
-        self.alpn = HTTP_1_1 if self.is_forwarding else alpn
-        self.may_share = "h2" in self.alpn
+        self.is_http3 = target is not None
+        self.target = target or (self.host, self.port)
+        self.is_only_way = http3 is True
+        self.http3 = http3
+        self.alpn = HTTP_3 if self.is_http3 else HTTP_1_1 if self.is_forwarding else alpn
+        self.may_share = self.is_http3 or "h2" in self.alpn
         self.server_hostname = server_hostname(self.host) if server_name is None else server_name
 
         self.key: Hashable = (
@@ -261,8 +287,30 @@ class Route:
             self.alpn,
             socket_options,
             pins,
+            target,
         )
         self._hash = hash(self.key)
+        self._by_http3: Route | None = None
+        self._options = default_trust, server_name  # for another route to the same origin
+
+    def by_http3(self, target: tuple[str, int]) -> "Route":
+        """The way to the same origin by HTTP/3, at `target`."""
+        route = self._by_http3
+        if route is None or route.target != target:
+            default_trust, server_name = self._options
+            route = self._by_http3 = Route(
+                (self.scheme, self.host, self.port),
+                verify=self.verify,
+                default_trust=default_trust,
+                cert=self.cert,
+                source_address=self.source_address,
+                socket_options=self.socket_options,
+                server_name=server_name,
+                pins=self.pins,
+                http3=self.http3,
+                target=target,
+            )
+        return route
 
     def _tls_key(self, default_trust: Hashable) -> Hashable:
         has_tls_to_proxy = any(proxy.scheme == "https" for proxy in self.proxies)
@@ -302,6 +350,8 @@ class Route:
 
     def __repr__(self) -> str:
         way = f"<Route {self.scheme}://{self.authority}"
+        if self.is_http3:
+            way += f" by HTTP/3 at {authority(*self.target)}"
         if self.proxy is not None:
             way += f" via {self.proxy}"
         if self.unix_path is not None:
@@ -398,6 +448,7 @@ def choose(
         socket_options=settings.socket_options,
         server_name=server_name,
         pins=_pins(url, settings.pins),
+        http3=_http3(settings, url, verify, proxy),
     )
 
 
@@ -413,6 +464,31 @@ def protocols(settings: Settings, scheme: str) -> tuple[str, ...]:
         return HTTP_2
     # In the clear nobody can choose, and HTTP/1.1 is what everybody speaks.
     return (*HTTP_2, *HTTP_1_1) if scheme == "https" and has_http2() else HTTP_1_1
+
+
+def _http3(settings: Settings, url: URL, verify: Any, proxy: Proxy | None) -> bool | None:
+    """`Route.http3`.
+
+    Raises:
+        LocalProtocolError: nothing but HTTP/3 will do, and there is no way by it.
+    """
+    wanted = settings.http3
+    if wanted is False or not settings.keep_alive:  # as for HTTP/2, see `protocols`
+        return False
+    obstacle = None
+    if url.scheme != "https":
+        obstacle = "it is for https only"
+    elif proxy is not None:
+        obstacle = "there is a proxy in the way"
+    elif settings.unix_socket is not None:
+        obstacle = "there is a unix socket in the way"
+    elif hasattr(verify, "wrap_bio"):
+        obstacle = "QUIC cannot use an SSLContext: give verify=True, or the path of certificates"
+    if wanted == "prior knowledge":
+        if obstacle is not None:
+            raise LocalProtocolError(f"{url.authority}: HTTP/3 by prior knowledge: {obstacle}")
+        return True
+    return None if obstacle is None and has_http3() else False
 
 
 def _pins(url: URL, pins: Mapping[str, tuple[str, ...]] | None) -> tuple[str, ...]:

@@ -254,7 +254,7 @@ class SharedConnection(SharedStream):
         async with aclosing(pieces(body, PIECE, declared=declared)) as content:
             async for piece in content:
                 for start in range(0, len(piece), PIECE):
-                    if stream.status or stream.is_over:
+                    if stream.status or stream.is_over or stream.is_deaf:
                         return
                     await self._send_piece(stream, piece[start : start + PIECE], request)
         with self._lock:
@@ -275,7 +275,7 @@ class SharedConnection(SharedStream):
         await self.until(stream, self._takes_more, deadline)
 
     def _takes_more(self, stream: ResponseStream) -> bool:
-        return bool(stream.status) or self.protocol.queued(stream) < PIECE
+        return bool(stream.status) or stream.is_deaf or self.protocol.queued(stream) < PIECE
 
     async def _await_go_ahead(self, stream: ResponseStream, request: PreparedRequest) -> None:
         """Expect: 100-continue (RFC 9110, 10.1.1)."""

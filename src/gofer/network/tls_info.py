@@ -1,11 +1,17 @@
 """What was agreed on with a server in TLS: `response.tls`."""
 
 import ssl
-from typing import Any
-
-from gofer.network.tls import TLSStream
+from typing import Any, Protocol
 
 __all__ = ["TLSInfo"]
+
+
+class _Secured(Protocol):
+    """A stream over TLS, or QUIC."""
+
+    @property
+    def agreed(self) -> tuple[Any, Any]:
+        """What knows what was agreed on, and the lock to ask it under."""
 
 
 class TLSInfo:
@@ -17,7 +23,7 @@ class TLSInfo:
 
     __slots__ = ("_stream_lock", "_tls")
 
-    def __init__(self, stream: TLSStream) -> None:
+    def __init__(self, stream: _Secured) -> None:
         self._tls, self._stream_lock = stream.agreed
 
     @property

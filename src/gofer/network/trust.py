@@ -18,7 +18,10 @@ from typing import Any
 from gofer.exceptions import SSLError
 from gofer.network.tls import HTTP11, reason
 
-__all__ = ["context_for", "identity", "new_context", "trusted_file"]
+__all__ = [
+    "client_certificate", "context_for", "identity", "must_exist", "new_context", "trust_in",
+    "trusted_file",
+]  # fmt: skip
 
 MAX_CONTEXTS = 64  # kept; a caller with a fresh CA file for each call must not fill the memory
 
@@ -51,8 +54,8 @@ def context_for(
     if hasattr(verify, "wrap_bio"):
         return verify
     environ = os.environ if environ is None else environ
-    trust = _trust(verify, environ)
-    client = _client_certificate(cert)
+    trust = trust_in(verify, environ)
+    client = client_certificate(cert)
     key_log = environ.get("SSLKEYLOGFILE", "")  # a file for Wireshark
     key = (trust, client, tuple(alpn), key_log, _stamps(*trust[1:], *client[:2]))
     # A look without the lock first: a dict answers atomically.
@@ -75,7 +78,7 @@ def new_context(verify: Any, cert: Any, *, alpn: Sequence[str] = HTTP11) -> Any:
     Raises:
         OSError: a file that is not there or holds no certificates.
     """
-    return _new_context(_trust(verify, os.environ), _client_certificate(cert), tuple(alpn), "")
+    return _new_context(trust_in(verify, os.environ), client_certificate(cert), tuple(alpn), "")
 
 
 def trusted_file() -> str:
@@ -101,10 +104,10 @@ def identity(verify: Any, cert: Any) -> Any:
         trust: Any = verify is not False
     else:
         trust = _path(verify, "verify")
-    return trust, _client_certificate(cert)
+    return trust, client_certificate(cert)
 
 
-def _trust(verify: Any, environ: Mapping[str, str]) -> tuple[str, str | None, str | None]:
+def trust_in(verify: Any, environ: Mapping[str, str]) -> tuple[str, str | None, str | None]:
     """What to trust: a kind, a CA file, a CA directory."""
     if verify is False:
         return "nobody", None, None
@@ -113,7 +116,7 @@ def _trust(verify: Any, environ: Mapping[str, str]) -> tuple[str, str | None, st
     path = _path(verify, "verify")
     if os.path.isdir(path):
         return "given", None, path
-    _must_exist(path, "a suitable TLS CA certificate bundle")
+    must_exist(path, "a suitable TLS CA certificate bundle")
     return "given", path, None
 
 
@@ -138,7 +141,7 @@ def _system_trust(environ: Mapping[str, str]) -> tuple[str, str | None, str | No
     if file is not None or directory is not None:
         for path, name in (file, "SSL_CERT_FILE"), (directory, "SSL_CERT_DIR"):
             if path is not None:
-                _must_exist(path, f"the TLS CA certificates of {name}")
+                must_exist(path, f"the TLS CA certificates of {name}")
         return "given", file, directory
     if sys.platform in ("darwin", "win32"):
         return "system", None, None
@@ -148,7 +151,7 @@ def _system_trust(environ: Mapping[str, str]) -> tuple[str, str | None, str | No
     return "certifi", None, None
 
 
-def _client_certificate(cert: Any) -> tuple[Any, ...]:
+def client_certificate(cert: Any) -> tuple[Any, ...]:
     """`cert` as (certificate path, key path or None, password or None), () for none."""
     if cert is None:
         return ()
@@ -192,7 +195,8 @@ def _path(path: Any, setting: str) -> str:
     return os.path.abspath(os.fsdecode(path))
 
 
-def _must_exist(path: str, what: str) -> None:
+def must_exist(path: str, what: str) -> None:
+    """Raises FileNotFoundError if there is nothing at `path`, and says what should be there."""
     if not os.path.exists(path):
         raise FileNotFoundError(f"Could not find {what}, invalid path: {path}")  # as Requests does
 
@@ -257,9 +261,9 @@ def _platform_context() -> Any:
 def _load_client_certificate(
     context: ssl.SSLContext, certificate: str, key: str | None, password: Any
 ) -> None:
-    _must_exist(certificate, "the TLS certificate file")
+    must_exist(certificate, "the TLS certificate file")
     if key is not None:
-        _must_exist(key, "the TLS key file")
+        must_exist(key, "the TLS key file")
     try:
         # Without a password OpenSSL would ask on the terminal; an empty one just fails.
         context.load_cert_chain(certificate, key, "" if password is None else password)

@@ -26,12 +26,13 @@ class ResponseStream:
         error_code: why the stream ended before that (RFC 9113, 7; RFC 9114, 8.1); None if it did
             not.
         was_reset: it was the peer who ended it so.
+        is_deaf: the peer wants no more of the request.
         has_ended_sending: our side of the stream is done.
     """
 
     __slots__ = (
-        "complete", "error_code", "fields", "has_ended_sending", "interim", "number", "pieces",
-        "problem", "status", "trailers", "was_reset",
+        "complete", "error_code", "fields", "has_ended_sending", "interim", "is_deaf", "number",
+        "pieces", "problem", "status", "trailers", "was_reset",
     )  # fmt: skip
 
     def __init__(self, number: int, *, has_ended_sending: bool) -> None:
@@ -43,7 +44,7 @@ class ResponseStream:
         self.trailers: list[tuple[bytes, bytes]] = []
         self.complete = False
         self.error_code: int | None = None
-        self.was_reset = False
+        self.was_reset = self.is_deaf = False
         self.problem = ""  # what a peer did wrong on this stream alone
         self.has_ended_sending = has_ended_sending
 

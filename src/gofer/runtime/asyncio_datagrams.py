@@ -1,6 +1,7 @@
 """A connected UDP socket of an event loop."""
 
 import asyncio
+import errno
 import socket
 from typing import Any
 
@@ -74,7 +75,10 @@ class AsyncioDatagrams(AsyncioStream, asyncio.DatagramProtocol):
         """Send `data`, one datagram; the transport has it then."""
         self._check()
         if self._transport.get_write_buffer_size() <= MOST_UNREAD:
-            self._transport.sendto(bytes(data))
+            try:
+                self._transport.sendto(bytes(data))
+            except RuntimeError as error:  # uvloop says so when its loop has ended
+                raise OSError(errno.EBADF, str(error)) from error
         return len(data)
 
     def local_address(self) -> Any:

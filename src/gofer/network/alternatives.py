@@ -1,0 +1,167 @@
+"""Where origins can be reached by HTTP/3, as they said themselves (Alt-Svc, RFC 7838).
+
+`session.alternatives`: what is known, for how long it is good, and what did not work when it was
+tried. Only what an origin says over TLS, with a certificate that was checked, is believed.
+
+State: the alternatives by origin, latest heard of last, and the broken ones by place. Threads may
+share it: each change replaces or removes one whole entry.
+"""
+
+import os
+import time
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+__all__ = ["Alternatives"]
+
+Origin = tuple[str, str, int]  # scheme, host, port
+Place = tuple[str, int]  # host, port
+
+HTTP_3 = "h3"  # by its ALPN name
+MAX_ORIGINS = 1000  # remembered; a crawler must not grow without end
+BROKEN_SECONDS = 300.0  # not tried again for so long; each failure doubles it, up to
+MOST_BROKEN_SECONDS = 24 * 60 * 60.0
+
+_TIME = "%Y%m%d %H:%M:%S"  # curl's, UTC
+
+
+class Alternatives:
+    """Alternative services, by the origins that named them."""
+
+    __slots__ = ("_broken", "_places")
+
+    def __init__(self) -> None:
+        self._places: dict[Origin, list[tuple[Place, float]]] = {}  # with the end of their time
+        self._broken: dict[Place, tuple[float, int]] = {}  # until when, and after how many failures
+
+    def find(self, origin: Origin) -> Place | None:
+        """Where `origin` can be reached by HTTP/3; None if that is not known, or does not work."""
+        places = self._places.get(origin)
+        if places is None:
+            return None
+        now = time.time()
+        for place, end in places:
+            if end > now:
+                broken = self._broken.get(place)
+                if broken is None or broken[0] <= now:
+                    return place
+        if all(end <= now for _, end in places):
+            self._places.pop(origin, None)
+        return None
+
+    def heed(self, origin: Origin, values: Sequence[str]) -> None:
+        """Take in what `origin` says in its Alt-Svc fields; it replaces what it has said before."""
+        from gofer.messages.alt_svc import parse_alt_svc
+
+        said = parse_alt_svc(values)
+        if said is None:
+            self._places.pop(origin, None)
+            return
+        now = time.time()
+        places = [
+            ((one.host or origin[1], one.port), now + one.max_age)
+            for one in said
+            if one.protocol == HTTP_3 and one.max_age
+        ]
+        self._places.pop(origin, None)  # so that it comes to the end
+        if places:
+            self._keep(origin, places)
+
+    def _keep(self, origin: Origin, places: list[tuple[Place, float]]) -> None:
+        while len(self._places) >= MAX_ORIGINS:
+            self._places.pop(next(iter(self._places)), None)
+        self._places[origin] = places
+
+    def failed(self, place: Place) -> None:
+        """Nothing came of an attempt to connect there: it is left alone for a while."""
+        times = min(self._broken.get(place, (0.0, 0))[1], 16)
+        seconds = min(BROKEN_SECONDS * 2**times, MOST_BROKEN_SECONDS)
+        while len(self._broken) >= MAX_ORIGINS:
+            self._broken.pop(next(iter(self._broken)), None)
+        self._broken[place] = time.time() + seconds, times + 1
+
+    def worked(self, place: Place) -> None:
+        """A connection to it was made."""
+        if self._broken:
+            self._broken.pop(place, None)
+
+    def forget(self, origin: Origin) -> None:
+        """It is not where `origin` said: 421 (Misdirected Request) came from there."""
+        self._places.pop(origin, None)
+
+    def clear(self) -> None:
+        """Forget everything: the network is another one, perhaps."""
+        self._places.clear()
+        self._broken.clear()
+
+    # On disk ------------------------------------------------------------------------------------
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write what is known to a file, in the form of curl's `--alt-svc`.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        lines = ["# Alternative services, by gofer; curl --alt-svc reads it too.\n"]
+        for origin, places in list(self._places.items()):
+            for place, end in places:
+                until = time.strftime(_TIME, time.gmtime(end))
+                lines.append(f'{_line(origin, place)} "{until}" 0 0\n')
+        with open(path, "w", encoding="utf-8") as file:
+            file.writelines(lines)
+
+    def load(self, path: str | os.PathLike[str]) -> None:
+        """Add what a file of `save`, or of curl, knows. Lines that make no sense are left out.
+
+        Raises:
+            OSError: it cannot be read.
+        """
+        with open(path, encoding="utf-8", errors="replace") as file:
+            for line in file:
+                for origin, place, end in _read(line):
+                    places = self._places.get(origin, [])
+                    self._keep(origin, [p for p in places if p[0] != place] + [(place, end)])
+
+    def __iter__(self) -> Iterator[tuple[str, str, int]]:
+        """(origin's URL, host, port) of everything that is known."""
+        for (scheme, host, port), places in list(self._places.items()):
+            for place, _ in places:
+                yield f"{scheme}://{_bracketed(host)}:{port}", *place
+
+    def __len__(self) -> int:
+        return sum(len(places) for places in self._places.values())
+
+    def __getstate__(self) -> Any:
+        return {"_places": self._places, "_broken": self._broken}
+
+    def __setstate__(self, state: Any) -> None:
+        self._places, self._broken = state["_places"], state["_broken"]
+
+    def __repr__(self) -> str:
+        return f"<Alternatives {[f'{url} at {host}:{port}' for url, host, port in self]}>"
+
+
+def _line(origin: Origin, place: Place) -> str:
+    _, host, port = origin
+    return f"h2 {_bracketed(host)} {port} h3 {_bracketed(place[0])} {place[1]}"
+
+
+def _read(line: str) -> Iterator[tuple[Origin, Place, float]]:
+    """What one line says, if it says anything."""
+    import calendar
+
+    parts = line.replace('"', "").split()
+    if line.startswith("#") or len(parts) < 8 or parts[3] != HTTP_3:
+        return
+    try:
+        origin = "https", parts[1].strip("[]").lower(), int(parts[2])
+        place = parts[4].strip("[]").lower(), int(parts[5])
+        end = calendar.timegm(time.strptime(f"{parts[6]} {parts[7]}", _TIME))
+    except ValueError:
+        return
+    if 0 < place[1] < 65536:
+        yield origin, place, float(end)
+
+
+def _bracketed(host: str) -> str:
+    return f"[{host}]" if ":" in host else host

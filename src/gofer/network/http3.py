@@ -1,0 +1,73 @@
+"""An HTTP/3 connection (RFC 9114): what of a shared one is its own."""
+
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from gofer.messages.request import PreparedRequest
+from gofer.network.routes import authority
+from gofer.network.shared import SharedConnection
+from gofer.network.shared_head import head_of
+from gofer.network.sharing import is_over
+from gofer.protocols.http3 import Http3Protocol
+from gofer.runtime.base import Datagrams, Runtime
+
+if TYPE_CHECKING:
+    from gofer.network.pool import Pool
+    from gofer.network.routes import Route
+
+__all__ = ["Http3Connection"]
+
+
+class Http3Connection(SharedConnection):
+    """Datagrams that speak HTTP/3."""
+
+    __slots__ = ("_alternative",)
+
+    stream: Datagrams
+    protocol: Http3Protocol
+
+    def __init__(
+        self,
+        stream: Datagrams,
+        route: "Route",
+        pool: "Pool",
+        runtime: Runtime,
+        protocol: Http3Protocol,
+    ) -> None:
+        super().__init__(stream, route, pool, runtime, protocol)
+        self._alternative: list[tuple[bytes, bytes]] = []
+        if route.target != (route.host, route.port):
+            self._alternative = [(b"alt-used", authority(*route.target).encode())]
+
+    async def shake_hands(self, deadline: float | None) -> None:
+        """Return when the connection can be used.
+
+        Raises:
+            TimedOut: `deadline` passed first.
+            RequestException: it cannot.
+        """
+        await self._send(deadline)
+        await self.until(self.protocol.handshake, is_over, deadline)
+
+    def head_of(self, request: PreparedRequest) -> list[tuple[bytes, bytes]]:
+        """Who is reached at another address says so: Alt-Used (RFC 7838, 5)."""
+        return head_of(request, None) + self._alternative
+
+    async def _come(self, deadline: float | None) -> Sequence[bytes]:
+        return await self.stream.receive_several(deadline)
+
+    def close(self, reason: str) -> None:
+        """Close at once, and tell the peer, who would wait for a while otherwise.
+
+        The collector may call this where this very thread holds the lock: then nobody is told.
+        """
+        if self._lock.acquire(False):
+            try:
+                last = self.protocol.goodbye(self.runtime.now())
+            finally:
+                self._lock.release()
+            with suppress(OSError):
+                for datagram in last:
+                    self.stream.send_now(memoryview(datagram))
+        super().close(reason)

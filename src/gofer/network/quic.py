@@ -1,0 +1,231 @@
+"""Making an HTTP/3 connection: look up, and shake hands over UDP with one address after the other.
+
+What `dial.py` is for TCP. Nobody can be asked whether UDP gets through, so an address that has
+said nothing for `PATIENCE` is given up where there is another way; one that has said anything has
+the whole connect limit. Certificates are judged by the rules of `trust.py`.
+"""
+
+import os
+import re
+import ssl
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from qh3.quic.configuration import QuicConfiguration
+from qh3.quic.connection import QuicConnection
+
+from gofer.exceptions import (
+    ConnectionLost,
+    ConnectionRefused,
+    ConnectTimeout,
+    RequestException,
+    SSLError,
+)
+from gofer.network.dial import Step, look_up
+from gofer.network.http3 import Http3Connection
+from gofer.network.routes import Route, authority
+from gofer.network.tls_info import TLSInfo
+from gofer.network.trust import client_certificate, must_exist, trust_in
+from gofer.protocols.http1 import Limits
+from gofer.protocols.http3 import Http3Protocol
+from gofer.runtime.base import Runtime, TimedOut
+
+if TYPE_CHECKING:
+    from gofer.network.addresses import Resolve
+    from gofer.network.pool import Pool
+
+__all__ = ["connect"]
+
+PATIENCE = 0.3  # seconds in which something has to come, where there is another way
+MAX_DATAGRAM = 1350  # bytes; fits an Ethernet with a tunnel or two. qh3 probes for more
+
+
+async def connect(
+    route: Route,
+    pool: "Pool",
+    runtime: Runtime,
+    limits: Limits,
+    deadline: float | None,
+    *,
+    resolve: "Resolve | None" = None,
+) -> Http3Connection:
+    """A connection on `route`, which can be used.
+
+    Args:
+        deadline: for all the steps together.
+        resolve: as in `dial`.
+
+    Raises:
+        NameResolutionError, ConnectionRefused, SSLError, CertificateError: as `dial`.
+        ConnectTimeout: the deadline passed, or nobody answered while there is another way.
+        OSError: a certificate file that is not there. Nothing was connected to then.
+    """
+    configuration = _configuration(route)
+    step = Step()
+    try:
+        addresses = await look_up(
+            *route.target, deadline=deadline, resolve=resolve or runtime.resolve, step=step
+        )
+        if not route.is_only_way:  # one of each family, if there are both
+            first = addresses[0]
+            addresses = [first, *[other for other in addresses if other[0] != first[0]][:1]]
+        step.name = f"connecting to {authority(*route.target)} by QUIC"
+        failure: RequestException | None = None
+        for address in addresses:
+            is_last = address is addresses[-1]
+            patience = None if is_last and route.is_only_way else PATIENCE
+            try:
+                return await _shake_hands(
+                    route, pool, runtime, limits, configuration, address, deadline, patience
+                )
+            except (ConnectTimeout, ConnectionRefused) as error:
+                failure = error
+        raise failure or ConnectionRefused(f"{step.name}: there is no address")
+    except TimedOut:
+        raise ConnectTimeout(
+            f"connecting to {route.authority}: {step.name} took longer than the connect limit"
+        ) from None
+    finally:
+        if configuration.secrets_log_file is not None:
+            configuration.secrets_log_file.close()
+
+
+async def _shake_hands(
+    route: Route,
+    pool: "Pool",
+    runtime: Runtime,
+    limits: Limits,
+    configuration: QuicConfiguration,
+    address: tuple[Any, ...],
+    deadline: float | None,
+    patience: float | None,
+) -> Http3Connection:
+    """A connection to one address.
+
+    Args:
+        patience: seconds in which it has to say something; None if it has the whole limit.
+    """
+    host, port = address[1][:2]
+    where = f"connecting to {route.authority} by QUIC at {authority(host, port)}"
+    try:
+        stream = await runtime.connect_datagrams(
+            address, source_address=route.source_address, socket_options=route.socket_options
+        )
+    except OSError as error:
+        raise ConnectionRefused(f"{where}: {error.strerror or error}") from error
+    now = runtime.now()
+    protocol = Http3Protocol(
+        configuration, limits, route.authority, (host.partition("%")[0], port), now
+    )
+    connection = Http3Connection(stream, route, pool, runtime, protocol)
+    connection.counted = False  # not yet by the pool
+    try:
+        try:
+            first = None if patience is None else now + patience
+            if first is not None and (deadline is None or first < deadline):
+                with suppress(TimedOut):
+                    await connection.shake_hands(first)
+                if not protocol.has_heard:
+                    raise ConnectTimeout(f"{where}: nothing came within {patience} seconds")
+            await connection.shake_hands(deadline)
+        except ConnectionLost as error:
+            raise ConnectionRefused(f"{where}: {error}") from error
+        if route.pins:
+            from gofer.network.pins import check_certificate
+
+            check_certificate(Agreed.of(connection).getpeercert(True), route.pins, route.authority)
+    except BaseException:
+        connection.close("it could not be made")
+        raise
+    connection.counted = True
+    connection.tls = TLSInfo(Agreed.of(connection))
+    return connection
+
+
+def _configuration(route: Route) -> QuicConfiguration:
+    """Whom to trust, and what to show, in qh3's words."""
+    configuration = QuicConfiguration(
+        is_client=True,
+        alpn_protocols=["h3"],
+        server_name=route.server_hostname,
+        max_datagram_size=MAX_DATAGRAM,
+    )
+    kind, file, folder = trust_in(route.verify, os.environ)
+    if kind == "nobody":
+        configuration.verify_mode = ssl.CERT_NONE
+    elif file is None and folder is None:  # certifi's, or a system that qh3 cannot ask
+        import certifi
+
+        file = certifi.where()
+    configuration.cafile, configuration.capath = file, folder
+    shown = client_certificate(route.cert)
+    if shown:
+        _show(configuration, *shown)
+    key_log = os.environ.get("SSLKEYLOGFILE")
+    if key_log:
+        configuration.secrets_log_file = open(key_log, "a", encoding="ascii")  # noqa: SIM115
+    return configuration
+
+
+_CERTIFICATES = re.compile(rb"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----\r?\n?", re.S)
+_KEY = re.compile(rb"-----BEGIN [A-Z ]*PRIVATE KEY-----.+?-----END [A-Z ]*PRIVATE KEY-----", re.S)
+
+
+def _show(configuration: QuicConfiguration, path: str, key_path: str | None, password: Any) -> None:
+    """Show the client certificate at `path`; its key is there too if it has no file of its own.
+
+    Raises:
+        OSError: a file that is not there.
+        SSLError: it does not hold what it should.
+    """
+    for needed, what in (path, "certificate"), (key_path, "key"):
+        if needed is not None:
+            must_exist(needed, f"the TLS {what} file")
+    text = Path(path).read_bytes()
+    key = _KEY.search(text if key_path is None else Path(key_path).read_bytes())
+    certificates = b"".join(_CERTIFICATES.findall(text))
+    problem: Any = "there is no certificate" if not certificates else "there is no key"
+    if certificates and key is not None:
+        try:
+            configuration.load_cert_chain(certificates, key.group() + b"\n", password)
+            return
+        except Exception as error:  # whatever qh3's parsers say of a key
+            problem = str(error) or type(error).__name__
+    raise SSLError(f"loading the client certificate from {path}: {problem}")
+
+
+class Agreed:
+    """What was agreed on, asked as one asks an `ssl.SSLObject`; for `TLSInfo`."""
+
+    def __init__(self, quic: QuicConnection, lock: Any) -> None:
+        self._quic = quic
+        self.agreed = self, lock
+
+    @classmethod
+    def of(cls, connection: Http3Connection) -> "Agreed":
+        return cls(connection.protocol.quic, connection._lock)
+
+    def version(self) -> str:
+        """QUIC has no other (RFC 9001, 4.2)."""
+        return "TLSv1.3"
+
+    def cipher(self) -> tuple[str, str, int] | None:
+        suite = self._quic.get_cipher()
+        if suite is None:
+            return None
+        return f"TLS_{suite.name}", "TLSv1.3", 128 if "128" in suite.name else 256
+
+    def selected_alpn_protocol(self) -> str:
+        return "h3"
+
+    def getpeercert(self, binary: bool = False) -> Any:
+        """The certificate in DER; qh3 reads no fields out of it."""
+        certificate = self._quic.get_peercert()
+        if certificate is None:
+            return None
+        return certificate.public_bytes() if binary else {}
+
+    def get_unverified_chain(self) -> list[bytes]:
+        sent = [self._quic.get_peercert(), *self._quic.get_issuercerts()]
+        return [certificate.public_bytes() for certificate in sent if certificate is not None]

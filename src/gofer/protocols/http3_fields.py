@@ -1,0 +1,80 @@
+"""The field sections of HTTP/3's responses, checked (RFC 9114, 4.2 and 4.3).
+
+qh3 has decoded them by then, and seen to the pseudo-header fields and to lower case; the rest of
+the rules, and the limits, are here.
+"""
+
+import re
+from collections.abc import Sequence
+
+from gofer.messages.fields import FieldSection
+from gofer.protocols.http1 import Limits
+
+__all__ = ["Malformed", "TooLarge", "checked_trailers", "head_of"]
+
+Field = tuple[bytes, bytes]
+
+_NAME = re.compile(rb"[!#$%&'*+\-.^_`|~0-9a-z]+")
+_VALUE = re.compile(rb"(?:[^\x00-\x20\x7f](?:[^\x00-\x08\n-\x1f\x7f]*[^\x00-\x20\x7f])?)?")
+_STATUS = re.compile(rb"[1-9][0-9][0-9]")
+_LENGTH = re.compile(rb"[0-9]{1,19}")
+
+# They speak of one connection, which HTTP/3 does by other means (RFC 9114, 4.2).
+_FORBIDDEN = frozenset(
+    (b"connection", b"keep-alive", b"proxy-connection", b"transfer-encoding", b"upgrade")
+)
+LINE = 32  # bytes that a field line counts beside its name and value (RFC 9114, 4.2.2)
+
+
+class Malformed(Exception):
+    """The message is malformed: an error of its stream alone (RFC 9114, 4.1.2)."""
+
+
+class TooLarge(Exception):
+    """The section is larger than our limits."""
+
+
+def head_of(lines: list[Field], limits: Limits) -> tuple[int, FieldSection, int | None]:
+    """Status code, fields, and the length that they declare for the content, None without one.
+
+    Raises:
+        Malformed, TooLarge.
+    """
+    (name, status), *fields = lines
+    if name != b":status" or _STATUS.fullmatch(status) is None:
+        raise Malformed(f"the status is {status[:20]!r}")
+    _check(fields, limits)
+    section = FieldSection.of(fields)
+    if not section.has(b"content-length"):
+        return int(status), section, None
+    lengths = {value for name, value in fields if name == b"content-length"}
+    length = lengths.pop()
+    if lengths or _LENGTH.fullmatch(length) is None:
+        raise Malformed(f"the content-length is {length[:20]!r}, or several")
+    return int(status), section, int(length)
+
+
+def checked_trailers(lines: list[Field], limits: Limits) -> list[Field]:
+    """A trailer section.
+
+    Raises:
+        Malformed, TooLarge.
+    """
+    _check(lines, limits)
+    return lines
+
+
+def _check(fields: Sequence[Field], limits: Limits) -> None:
+    if len(fields) > limits.max_fields:
+        raise TooLarge(f"over {limits.max_fields} field lines")
+    size = 0
+    for name, value in fields:
+        size += len(name) + len(value) + LINE
+        if _NAME.fullmatch(name) is None:
+            raise Malformed(f"{name[:40]!r} is no name of a field")
+        if name in _FORBIDDEN:
+            raise Malformed(f"the field {name.decode()} has no place in it")
+        if _VALUE.fullmatch(value) is None:
+            raise Malformed(f"the field {name[:40].decode()} has a value that it cannot have")
+    if size > limits.max_field_section:
+        raise TooLarge(f"over {limits.max_field_section} bytes of fields")
