@@ -38,7 +38,7 @@ class Web3(Web2):
     Args:
         tls: for TCP.
         chain, key: PEM files, for QUIC.
-        advertises: every answer says so in Alt-Svc.
+        advertises: every answer says so in Alt-Svc; `alt_svc` is what it says, None for nothing.
     """
 
     conversation_class: "type[Conversation3]"
@@ -51,10 +51,10 @@ class Web3(Web2):
         key: Path,
         advertises: bool = False,
         host: str | None = None,
-        client_ca: str | None = None,
     ) -> None:
         super().__init__(tls=tls, host=host)
         self.advertises = advertises
+        self.alt_svc: str | None = None
         self.by_http3 = 0  # connections so far
         self.configuration = QuicConfiguration(
             is_client=False,
@@ -62,9 +62,6 @@ class Web3(Web2):
             connection_id_length=CID,
             max_datagram_frame_size=65536,  # qh3 says that it takes them, and has to mean it
         )
-        if client_ca is not None:
-            self.configuration.cafile = client_ca
-            self.configuration.verify_mode = ssl.CERT_REQUIRED
         self.configuration.load_cert_chain(chain, key)
         self.conversation_class = Conversation3
         self._by_cid: dict[bytes, Conversation3] = {}
@@ -72,6 +69,8 @@ class Web3(Web2):
     def start(self) -> None:
         """Bind a port for TCP, and the same for UDP."""
         super().start()
+        if self.advertises:
+            self.alt_svc = f'h3=":{self.port}"; ma=600'
         self._udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._udp.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 * 1024 * 1024)
         self._udp.bind(("127.0.0.1", self.port))
@@ -109,8 +108,8 @@ class Web3(Web2):
 
     def answer(self, request: Any) -> Any:
         reply = super().answer(request)
-        if self.advertises:
-            reply.fields.append(("Alt-Svc", f'h3=":{self.port}"; ma=600'))
+        if self.alt_svc is not None:
+            reply.fields.append(("Alt-Svc", self.alt_svc))
         return reply
 
     # The thread -------------------------------------------------------------------------------

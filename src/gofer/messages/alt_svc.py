@@ -11,10 +11,11 @@ MAX_AGE = 365 * DEFAULT_AGE  # what says it is good for longer is good for so lo
 MAX_ALTERNATIVES = 16  # of one field that are looked at
 
 _TOKEN = r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
-_QUOTED = r'"(?:[^"\\]|\\.)*"'
+_QUOTED = r'"(?:[^"\\]|\\.)*+"'
+# What is optional is never given back (*+): what fits nowhere must not be read in many ways.
 _VALUE = re.compile(
-    rf"[ \t,]*(?P<protocol>{_TOKEN})=(?P<authority>{_QUOTED})"
-    rf"(?P<parameters>(?:[ \t]*;[ \t]*(?:{_TOKEN}=(?:{_TOKEN}|{_QUOTED}))?)*)[ \t]*(?:,|$)",
+    rf"[ \t,]*+(?P<protocol>{_TOKEN})=(?P<authority>{_QUOTED})"
+    rf"(?P<parameters>(?:[ \t]*+;[ \t]*+(?:{_TOKEN}=(?:{_TOKEN}|{_QUOTED}))?+)*+)[ \t]*+(?:,|$)",
     re.S,
 )
 _PARAMETER = re.compile(rf"({_TOKEN})=({_QUOTED}|{_TOKEN})")

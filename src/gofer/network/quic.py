@@ -185,8 +185,10 @@ def _show(configuration: QuicConfiguration, path: str, key_path: str | None, pas
     text = Path(path).read_bytes()
     key = _KEY.search(text if key_path is None else Path(key_path).read_bytes())
     certificates = b"".join(_CERTIFICATES.findall(text))
-    problem: Any = "there is no certificate" if not certificates else "there is no key"
-    if certificates and key is not None:
+    problem = "there is no certificate" if not certificates else "there is no key"
+    if key is not None and b"ENCRYPTED" in key.group():
+        problem = "QUIC cannot use a locked key: give it unlocked"
+    elif certificates and key is not None:
         try:
             configuration.load_cert_chain(certificates, key.group() + b"\n", password)
             return

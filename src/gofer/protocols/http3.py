@@ -57,17 +57,19 @@ class Http3Stream(ResponseStream):
 
     Attributes:
         is_head: the request was a HEAD.
+        is_empty: its response has no content, whatever its fields say (RFC 9110, 6.4.1).
         left: bytes of content that are still to come; None if nothing was declared.
         unread: bytes in `pieces`.
         silent: bytes that have come since the last event.
         queued: bytes of the request's content that have not gone out.
     """
 
-    __slots__ = ("is_head", "left", "queued", "silent", "unread")
+    __slots__ = ("is_empty", "is_head", "left", "queued", "silent", "unread")
 
     def __init__(self, number: int, *, has_ended_sending: bool, is_head: bool = False) -> None:
         super().__init__(number, has_ended_sending=has_ended_sending)
         self.is_head = is_head
+        self.is_empty = False
         self.left: int | None = None
         self.unread = self.silent = self.queued = 0
 
@@ -415,7 +417,7 @@ class Http3Protocol:
             else:
                 stream.status, stream.fields, stream.left = head_of(event.headers, self.limits)
                 if stream.is_head or stream.status in (204, 304):
-                    stream.left = 0
+                    stream.is_empty, stream.left = True, None
                 if stream.status < 200:
                     raise Malformed(f"the status is {stream.status}")
             if event.stream_ended:
@@ -451,7 +453,10 @@ class Http3Protocol:
         if stream is None or self._is_push(event):
             return
         size = len(event.data)
-        if size:
+        if stream.is_empty and size:  # Caddy 2.6 sends what it must not (RFC 9110, 9.3.2)
+            self._end(stream, ErrorCode.H3_NO_ERROR)
+            stream.error_code, stream.complete = None, True
+        elif size:
             self._idle_events = 0
             if stream.left is not None:
                 stream.left -= size
@@ -466,7 +471,7 @@ class Http3Protocol:
             self._on_idle(event)
             return
         self.touched.append(stream)
-        if event.stream_ended:
+        if event.stream_ended and not stream.complete:
             self._complete(stream)
 
     def _complete(self, stream: Http3Stream) -> None:

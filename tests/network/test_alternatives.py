@@ -1,0 +1,137 @@
+"""What is remembered of where origins can be reached by HTTP/3."""
+
+import pickle
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import gofer
+from gofer.network.alternatives import BROKEN_SECONDS, MAX_ORIGINS, Alternatives
+
+ORIGIN = ("https", "shop.example", 443)
+SAYS = ['h3=":8443"; ma=60']
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 1_800_000_000.0
+
+    def time(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr("gofer.network.alternatives.time.time", clock.time)
+    return clock
+
+
+@pytest.fixture
+def known(clock: Clock) -> Alternatives:
+    known = Alternatives()
+    known.heed(ORIGIN, SAYS)
+    return known
+
+
+def test_the_place_that_an_origin_named(known: Alternatives) -> None:
+    """The host is the origin's own if none is named."""
+    assert ("shop.example", 8443) == known.find(ORIGIN)
+    known.heed(ORIGIN, ['h2="x:1", h3="cdn.example:443"'])
+    assert ("cdn.example", 443) == known.find(ORIGIN)
+    assert known.find(("https", "other.example", 443)) is None
+    assert known.find(("https", "shop.example", 444)) is None
+
+
+def test_its_time_ends(known: Alternatives, clock: Clock) -> None:
+    """`ma` seconds after it was named."""
+    clock.now += 59
+    assert known.find(ORIGIN)
+    clock.now += 2
+    assert known.find(ORIGIN) is None
+    assert 0 == len(known)
+
+
+@pytest.mark.parametrize("values", [["clear"], ['h3=":8443"; ma=0'], ['h2=":443"'], ["nonsense"]])
+def test_what_is_said_anew_replaces_what_was_said(known: Alternatives, values: list[str]) -> None:
+    """Also if nothing is left of it."""
+    known.heed(ORIGIN, values)
+    assert known.find(ORIGIN) is None
+
+
+def test_a_place_that_failed_is_left_alone_for_longer_each_time(
+    known: Alternatives, clock: Clock
+) -> None:
+    """Five minutes, then ten; until it works."""
+    known.heed(ORIGIN, ['h3=":8443"; ma=100000'])
+    for times in (1, 2, 4):
+        known.failed(("shop.example", 8443))
+        clock.now += BROKEN_SECONDS * times - 1
+        assert known.find(ORIGIN) is None
+        clock.now += 2
+        assert known.find(ORIGIN)
+    known.worked(("shop.example", 8443))
+    known.failed(("shop.example", 8443))
+    clock.now += BROKEN_SECONDS + 1
+    assert known.find(ORIGIN)
+
+
+def test_another_place_takes_over(known: Alternatives) -> None:
+    """The next that the origin named."""
+    known.heed(ORIGIN, ['h3=":1", h3=":2"'])
+    known.failed(("shop.example", 1))
+    assert ("shop.example", 2) == known.find(ORIGIN)
+
+
+def test_memory_is_bounded(known: Alternatives) -> None:
+    """Those that were heard of last stay."""
+    for number in range(MAX_ORIGINS):
+        known.heed(("https", f"{number}.example", 443), SAYS)
+        known.failed((f"{number}.example", 8443))
+    assert MAX_ORIGINS == len(known)
+    assert known.find(ORIGIN) is None
+
+
+def test_it_can_be_saved_and_loaded(known: Alternatives, tmp_path: Path, clock: Clock) -> None:
+    """In curl's form."""
+    known.heed(("https", "2001:db8::1", 443), ['h3="[2001:db8::2]:443"; ma=60'])
+    known.save(tmp_path / "alt-svc")
+    text = (tmp_path / "alt-svc").read_text()
+    assert 'h2 shop.example 443 h3 shop.example 8443 "20270115 08:01:00" 0 0\n' in text
+
+    again = Alternatives()
+    again.load(tmp_path / "alt-svc")
+    assert list(known) == list(again)
+    clock.now += 61
+    assert again.find(ORIGIN) is None
+
+
+def test_lines_that_make_no_sense_are_left_out(tmp_path: Path, clock: Clock) -> None:
+    """The others count."""
+    (tmp_path / "alt-svc").write_text(
+        "# a comment\n\n h3\n"
+        'h2 a.example 443 h3 a.example x "20300101 00:00:00" 0 0\n'
+        'h2 a.example 443 h3 a.example 443 "20300199 00:00:00" 0 0\n'
+        'h2 a.example 443 h3 a.example 70000 "20300101 00:00:00" 0 0\n'
+        'h2 a.example 443 h2 a.example 443 "20300101 00:00:00" 0 0\n'
+        'h2 b.example 443 h3 c.example 444 "20300101 00:00:00" 0 0\n'
+    )
+    known = Alternatives()
+    known.load(tmp_path / "alt-svc")
+    assert [("https://b.example:443", "c.example", 444)] == list(known)
+
+
+def test_a_session_takes_them_along_when_pickled(known: Alternatives) -> None:
+    """As its other state."""
+    session: Any = gofer.Session()
+    session.alternatives = known
+    assert list(known) == list(pickle.loads(pickle.dumps(session)).alternatives)
+
+
+def test_clear_forgets_everything(known: Alternatives) -> None:
+    """Also what was broken."""
+    known.failed(("shop.example", 8443))
+    known.clear()
+    known.heed(ORIGIN, SAYS)
+    assert known.find(ORIGIN)
