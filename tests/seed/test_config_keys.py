@@ -198,7 +198,7 @@ def test_safe_mode(web: Web, get: Get, what: str) -> None:
 
 def test_safe_mode_covers_timeouts(web: Web, gate: Gate, get: Get) -> None:
     """The timeout of 2012 crashed."""
-    answer = get({"safe_mode": True}, web.url + "/gate/late", timeout=0.1)
+    answer = get({"safe_mode": True}, web.url + "/gate/late", timeout=(20, 0.1))
 
     assert isinstance(answer.error, gofer.ReadTimeout)
 

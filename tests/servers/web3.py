@@ -16,19 +16,19 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from qh3._hazmat import pull_quic_header
+from qh3._hazmat import Buffer
 from qh3.h3 import events as http
 from qh3.h3.connection import ErrorCode, H3Connection, ProtocolError
 from qh3.quic import events as quic
 from qh3.quic.configuration import QuicConfiguration
 from qh3.quic.connection import QuicConnection, QuicConnectionError
+from qh3.quic.packet import QuicPacketType, pull_quic_header
 
 from servers.listener import PATIENCE
 from servers.web2 import Exchange, Web2
 
 __all__ = ["Conversation3", "Web3"]
 
-INITIAL = 0  # QUIC's first packet (RFC 9000, 17.2), as qh3 numbers them
 CID = 8  # bytes of our connection IDs
 
 
@@ -143,12 +143,12 @@ class Web3(Web2):
 
     def _receive(self, data: bytes, address: Any) -> None:
         try:
-            header = pull_quic_header(data, 0, CID)
+            header = pull_quic_header(Buffer(data=data), CID)
         except ValueError:
             return
-        conversation = self._by_cid.get(header[3])
+        conversation = self._by_cid.get(header.destination_cid)
         if conversation is None:
-            if header[1] != INITIAL or len(data) < 1200:
+            if header.packet_type is not QuicPacketType.INITIAL or len(data) < 1200:
                 return
             with self.changed:
                 index = self.accepted
@@ -157,8 +157,10 @@ class Web3(Web2):
                 self.open += 1
                 self.peak = max(self.peak, self.open)
                 self.changed.notify_all()
-            conversation = self.conversation_class(self, header[3], index)
-            self._by_cid[header[3]] = self._by_cid[conversation.quic.host_cid] = conversation
+            conversation = self.conversation_class(self, header.destination_cid, index)
+            self._by_cid[header.destination_cid] = self._by_cid[conversation.quic.host_cid] = (
+                conversation
+            )
         conversation.receive(data, address)
 
     def forget(self, conversation: "Conversation3") -> None:
@@ -234,6 +236,10 @@ class Conversation3:
             self.begin()
         elif isinstance(event, quic.ConnectionIdIssued):
             self.web._by_cid[event.connection_id] = self
+        elif isinstance(event, quic.StopSendingReceived):
+            stream = self.quic._streams.get(event.stream_id)
+            if stream is not None:
+                stream.is_blocked = True  # qh3 would send once more what was lost before
         elif isinstance(event, quic.StreamReset) and event.stream_id in self.contents:
             self.contents[event.stream_id].put(None)
         if self.http is not None:
@@ -280,7 +286,7 @@ class Conversation3:
                 raise OSError("the connection has ended")
             try:
                 yield
-            except (ValueError, QuicConnectionError, ProtocolError) as error:
+            except (ValueError, AssertionError, QuicConnectionError, ProtocolError) as error:
                 raise OSError("the client wants no more of it") from error
             self._settle()
         self.web.ring()

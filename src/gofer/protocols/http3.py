@@ -17,11 +17,13 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+from qh3._hazmat import QpackDecoder
 from qh3.h3 import events as http
 from qh3.h3.connection import ErrorCode, H3Connection
 from qh3.quic import events as quic
 from qh3.quic.configuration import QuicConfiguration
 from qh3.quic.connection import QuicConnection
+from qh3.quic.connection import QuicConnectionState as State
 
 from gofer.exceptions import (
     CertificateError,
@@ -75,10 +77,14 @@ class Http3Stream(ResponseStream):
 
 
 class _Http3(H3Connection):
-    """qh3's, which would allow pushes."""
+    """qh3's, which would allow pushes; and tables of QPACK, by which a peer makes few bytes into
+    many fields, and keep streams waiting.
+    """
 
     def _init_connection(self) -> None:
         self._max_push_id = None
+        self._max_table_capacity = self._blocked_streams = 0
+        self._decoder = QpackDecoder(0, 0)
         super()._init_connection()
 
 
@@ -138,10 +144,10 @@ class Http3Protocol:
         """The next datagram to be sent; b"" if there is none."""
         datagrams = self._datagrams
         if not datagrams and not self.is_over:
-            datagrams.extend(data for data, _ in self.quic.datagrams_to_send(now))
+            datagrams.extend(data for data, _ in self._try(self.quic.datagrams_to_send, now) or ())
             self.timer = self.quic.get_timer()
             for stream in self._uploads:
-                stream.queued = self.quic.get_send_buffer_size(stream.number)
+                stream.queued = self._unsent(stream.number)
         data = datagrams.popleft() if datagrams else b""
         self.is_drained = not data
         self.has_output = bool(data)
@@ -202,6 +208,11 @@ class Http3Protocol:
             return 0
         return stream.queued  # type: ignore[attr-defined, no-any-return]
 
+    def _unsent(self, number: int) -> int:
+        """Bytes on a stream that have not gone out, or were lost."""
+        stream = self.quic._streams.get(number)
+        return 0 if stream is None else sum(stop - start for start, stop in stream.sender._pending)
+
     def ping(self) -> ResponseStream:
         """Ask the peer for a sign of life: what is returned is `complete` when it has come."""
         sign = ResponseStream(-1, has_ended_sending=True)
@@ -238,14 +249,17 @@ class Http3Protocol:
         """Tell the peer, and qh3, that both directions are over as far as they are not."""
         number = stream.number
         self._uploads.discard(stream)
+        known = self.quic._streams.get(number)  # qh3 would make another of one that has ended
         is_sending = not (stream.has_ended_sending or stream.is_deaf)
         is_receiving = not (stream.complete or stream.was_reset)
         if is_sending:
-            code_out = ErrorCode.H3_NO_ERROR if stream.complete else code
-            self._try(self.quic.reset_stream, number, code_out)
             stream.has_ended_sending = True
+            if known is not None:
+                self.quic.reset_stream(number, ErrorCode.H3_NO_ERROR if stream.complete else code)
+                known.is_blocked = True  # or it would send once more what was lost before
         if is_receiving:
-            self._try(self.quic.stop_stream, number, code)
+            if known is not None:
+                self.quic.stop_stream(number, code)
             if stream.error_code is None:
                 stream.error_code = code
         if is_sending or is_receiving:
@@ -274,7 +288,8 @@ class Http3Protocol:
             return
         self._now = now
         self.has_heard = True
-        self._try(self.quic.receive_many_datagrams, pieces, self._address, now)
+        for datagram in pieces:
+            self._try(self.quic.receive_datagram, datagram, self._address, now)
         self._settle()
 
     def _settle(self) -> None:
@@ -329,7 +344,7 @@ class Http3Protocol:
 
     def _on_terminated(self, event: quic.ConnectionTerminated) -> None:
         code, reason = event.error_code, event.reason_phrase or "no reason given"
-        is_ours = self.quic._core is None or self.quic._core.state == "closing"
+        is_ours = self.quic._state not in (State.DRAINING, State.TERMINATED)
         if event.frame_type is not None and CRYPTO_ERROR <= code < CRYPTO_ERROR + 256:
             is_certificate = is_ours and code - CRYPTO_ERROR in _CERTIFICATE_ALERTS
             kind = CertificateError if is_certificate else SSLError
@@ -511,6 +526,9 @@ class Http3Protocol:
         if stream is not None:
             stream.is_deaf = True
             stream.queued = 0
+            known = self.quic._streams.get(stream.number)
+            if known is not None:
+                known.is_blocked = True  # as in `_end`
             self._uploads.discard(stream)
             self.touched.append(stream)
 
