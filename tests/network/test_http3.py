@@ -441,6 +441,16 @@ def test_many_at_once_take_another_connection(certificates: Certificates, web3: 
     assert web3.by_http3 <= 6
 
 
+@PLAIN_PYTHON
+def test_long_fields(knowing: gofer.Session, web3: Web3) -> None:
+    """A target and a cookie longer than what the encoder of QPACK takes."""
+    fields = knowing.get(
+        web3.url + "/get?q=" + "y" * 6000, headers={"Cookie": "a=" + "z" * 60_000}
+    ).json()
+    assert "y" * 6000 == fields["args"]["q"]
+    assert 60_002 == len(fields["headers"]["Cookie"])
+
+
 def test_a_large_upload_and_a_large_download(knowing: gofer.Session, web3: Web3) -> None:
     """Both ways through flow and congestion control."""
     assert 8_000_000 == len(knowing.get(web3.url + "/bytes/8000000").content)

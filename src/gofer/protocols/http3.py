@@ -34,7 +34,14 @@ from gofer.exceptions import (
     SSLError,
 )
 from gofer.protocols.http1 import Limits
-from gofer.protocols.http3_fields import Malformed, TooLarge, checked_trailers, head_of
+from gofer.protocols.http3_fields import (
+    MOST_ENCODED,
+    Malformed,
+    TooLarge,
+    checked_trailers,
+    head_of,
+    literally,
+)
 from gofer.protocols.streams import ResponseStream
 
 __all__ = ["Http3Protocol"]
@@ -86,6 +93,11 @@ class _Http3(H3Connection):
         self._max_table_capacity = self._blocked_streams = 0
         self._decoder = QpackDecoder(0, 0)
         super()._init_connection()
+
+    def _encode_headers(self, stream_id: int, headers: Any) -> bytes:
+        if all(len(value) <= MOST_ENCODED and value.isascii() for _, value in headers):
+            return super()._encode_headers(stream_id, headers)
+        return literally(headers)
 
 
 class Http3Protocol:
@@ -392,13 +404,17 @@ class Http3Protocol:
             return
         if stream is None and number & 3 == 0:
             return
+        frames = self._http._stream.get(number)
         events = self._try(self._http.handle_event, event) or ()
         if self.quic._close_event is not None:
             return  # qh3 has found something; `_settle` says what
         for news in events:
             _HTTP_HANDLERS.get(type(news), Http3Protocol._on_idle)(self, news)
-        if type(event) is quic.StreamDataReceived:
+        if type(event) is quic.StreamDataReceived and not self.is_over:
             self._listen(event, stream, has_news=bool(events))
+            is_cut = event.end_stream and frames is not None and frames.frame_size
+            if is_cut and stream is not None and not stream.is_empty and stream.error_code is None:
+                self._malformed(stream, "it ended in the middle of a frame")
 
     def _listen(
         self, event: quic.StreamDataReceived, stream: Http3Stream | None, *, has_news: bool
@@ -421,7 +437,7 @@ class Http3Protocol:
 
     def _on_head(self, event: http.HeadersReceived) -> None:
         stream = self.streams.get(event.stream_id)
-        if stream is None or self._is_push(event):
+        if self._is_push(event) or stream is None:
             return
         self._silent.clear()
         self._idle_events = 0
@@ -465,7 +481,7 @@ class Http3Protocol:
 
     def _on_data(self, event: http.DataReceived) -> None:
         stream = self.streams.get(event.stream_id)
-        if stream is None or self._is_push(event):
+        if self._is_push(event) or stream is None:
             return
         size = len(event.data)
         if stream.is_empty and size:  # Caddy 2.6 sends what it must not (RFC 9110, 9.3.2)
@@ -498,12 +514,16 @@ class Http3Protocol:
 
     def _malformed(self, stream: Http3Stream, problem: str) -> None:
         """An error of this stream alone (RFC 9114, 4.1.2)."""
+        stream.problem = problem
+        self._give_up(stream, ErrorCode.H3_MESSAGE_ERROR)
+
+    def _give_up(self, stream: Http3Stream, code: int) -> None:
+        """End a stream before its time: nothing that still comes on it counts."""
         self.streams.pop(stream.number, None)
         self._unread -= stream.unread
-        stream.problem = problem
-        self._end(stream, ErrorCode.H3_MESSAGE_ERROR)
-        stream.error_code = ErrorCode.H3_MESSAGE_ERROR
-        stream.complete = False
+        stream.unread = 0
+        self._end(stream, code)
+        stream.error_code, stream.complete = code, False
 
     def _end_the_largest(self) -> None:
         """Too much has come that nobody reads: give up the stream with most of it."""
@@ -539,8 +559,9 @@ class Http3Protocol:
             return
         self._goaway = first
         self.is_closing = True
-        for number, stream in self.streams.items():
+        for number, stream in list(self.streams.items()):
             if number >= first and not stream.complete:  # RFC 9114, 5.2: they were not looked at
+                self._give_up(stream, ErrorCode.H3_REQUEST_CANCELLED)
                 stream.error_code = self.refused
                 self.touched.append(stream)
 

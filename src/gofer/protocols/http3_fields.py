@@ -1,7 +1,7 @@
-"""The field sections of HTTP/3's responses, checked (RFC 9114, 4.2 and 4.3).
+"""The field sections of HTTP/3: those of responses, checked (RFC 9114, 4.2 and 4.3).
 
 qh3 has decoded them by then, and seen to the pseudo-header fields and to lower case; the rest of
-the rules, and the limits, are here.
+the rules, and the limits, are here; and how fields are sent that its encoder does not take.
 """
 
 import re
@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from gofer.messages.fields import FieldSection
 from gofer.protocols.http1 import Limits
 
-__all__ = ["Malformed", "TooLarge", "checked_trailers", "head_of"]
+__all__ = ["MOST_ENCODED", "Malformed", "TooLarge", "checked_trailers", "head_of", "literally"]
 
 Field = tuple[bytes, bytes]
 
@@ -24,6 +24,8 @@ _FORBIDDEN = frozenset(
     (b"connection", b"keep-alive", b"proxy-connection", b"transfer-encoding", b"upgrade")
 )
 LINE = 32  # bytes that a field line counts beside its name and value (RFC 9114, 4.2.2)
+
+MOST_ENCODED = 4096  # bytes of a value that qh3's QPACK encoder takes; and they have to be UTF-8
 
 
 class Malformed(Exception):
@@ -78,3 +80,28 @@ def _check(fields: Sequence[Field], limits: Limits) -> None:
             raise Malformed(f"the field {name[:40].decode()} has a value that it cannot have")
     if size > limits.max_field_section:
         raise TooLarge(f"over {limits.max_field_section} bytes of fields")
+
+
+def literally(fields: Sequence[Field]) -> bytes:
+    """A field section for the wire that refers to no table, each line never to be indexed.
+
+    Source: RFC 9204, 4.5.1 and 4.5.6.
+    """
+    parts = [b"\0\0"]
+    for name, value in fields:
+        parts += (_integer(0x30, 3, len(name)), name, _integer(0, 7, len(value)), value)
+    return b"".join(parts)
+
+
+def _integer(flags: int, bits: int, number: int) -> bytes:
+    """An integer behind the flags in its first byte (RFC 7541, 5.1)."""
+    most = (1 << bits) - 1
+    if number < most:
+        return bytes((flags | number,))
+    encoded = [flags | most]
+    number -= most
+    while number >= 0x80:
+        encoded.append(number & 0x7F | 0x80)
+        number >>= 7
+    encoded.append(number)
+    return bytes(encoded)
