@@ -26,17 +26,21 @@ _TIME = "%Y%m%d %H:%M:%S"  # curl's, UTC
 
 
 class Alternatives:
-    """Alternative services, by the origins that named them."""
+    """Alternative services, by the origins that named them.
 
-    __slots__ = ("_broken", "_places")
+    Attributes:
+        places: what each origin named, with the end of its time; for a look whether it did.
+    """
+
+    __slots__ = ("_broken", "places")
 
     def __init__(self) -> None:
-        self._places: dict[Origin, list[tuple[Place, float]]] = {}  # with the end of their time
+        self.places: dict[Origin, list[tuple[Place, float]]] = {}  # with the end of their time
         self._broken: dict[Place, tuple[float, int]] = {}  # until when, and after how many failures
 
     def find(self, origin: Origin) -> Place | None:
         """Where `origin` can be reached by HTTP/3; None if that is not known, or does not work."""
-        places = self._places.get(origin)
+        places = self.places.get(origin)
         if places is None:
             return None
         now = time.time()
@@ -46,7 +50,7 @@ class Alternatives:
                 if broken is None or broken[0] <= now:
                     return place
         if all(end <= now for _, end in places):
-            self._places.pop(origin, None)
+            self.places.pop(origin, None)
         return None
 
     def heed(self, origin: Origin, values: Sequence[str]) -> None:
@@ -55,7 +59,7 @@ class Alternatives:
 
         said = parse_alt_svc(values)
         if said is None:
-            self._places.pop(origin, None)
+            self.places.pop(origin, None)
             return
         now = time.time()
         places = [
@@ -63,14 +67,14 @@ class Alternatives:
             for one in said
             if one.protocol == HTTP_3 and one.max_age
         ]
-        self._places.pop(origin, None)  # so that it comes to the end
+        self.places.pop(origin, None)  # so that it comes to the end
         if places:
             self._keep(origin, places)
 
     def _keep(self, origin: Origin, places: list[tuple[Place, float]]) -> None:
-        while len(self._places) >= MAX_ORIGINS:
-            self._places.pop(next(iter(self._places)), None)
-        self._places[origin] = places
+        while len(self.places) >= MAX_ORIGINS:
+            self.places.pop(next(iter(self.places)), None)
+        self.places[origin] = places
 
     def failed(self, place: Place) -> None:
         """Nothing came of an attempt to connect there: it is left alone for a while."""
@@ -87,11 +91,11 @@ class Alternatives:
 
     def forget(self, origin: Origin) -> None:
         """It is not where `origin` said: 421 (Misdirected Request) came from there."""
-        self._places.pop(origin, None)
+        self.places.pop(origin, None)
 
     def clear(self) -> None:
         """Forget everything: the network is another one, perhaps."""
-        self._places.clear()
+        self.places.clear()
         self._broken.clear()
 
     # On disk ------------------------------------------------------------------------------------
@@ -103,7 +107,7 @@ class Alternatives:
             OSError: it cannot be written.
         """
         lines = ["# Alternative services, by gofer; curl --alt-svc reads it too.\n"]
-        for origin, places in list(self._places.items()):
+        for origin, places in list(self.places.items()):
             for place, end in places:
                 until = time.strftime(_TIME, time.gmtime(end))
                 lines.append(f'{_line(origin, place)} "{until}" 0 0\n')
@@ -119,23 +123,23 @@ class Alternatives:
         with open(path, encoding="utf-8", errors="replace") as file:
             for line in file:
                 for origin, place, end in _read(line):
-                    places = self._places.get(origin, [])
+                    places = self.places.get(origin, [])
                     self._keep(origin, [p for p in places if p[0] != place] + [(place, end)])
 
     def __iter__(self) -> Iterator[tuple[str, str, int]]:
         """(origin's URL, host, port) of everything that is known."""
-        for (scheme, host, port), places in list(self._places.items()):
+        for (scheme, host, port), places in list(self.places.items()):
             for place, _ in places:
                 yield f"{scheme}://{_bracketed(host)}:{port}", *place
 
     def __len__(self) -> int:
-        return sum(len(places) for places in self._places.values())
+        return sum(len(places) for places in self.places.values())
 
     def __getstate__(self) -> Any:
-        return {"_places": self._places, "_broken": self._broken}
+        return {"places": self.places, "_broken": self._broken}
 
     def __setstate__(self, state: Any) -> None:
-        self._places, self._broken = state["_places"], state["_broken"]
+        self.places, self._broken = state["places"], state["_broken"]
 
     def __repr__(self) -> str:
         return f"<Alternatives {[f'{url} at {host}:{port}' for url, host, port in self]}>"

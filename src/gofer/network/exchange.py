@@ -1,7 +1,6 @@
 """The bottom of every chain of stages: from a request to a connection to a response."""
 
 import sys
-from collections.abc import Coroutine
 from typing import Any
 
 from gofer.exceptions import (
@@ -50,61 +49,26 @@ class Network:
         self.alternatives = Alternatives() if alternatives is None else alternatives
         self._warned_of: set[str] = set()  # authorities that nobody checks the certificate of
 
-    def send(self, request: PreparedRequest) -> Coroutine[Any, Any, Response]:
+    async def send(
+        self, request: PreparedRequest, route: Route | None = None, shared: Any = None
+    ) -> Response:
         """The response to `request`, its content still to come or already there.
+
+        Args:
+            route, shared: the way to go, and a connection on which we have a place, if they are
+                known already.
 
         Raises:
             InvalidHeader, InvalidMethod, LocalProtocolError: before anything is sent.
             ConnectionError, Timeout: and their subclasses; each has `.request`.
         """
-        route = request.settings.router.route(
-            request._url or request.url_parsed, request.environment
-        )
-        if route.http3 is False:
-            return self._send(route, request)
-        return self._send_by_best(route, request)
-
-    async def _send_by_best(self, route: Route, request: PreparedRequest) -> Response:
-        """By HTTP/3 if that is asked for, or if the origin has said where; else by TCP."""
-        shared = await self._reach_by_http3(route, request)
-        response = await self._send(route, request, shared)
-        origin = (route.scheme, route.host, route.port)
-        if response.status_code == 421 and shared is not None and not route.is_only_way:
-            self.alternatives.forget(origin)  # it is not to be found there (RFC 9110, 15.5.20)
-            if request.body is None:
-                response.close()
-                response = await self._send(route, request)
-        # Who it is that says where else it is, we know by its certificate only.
-        if response.fields.has(b"alt-svc") and route.verify is not False:
-            self.alternatives.heed(origin, response.fields.get_all("alt-svc"))
-        return response
-
-    async def _reach_by_http3(self, route: Route, request: PreparedRequest) -> Any:
-        """A place on an HTTP/3 connection; None if there is no way, but one by TCP perhaps."""
-        if route.is_only_way:
-            place: tuple[str, int] | None = route.target
-        else:
-            place = self.alternatives.find((route.scheme, route.host, route.port))
-        if place is None:
-            return None
-        way = route.by_http3(place)
-        shared: Any = self.pool.take_shared(way, self.runtime.now())
-        if shared is not None:
-            return shared
-        encode_head(request)  # complains of what must not be sent, before anybody is connected to
-        try:
-            shared = await self._join(way, request)
-        except RequestException as error:
-            if route.is_only_way or isinstance(error, PoolTimeout | DeadlineExceeded):
-                raise
-            self.alternatives.failed(place)
-            return None
-        self.alternatives.worked(place)
-        return shared
-
-    async def _send(self, route: Route, request: PreparedRequest, shared: Any = None) -> Response:
-        """`send`, on `route`; or on a connection where we have a place already."""
         settings = request.settings
+        if route is None:
+            route = settings.router.route(request._url or request.url_parsed, request.environment)
+            if route.http3 is not False and (
+                route.is_only_way or route.origin in self.alternatives.places
+            ):
+                return await self._send_by_http3(route, request)
         started = self.runtime.now()
         if shared is None and route.may_share:
             shared = self.pool.take_shared(route, started)
@@ -125,12 +89,58 @@ class Network:
             response = await connection.exchange(request, started, head)
         if route.is_tls:
             response.tls = connection.tls
+            if not connection.has_spoken and route.http3 is None:
+                connection.has_spoken = True  # it would say the same each time
+                self._heed(route, response)
         if _logger is not None and _logger.isEnabledFor(DEBUG):
             _log(request, response)
         elif _logger is None and "logging" in sys.modules:
             _find_logger()
             _log(request, response)
         return response
+
+    async def _send_by_http3(self, route: Route, request: PreparedRequest) -> Response:
+        """By HTTP/3 where that is asked for, or where the origin has said; by TCP if that fails."""
+        shared = await self._reach_by_http3(route, request)
+        response = await self.send(request, route, shared)
+        if shared is None or route.is_only_way:
+            return response
+        self._heed(route, response)
+        if response.status_code == 421:
+            self.alternatives.forget(route.origin)  # it is not there (RFC 9110, 15.5.20)
+            if request.body is None:
+                response.close()
+                response = await self.send(request, route)
+        return response
+
+    def _heed(self, route: Route, response: Response) -> None:
+        """Remember where else the origin says that it is, if we know that it is the origin."""
+        fields = response.fields
+        if route.verify is not False and fields.has(b"alt-svc"):
+            self.alternatives.heed(route.origin, fields.get_all("alt-svc"))
+
+    async def _reach_by_http3(self, route: Route, request: PreparedRequest) -> Any:
+        """A place on an HTTP/3 connection; None if there is no way, but one by TCP perhaps."""
+        if route.is_only_way:
+            place: tuple[str, int] | None = route.target
+        else:
+            place = self.alternatives.find(route.origin)
+        if place is None:
+            return None
+        way = route.by_http3(place)
+        shared: Any = self.pool.take_shared(way, self.runtime.now())
+        if shared is not None:
+            return shared
+        encode_head(request)  # complains of what must not be sent, before anybody is connected to
+        try:
+            shared = await self._join(way, request)
+        except RequestException as error:
+            if route.is_only_way or isinstance(error, PoolTimeout | DeadlineExceeded):
+                raise
+            self.alternatives.failed(place)
+            return None
+        self.alternatives.worked(place)
+        return shared
 
     async def _join(self, route: Route, request: PreparedRequest) -> Any:
         """A place on the connection that somebody is making, or one that we make.

@@ -60,6 +60,7 @@ class Http1Connection(Timed):
         "counted",
         "exchanges",
         "generation",
+        "has_spoken",
         "host",
         "idle_since",
         "peer",
@@ -85,6 +86,7 @@ class Http1Connection(Timed):
         self.closing: str | None = None
         self.begun = False  # the peer may have a part of a message with content
         self.exchanges = 0
+        self.has_spoken = False
         self.idle_since = 0.0
         self.host: Any = None  # what the pool knows of our route
         self.generation = 0

@@ -193,6 +193,7 @@ class Route:
 
     Attributes:
         key: the hashable identity.
+        origin: scheme, host and port.
         is_tls: the origin is spoken to over TLS.
         is_forwarding: the proxy gets the request itself: absolute-form, Proxy-Authorization.
         is_tunnel: the proxy is asked for a tunnel, by CONNECT or SOCKS, and sees nothing else.
@@ -228,6 +229,7 @@ class Route:
         "is_tunnel",
         "key",
         "may_share",
+        "origin",
         "pins",
         "port",
         "proxy",
@@ -257,6 +259,7 @@ class Route:
         http3: bool | None = False,
         target: tuple[str, int] | None = None,
     ) -> None:
+        self.origin = origin
         self.scheme, self.host, self.port = origin
         self.proxy = proxy
         self.verify = True if verify is None else verify
@@ -299,7 +302,7 @@ class Route:
         if route is None or route.target != target:
             default_trust, server_name = self._options
             route = self._by_http3 = Route(
-                (self.scheme, self.host, self.port),
+                self.origin,
                 verify=self.verify,
                 default_trust=default_trust,
                 cert=self.cert,
