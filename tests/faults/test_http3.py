@@ -324,6 +324,21 @@ def test_goodbye(session: gofer.Session, server: Web3, is_looked_at: bool) -> No
     assert 2 == server.by_http3
 
 
+def test_a_flood_of_streams(
+    session: gofer.Session, server: Web3, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server has three of its own, and perhaps some that nobody knows."""
+    monkeypatch.setattr("gofer.protocols.http3.MOST_OF_ITS_OWN", 50)
+
+    def answer(peer: Scripted, stream: int) -> None:
+        for _ in range(80):
+            own = peer.quic.get_next_available_stream_id(is_unidirectional=True)
+            peer.say(own, number(UNKNOWN) + b"x")
+
+    with pytest.raises(RemoteProtocolError, match="nobody asked for"):
+        ask(session, server, answer, method="POST", data=b"x")
+
+
 def test_a_flood_of_frames_that_lead_nowhere(session: gofer.Session, server: Web3) -> None:
     """Interim responses on many streams, empty frames: a thousand are too many."""
 

@@ -49,6 +49,7 @@ __all__ = ["Http3Protocol"]
 FULL = 4 * 1024 * 1024  # bytes unread on one stream with which a connection takes no new ones
 MOST_UNREAD = 64 * 1024 * 1024  # bytes unread on all streams together
 MAX_SILENT = 2 * 1024 * 1024  # bytes on one stream that make no whole frame, and no event
+MOST_OF_ITS_OWN = 1000  # streams that a server may open: three have a meaning
 MAX_IDLE_EVENTS = 1000  # events that lead nowhere, within
 IDLE_EVENTS_SECONDS = 10.0
 
@@ -240,7 +241,7 @@ class Http3Protocol:
         pieces = stream.pieces
         data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
         pieces.clear()
-        self._unread -= len(data)
+        self._unread -= stream.unread  # type: ignore[attr-defined]
         stream.unread = 0  # type: ignore[attr-defined]
         if not self.most_streams:
             self._count_room()
@@ -403,6 +404,9 @@ class Http3Protocol:
             self._refuse("opened a stream for requests", ErrorCode.H3_STREAM_CREATION_ERROR)
             return
         if stream is None and number & 3 == 0:
+            return
+        if number & 3 == 3 and number > 4 * MOST_OF_ITS_OWN:
+            self._refuse(f"opened over {MOST_OF_ITS_OWN} streams that nobody asked for")
             return
         frames = self._http._stream.get(number)
         events = self._try(self._http.handle_event, event) or ()
