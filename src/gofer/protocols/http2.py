@@ -22,7 +22,7 @@ from gofer.exceptions import (
 )
 from gofer.messages.fields import FieldSection
 from gofer.protocols.http1 import Limits
-from gofer.protocols.streams import ResponseStream
+from gofer.protocols.streams import Patience, ResponseStream
 
 __all__ = ["CANCEL", "NO_ERROR", "REFUSED_STREAM", "Http2Protocol"]
 
@@ -30,8 +30,6 @@ STREAM_WINDOW = 1024 * 1024  # bytes a peer may send on one stream before we hav
 CONNECTION_WINDOW = 16 * 1024 * 1024  # the same for all streams together
 UNTOLD_STREAMS = 100  # taken to be allowed until the peer says (RFC 9113, 6.5.2)
 MAX_CONTINUATIONS = 16  # frames that a field section may be spread over, beside its first
-MAX_IDLE_EVENTS = 1000  # frames that lead nowhere, within
-IDLE_EVENTS_SECONDS = 10.0
 HEADER, MAX_FRAME = 9, 16 * 1024  # bytes of a frame: its header; what may follow (RFC 9113, 4)
 MAX_QUIET = 1024 * 1024  # bytes of frames that lead nowhere and are no events: unknown ones
 
@@ -71,9 +69,9 @@ class Http2Protocol:
         self.touched: list[ResponseStream] = []
         self.pings: list[ResponseStream] = []  # that wait for their answer
         self.most_streams = UNTOLD_STREAMS
-        self._idle_events = 0
+        self._patience = Patience()
         self._quiet = 0  # bytes without an event; below 0: as much may still come so
-        self._counting_since = self._now = 0.0
+        self._now = 0.0
         self._ngh2 = ngh2.Connection(
             ngh2.Role.CLIENT,
             ngh2.Configuration(
@@ -136,7 +134,7 @@ class Http2Protocol:
 
     def send(self, stream: ResponseStream, data: bytes) -> None:
         """Queue content; it goes out as the peer's windows allow."""
-        self._idle_events = 0
+        self._patience.renew()
         if not self.is_over:
             self._ngh2.send_data(stream.number, data)
 
@@ -255,17 +253,9 @@ class Http2Protocol:
             self._fail(RemoteProtocolError(f"{self.peer}: {problem}"))
 
     def _on_idle(self, _event: Any) -> None:
-        """One more frame without progress: a few are the protocol's own, many are a flood."""
-        now = self._now
-        if now - self._counting_since > IDLE_EVENTS_SECONDS:
-            self._counting_since = now
-            self._idle_events = 0
-        self._idle_events += 1
-        if self._idle_events > MAX_IDLE_EVENTS:
-            self._refuse(
-                f"over {MAX_IDLE_EVENTS} frames within {IDLE_EVENTS_SECONDS:g} seconds that lead"
-                " nowhere"
-            )
+        """One more frame without progress."""
+        if self._patience.is_over(self._now):
+            self._refuse(str(self._patience))
 
     def _on_connection_closed(self, event: Any) -> None:
         """What ngh2 had to say has been taken by `output`, and nothing can follow."""
@@ -282,7 +272,7 @@ class Http2Protocol:
         stream = self.streams.get(event.stream_id)
         if stream is None:
             return None
-        self._idle_events = 0
+        self._patience.renew()
         status, fields = _head(event.headers)
         if status < 200:
             return self._malformed(stream, f"the status is {status}")
@@ -318,7 +308,7 @@ class Http2Protocol:
             self._taken(len(event.data), event.stream_id)
             return None
         if event.data:
-            self._idle_events = 0
+            self._patience.renew()
             stream.pieces.append(event.data)
         elif not event.end_stream:
             self._on_idle(event)

@@ -42,7 +42,7 @@ from gofer.protocols.http3_fields import (
     head_of,
     literally,
 )
-from gofer.protocols.streams import ResponseStream
+from gofer.protocols.streams import Patience, ResponseStream
 
 __all__ = ["Http3Protocol"]
 
@@ -50,8 +50,6 @@ FULL = 4 * 1024 * 1024  # bytes unread on one stream with which a connection tak
 MOST_UNREAD = 64 * 1024 * 1024  # bytes unread on all streams together
 MAX_SILENT = 2 * 1024 * 1024  # bytes on one stream that make no whole frame, and no event
 MOST_OF_ITS_OWN = 1000  # streams that a server may open: three have a meaning
-MAX_IDLE_EVENTS = 1000  # events that lead nowhere, within
-IDLE_EVENTS_SECONDS = 10.0
 
 # RFC 9001, 4.8: a TLS alert as an error code; the alerts about certificates (RFC 8446, 6.2)
 CRYPTO_ERROR = 0x100
@@ -144,8 +142,8 @@ class Http3Protocol:
         self._unread = 0
         self._silent: dict[int, int] = {}  # as `Http3Stream.silent`, of the peer's own streams
         self._goaway: int | None = None
-        self._idle_events = 0
-        self._counting_since = self._now = now
+        self._patience = Patience()
+        self._now = now
         self._address = address
         self.quic = QuicConnection(configuration=configuration)
         self.quic.connect(address, now)
@@ -196,7 +194,7 @@ class Http3Protocol:
     def send(self, stream: ResponseStream, data: bytes) -> None:
         """Queue content; it goes out as the peer's windows and the network allow."""
         if self._may_send(stream):
-            self._idle_events = 0
+            self._patience.renew()
             self._http.send_data(stream.number, data, False)
             self._uploads.add(stream)
             stream.queued += len(data)  # type: ignore[attr-defined]
@@ -374,17 +372,9 @@ class Http3Protocol:
             self._fail(ConnectionLost(f"{self.peer}: closed the connection: {reason} ({code:#x})"))
 
     def _on_idle(self, _event: Any) -> None:
-        """One more event without progress: a few are the protocol's own, many are a flood."""
-        now = self._now
-        if now - self._counting_since > IDLE_EVENTS_SECONDS:
-            self._counting_since = now
-            self._idle_events = 0
-        self._idle_events += 1
-        if self._idle_events > MAX_IDLE_EVENTS:
-            self._refuse(
-                f"over {MAX_IDLE_EVENTS} frames within {IDLE_EVENTS_SECONDS:g} seconds that lead"
-                " nowhere"
-            )
+        """One more event without progress."""
+        if self._patience.is_over(self._now):
+            self._refuse(str(self._patience))
 
     def _on_handshake(self, _event: quic.HandshakeCompleted) -> None:
         self.handshake.complete = True
@@ -444,7 +434,7 @@ class Http3Protocol:
         if self._is_push(event) or stream is None:
             return
         self._silent.clear()
-        self._idle_events = 0
+        self._patience.renew()
         self.touched.append(stream)
         try:
             if stream.status:
@@ -492,7 +482,7 @@ class Http3Protocol:
             self._end(stream, ErrorCode.H3_NO_ERROR)
             stream.error_code, stream.complete = None, True
         elif size:
-            self._idle_events = 0
+            self._patience.renew()
             if stream.left is not None:
                 stream.left -= size
                 if stream.left < 0:

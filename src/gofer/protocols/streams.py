@@ -1,7 +1,8 @@
 """What the protocols of shared connections have in common: many streams, one exchange on each.
 
-`ResponseStream` is what has come on one of them. `StreamsProtocol` is the contract between such a
-protocol (`http2.py`, `http3.py`), which does no I/O, and whoever drives it (`network/sharing.py`).
+`ResponseStream` is what has come on one of them; `Patience` is how much a peer may try it.
+`StreamsProtocol` is the contract between such a protocol (`http2.py`, `http3.py`), which does no
+I/O, and whoever drives it (`network/sharing.py`).
 """
 
 from collections.abc import Iterable, Sequence
@@ -10,7 +11,10 @@ from typing import Any, Protocol
 from gofer.exceptions import RequestException
 from gofer.messages.fields import FieldSection
 
-__all__ = ["ResponseStream", "StreamsProtocol"]
+__all__ = ["Patience", "ResponseStream", "StreamsProtocol"]
+
+MAX_IDLE_EVENTS = 1000  # frames that lead nowhere, within
+IDLE_EVENTS_SECONDS = 10.0
 
 
 class ResponseStream:
@@ -52,6 +56,34 @@ class ResponseStream:
     def is_over(self) -> bool:
         """True if nothing more will come."""
         return self.complete or self.error_code is not None
+
+
+class Patience:
+    """With frames that lead nowhere: a few are the protocol's own, many are a flood."""
+
+    __slots__ = ("_count", "_since")
+
+    def __init__(self) -> None:
+        self._count = 0
+        self._since = 0.0
+
+    def renew(self) -> None:
+        """There was progress."""
+        self._count = 0
+
+    def is_over(self, now: float) -> bool:
+        """One more of them: true if it is one too many."""
+        if now - self._since > IDLE_EVENTS_SECONDS:
+            self._since = now
+            self._count = 0
+        self._count += 1
+        return self._count > MAX_IDLE_EVENTS
+
+    def __str__(self) -> str:
+        return (
+            f"over {MAX_IDLE_EVENTS} frames within {IDLE_EVENTS_SECONDS:g} seconds that lead"
+            " nowhere"
+        )
 
 
 class StreamsProtocol(Protocol):
