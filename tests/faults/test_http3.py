@@ -391,19 +391,17 @@ def odd_peer() -> Iterator[Any]:
     """Answers each datagram with what `answer(datagram)` gives."""
     sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     sock.bind(("127.0.0.1", 0))
-    sock.settimeout(0.05)
+    bell = sock.getsockname()
 
     class Odd:
         url = f"https://127.0.0.1:{sock.getsockname()[1]}/"
         answer: Any = None
-        is_over = False
 
     def run() -> None:
-        while not Odd.is_over:
-            try:
-                data, address = sock.recvfrom(65536)
-            except OSError:
-                continue
+        while True:
+            data, address = sock.recvfrom(65536)
+            if address == bell:
+                return
             for piece in Odd.answer(data):
                 with contextlib.suppress(OSError):  # the client has gone
                     sock.sendto(piece, address)
@@ -411,7 +409,7 @@ def odd_peer() -> Iterator[Any]:
     thread = threading.Thread(target=run)
     thread.start()
     yield Odd
-    Odd.is_over = True
+    sock.sendto(b"", bell)
     thread.join()
     sock.close()
 

@@ -4,7 +4,10 @@ That everything else is as over HTTP/1.1 is shown by the behaviour suite itself 
 """
 
 import asyncio
+import os
 import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -406,8 +409,7 @@ def test_tasks_share_a_connection(certificates: Certificates, web3: Web3) -> Non
         async with gofer.AsyncSession(verify=certificates.ca_file, config=KNOWN) as session:
             tasks = [asyncio.ensure_future(session.get(f"{web3.url}/drip/{n}")) for n in range(30)]
             stuck = asyncio.ensure_future(session.get(web3.url + "/gate/never"))
-            while web3.gates["never"].waiting == 0:
-                await asyncio.sleep(0.01)
+            await asyncio.to_thread(web3.wait_for, lambda: web3.gates["never"].waiting)
             stuck.cancel()
             done = await asyncio.gather(*tasks)
             assert (0, 0) == session.network.pool.counts[1:]
@@ -487,6 +489,38 @@ def test_a_session_says_goodbye(knowing: gofer.Session, web3: Web3) -> None:
     knowing.get(web3.url)
     knowing.close()
     web3.wait_for(lambda: web3.open == 0)
+
+
+FORKING = """
+import os, sys, gofer
+
+url, verify = sys.argv[1:]
+session = gofer.Session(timeout=10, verify=verify, config={"http3": "prior knowledge"})
+held = session.get(url + "/bytes/2000000", stream=True)
+session.get(url + "/get")
+child = os.fork()
+if child == 0:
+    held.close()
+    os._exit(session.get(url + "/get").status_code != 200)
+_, status = os.waitpid(child, 0)
+assert status == 0, status
+session.get(url + "/get")
+print(len(held.content))
+"""
+
+
+@PLAIN_PYTHON
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
+def test_a_fork_leaves_the_parents_connection_alone(certificates: Certificates, web3: Web3) -> None:
+    """The child says nothing on it, not even goodbye, and has one of its own."""
+    done = subprocess.run(
+        [sys.executable, "-c", FORKING, web3.url, certificates.ca_file],
+        capture_output=True, text=True, timeout=50,
+        env={**os.environ, "PYTHONPATH": ":".join(sys.path)},
+    )  # fmt: skip
+
+    assert (0, "2000000\n", "") == (done.returncode, done.stdout, done.stderr)
+    assert 2 == web3.by_http3
 
 
 @PLAIN_PYTHON

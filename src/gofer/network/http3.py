@@ -1,5 +1,6 @@
 """An HTTP/3 connection (RFC 9114): what of a shared one is its own."""
 
+import os
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
@@ -22,7 +23,7 @@ __all__ = ["Http3Connection"]
 class Http3Connection(SharedConnection):
     """Datagrams that speak HTTP/3."""
 
-    __slots__ = ("_alternative",)
+    __slots__ = ("_alternative", "_process")
 
     stream: Datagrams
     protocol: Http3Protocol
@@ -36,6 +37,7 @@ class Http3Connection(SharedConnection):
         protocol: Http3Protocol,
     ) -> None:
         super().__init__(stream, route, pool, runtime, protocol)
+        self._process = os.getpid()
         self._alternative: list[tuple[bytes, bytes]] = []
         if route.target != (route.host, route.port):
             self._alternative = [(b"alt-used", authority(*route.target).encode())]
@@ -60,9 +62,10 @@ class Http3Connection(SharedConnection):
     def close(self, reason: str) -> None:
         """Close at once, and tell the peer, who would wait for a while otherwise.
 
-        The collector may call this where this very thread holds the lock: then nobody is told.
+        The collector may call this where this very thread holds the lock: then nobody is told. Nor
+        in a forked child, for the connection is the parent's.
         """
-        if self._lock.acquire(False):
+        if self._process == os.getpid() and self._lock.acquire(False):
             try:
                 last = self.protocol.goodbye(self.runtime.now())
             finally:

@@ -15,6 +15,7 @@ the last that `output` gives.
 import logging
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from typing import Any
 
 from qh3._hazmat import QpackDecoder
@@ -285,7 +286,13 @@ class Http3Protocol:
             return ()
         self.quic.close(ErrorCode.H3_NO_ERROR)
         self.is_over = self.is_closing = True
-        return [data for data, _ in self.quic.datagrams_to_send(now)]
+        return self._last_words(now)
+
+    def _last_words(self, now: float) -> list[bytes]:
+        """The datagrams that qh3 wants to end with; none if it cannot say them any more."""
+        with suppress(Exception):
+            return [data for data, _ in self.quic.datagrams_to_send(now)]
+        return []
 
     # In ---------------------------------------------------------------------------------------
 
@@ -347,7 +354,7 @@ class Http3Protocol:
 
     def _fail(self, error: RequestException) -> None:
         if not self.is_over:
-            self._datagrams.extend(data for data, _ in self.quic.datagrams_to_send(self._now))
+            self._datagrams.extend(self._last_words(self._now))
             self.has_output = bool(self._datagrams)
             self.is_drained = False
         self.failure = self.failure or error
