@@ -134,7 +134,7 @@ class Http2Protocol:
 
     def send(self, stream: ResponseStream, data: bytes) -> None:
         """Queue content; it goes out as the peer's windows allow."""
-        self._patience.renew()
+        self._patience.count = 0
         if not self.is_over:
             self._ngh2.send_data(stream.number, data)
 
@@ -194,24 +194,22 @@ class Http2Protocol:
         """
         self._now = now
         for data in pieces:
-            if not self.is_over:
-                self._feed(data)
-
-    def _feed(self, data: bytes | memoryview) -> None:
-        whole = self._whole_frames(data)
-        try:
-            self._ngh2.receive_data(whole)
-        except ngh2.DenialOfServiceError as error:
-            kind = FieldSectionTooLarge if "header list" in str(error) else RemoteProtocolError
-            self._fail(kind(f"{self.peer}: too much of HTTP/2: {error}"))
-        except ngh2.NGH2Error as error:
-            self._fail(RemoteProtocolError(f"{self.peer}: broke the rules of HTTP/2: {error}"))
-        if self._handle_events():
-            self._quiet = min(self._quiet, 0)
-            return
-        self._quiet += len(whole)
-        if self._quiet > MAX_QUIET:
-            self._refuse(f"over {MAX_QUIET} bytes of frames that lead nowhere")
+            if self.is_over:
+                return
+            whole = self._whole_frames(data)
+            try:
+                self._ngh2.receive_data(whole)
+            except ngh2.DenialOfServiceError as error:
+                kind = FieldSectionTooLarge if "header list" in str(error) else RemoteProtocolError
+                self._fail(kind(f"{self.peer}: too much of HTTP/2: {error}"))
+            except ngh2.NGH2Error as error:
+                self._fail(RemoteProtocolError(f"{self.peer}: broke the rules of HTTP/2: {error}"))
+            if self._handle_events():
+                self._quiet = min(self._quiet, 0)
+                continue
+            self._quiet += len(whole)
+            if self._quiet > MAX_QUIET:
+                self._refuse(f"over {MAX_QUIET} bytes of frames that lead nowhere")
 
     def _whole_frames(self, data: bytes | memoryview) -> bytes | memoryview:
         """As much of what came as ends with a frame; the rest waits for its own end.
@@ -272,7 +270,7 @@ class Http2Protocol:
         stream = self.streams.get(event.stream_id)
         if stream is None:
             return None
-        self._patience.renew()
+        self._patience.count = 0
         status, fields = _head(event.headers)
         if status < 200:
             return self._malformed(stream, f"the status is {status}")
@@ -308,7 +306,7 @@ class Http2Protocol:
             self._taken(len(event.data), event.stream_id)
             return None
         if event.data:
-            self._patience.renew()
+            self._patience.count = 0
             stream.pieces.append(event.data)
         elif not event.end_stream:
             self._on_idle(event)

@@ -195,7 +195,7 @@ class Http3Protocol:
     def send(self, stream: ResponseStream, data: bytes) -> None:
         """Queue content; it goes out as the peer's windows and the network allow."""
         if self._may_send(stream):
-            self._patience.renew()
+            self._patience.count = 0
             self._http.send_data(stream.number, data, False)
             self._uploads.add(stream)
             stream.queued += len(data)  # type: ignore[attr-defined]
@@ -441,7 +441,7 @@ class Http3Protocol:
         if self._is_push(event) or stream is None:
             return
         self._silent.clear()
-        self._patience.renew()
+        self._patience.count = 0
         self.touched.append(stream)
         try:
             if stream.status:
@@ -489,7 +489,7 @@ class Http3Protocol:
             self._end(stream, ErrorCode.H3_NO_ERROR)
             stream.error_code, stream.complete = None, True
         elif size:
-            self._patience.renew()
+            self._patience.count = 0
             if stream.left is not None:
                 stream.left -= size
                 if stream.left < 0:

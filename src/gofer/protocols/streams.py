@@ -59,25 +59,25 @@ class ResponseStream:
 
 
 class Patience:
-    """With frames that lead nowhere: a few are the protocol's own, many are a flood."""
+    """With frames that lead nowhere: a few are the protocol's own, many are a flood.
 
-    __slots__ = ("_count", "_since")
+    Attributes:
+        count: of them, since there was progress; who sees some sets it to 0.
+    """
+
+    __slots__ = ("_since", "count")
 
     def __init__(self) -> None:
-        self._count = 0
+        self.count = 0
         self._since = 0.0
-
-    def renew(self) -> None:
-        """There was progress."""
-        self._count = 0
 
     def is_over(self, now: float) -> bool:
         """One more of them: true if it is one too many."""
         if now - self._since > IDLE_EVENTS_SECONDS:
             self._since = now
-            self._count = 0
-        self._count += 1
-        return self._count > MAX_IDLE_EVENTS
+            self.count = 0
+        self.count += 1
+        return self.count > MAX_IDLE_EVENTS
 
     def __str__(self) -> str:
         return (
