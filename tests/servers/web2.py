@@ -147,7 +147,12 @@ class Exchange:
     def run(self) -> None:
         with contextlib.suppress(Stopped, OSError, ngh2.NGH2Error):
             with self.web.counting(self.request):
-                self._answer(self.web.answer(self.request))
+                reply = self.web.answer(self.request)
+                if not isinstance(reply.content, bytes):
+                    self._answer(reply)
+                    return
+            # Whoever has it may ask again before this thread goes on: it is not in flight then.
+            self._answer(reply)
 
     def receive_content(self) -> Iterator[bytes]:
         if self._awaits_go_ahead:
