@@ -35,6 +35,7 @@ TREE: dict[str, tuple[type[Any], ...]] = {
     "IncompleteHead": (exceptions.ConnectionLost, exceptions.ChunkedEncodingError),
     "UncertainFraming": (exceptions.RemoteProtocolError, exceptions.InvalidHeader),
     "ConnectionLost": (exceptions.ConnectionError,),
+    "WebSocketClosed": (exceptions.ConnectionError,),
     "PoolTimeout": (exceptions.ConnectionError, exceptions.Timeout),
     "BodyReadTimeout": (exceptions.ReadTimeout, exceptions.ConnectionError),
     "WriteTimeout": (exceptions.Timeout,), "DeadlineExceeded": (exceptions.Timeout,),

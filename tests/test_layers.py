@@ -31,6 +31,7 @@ FACES |= {
     "progress",
     "state",
     "verbs",
+    "websocket",
 }  # what Session and AsyncSession are made of
 GROUND = {"exceptions", "config"}
 MIDDLE = {"protocols", "messages", "codings", "runtime"}

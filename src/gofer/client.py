@@ -5,7 +5,8 @@ wait; everything that happens in between is written here and below, once. State:
 stages, folded once for each combination of features, and the network they end in.
 """
 
-from collections.abc import Coroutine, Mapping
+import re
+from collections.abc import Coroutine, Iterable, Mapping
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
@@ -38,11 +39,12 @@ from gofer.verbs import Answer, Verbs
 
 if TYPE_CHECKING:
     from gofer.listening import EventStream
+    from gofer.websocket import WebSocket
 
 __all__ = ["Client", "failed_response"]
 
 # What a request may need that others do not; each combination has a chain of its own.
-HOOKS, VERBOSE, AUTH, STEPS = 1, 2, 4, 8
+HOOKS, VERBOSE, AUTH, STEPS, PROTOCOL = 1, 2, 4, 8, 16
 
 
 class Road:
@@ -157,6 +159,41 @@ class Client(SessionState, Verbs[Answer]):
         from gofer.listening import EventStream
 
         return EventStream(self, url, last_event_id, reconnects, options)
+
+    def websocket(
+        self,
+        url: Any,
+        *,
+        subprotocols: Iterable[str] = (),
+        compress: bool = True,
+        max_message: int = 16 * 1024 * 1024,
+        heartbeat: float | None = 20.0,
+        **options: Any,
+    ) -> "WebSocket":
+        """Open a WebSocket: messages both ways. Of an `AsyncSession`, it is awaited, or entered.
+
+        Args:
+            url: ws:, wss:, http: or https:.
+            subprotocols: names of what can be spoken inside, best first.
+            compress: let messages be compressed (RFC 7692), if the server can.
+            max_message: bytes that a message may have which is received.
+            heartbeat: seconds of silence, while somebody receives, after which the peer is asked
+                for a sign of life; None for never.
+            options: params, headers, cookies, auth, timeout, deadline, allow_redirects, proxies,
+                hooks, verify, cert, config: as in `request`, for the opening.
+
+        Raises:
+            ImportError: the extra `ws` is not installed.
+            HTTPError: the server answers with something else; `response` is its answer.
+            RemoteProtocolError: its answer does not fit to what was asked.
+            RequestException: as `request`.
+        """
+        from gofer.websocket import WebSocket
+
+        socket = WebSocket(self, url, subprotocols, compress, max_message, heartbeat, options)
+        if not self._can_await:
+            self._drive(socket._open())
+        return socket
 
     def send(self, request: Any, **options: Any) -> Answer:
         """Send a `PreparedRequest`; options: stream, prefetch, timeout, verify, cert, proxies,
@@ -291,6 +328,29 @@ class Client(SessionState, Verbs[Answer]):
             await response._load()
         return response
 
+    async def _switch(
+        self,
+        url: Any,
+        fields: Mapping[str, str],
+        params: Any = None,
+        headers: Any = None,
+        cookies: Any = None,
+        auth: Any = None,
+        hooks: Any = None,
+        **options: Any,
+    ) -> Any:
+        """The response to a request to go on as a WebSocket, which `fields` make of it."""
+        if not isinstance(url, URL):
+            text = str(url, "utf-8") if isinstance(url, bytes) else str(url)
+            url = re.sub(r"(?i)^(\s*)ws(s?):", r"\1http\2:", text)
+        settings = settings_for_call(self._settings_now(), self._timeout, **options)
+        request = self._prepare(
+            settings, "GET", url, params, None, headers, cookies, None, auth, hooks, None
+        )
+        request.headers.update(fields)
+        request.protocol = b"websocket"
+        return await self._chain_for(request, PROTOCOL)(request)
+
     async def _safely(self, settings: Settings, timeout: Any, *arguments: Any) -> Any:
         """As a plain call, but an error comes back as a falsy response (config: safe_mode)."""
         request = None
@@ -311,9 +371,8 @@ class Client(SessionState, Verbs[Answer]):
             response.error = error
         return response
 
-    def _chain_for(self, request: PreparedRequest) -> Send:
+    def _chain_for(self, request: PreparedRequest, features: int = 0) -> Send:
         """The stages that `request` needs, around the network."""
-        features = 0
         if request._hooks:
             features |= HOOKS
         if request.settings.verbose is not None:
@@ -345,7 +404,8 @@ class Client(SessionState, Verbs[Answer]):
             stages.append(wire_hooks)
         if by_steps:
             return fold(stages, self._send_by_adapter)
-        return fold([*stages, retries(network.runtime)], network.send)
+        bottom = network.switch if features & PROTOCOL else network.send
+        return fold([*stages, retries(network.runtime)], bottom)
 
     # Requests' way, which only blocking sessions know -------------------------------------------
 

@@ -20,6 +20,7 @@
      |   |   +- FieldSectionTooLarge   a limit on heads, fields or trailers
      |   +- ConnectionLost             the peer went away before a whole head had come
      |   |   +- IncompleteHead         in the middle of it (ChunkedEncodingError too)
+     |   +- WebSocketClosed            the conversation has ended
      |   +- ConnectTimeout, PoolTimeout, BodyReadTimeout    (Timeout too)
      +- Timeout
      |   +- ConnectTimeout, ReadTimeout, WriteTimeout, PoolTimeout, DeadlineExceeded
@@ -87,6 +88,7 @@ __all__ = [
     "URLRequired",
     "UncertainFraming",
     "UnrewindableBodyError",
+    "WebSocketClosed",
     "WriteTimeout",
 ]
 
@@ -228,6 +230,19 @@ class ConnectionLost(ConnectionError):
     is_unanswered = False
     is_unsent = False
     is_refused = False
+
+
+class WebSocketClosed(ConnectionError):
+    """A WebSocket has ended: nothing more can be sent or received.
+
+    `code`: int, why (RFC 6455, 7.4.1): 1000 if all is well, 1006 if the connection broke. `reason`:
+    str, what the peer says about it.
+    """
+
+    def __init__(self, *args: Any, code: int = 1006, reason: str = "", **context: Any) -> None:
+        super().__init__(*args, **context)
+        self.code = code
+        self.reason = reason
 
 
 # Time -----------------------------------------------------------------------------------------

@@ -17,6 +17,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 import h11
 
+from servers import websocket
 from servers.listener import Listener, Stopped
 
 __all__ = ["Fields", "Reply", "Request", "Web"]
@@ -183,6 +184,9 @@ class Conversation:
         if not isinstance(head, h11.Request):
             return False
         request = Request(self, head, number)
+        if websocket.is_wanted(request):
+            self._talk(request)
+            return False
         with self.web.counting(request):
             reply = self.web.answer(request)
             self._send(request, reply)
@@ -214,6 +218,27 @@ class Conversation:
             event = self._next_event()
             if isinstance(event, h11.Data):
                 drained += len(event.data)
+
+    def _talk(self, request: Request) -> None:
+        talk = websocket.Talk(request, shared=False)
+        self._next_event()
+        switching = self.http.send(h11.InformationalResponse(status_code=101, headers=talk.fields))
+        received = [bytes(self.http.trailing_data[0])]
+        waiting = [switching]  # the first messages come with the head
+
+        def receive() -> bytes:
+            return received.pop() or self._recv() if received else self._recv()
+
+        def send(data: bytes) -> None:
+            self.socket.sendall((waiting.pop() if waiting else b"") + data)
+
+        with self.web.counting(request):
+            if not request.option("hello"):
+                send(b"")
+            talk.run(receive, send, lambda: None)
+
+    def _recv(self) -> bytes:
+        return self.socket.recv(65536)
 
     # Sending ----------------------------------------------------------------------------------
 

@@ -16,8 +16,11 @@ from typing import Any
 
 import ngh2
 
+from servers import websocket
 from servers.listener import Stopped
 from servers.web import Request, Web
+
+CANCEL = 0x8  # RFC 9113, 7
 
 __all__ = ["Exchange", "Web2", "speaking_http2"]
 
@@ -32,6 +35,7 @@ class Web2(Web):
     """See above. `most_streams`: SETTINGS_MAX_CONCURRENT_STREAMS; None says nothing of it."""
 
     most_streams: int | None = None
+    takes_websockets = True
 
     def serve_connection(self, connection: socket.socket, index: int) -> None:
         connection.settimeout(None)
@@ -59,7 +63,7 @@ class Conversation2:
         self.http = ngh2.Connection(
             ngh2.Role.SERVER, ngh2.Configuration(max_send_header_block_length=1 << 24)
         )
-        settings = {}
+        settings = {ngh2.Setting.ENABLE_CONNECT_PROTOCOL: 1} if web.takes_websockets else {}
         if web.most_streams is not None:
             settings[ngh2.Setting.MAX_CONCURRENT_STREAMS] = web.most_streams
         self.http.initiate_connection(settings)
@@ -135,6 +139,10 @@ class Exchange:
         pseudo = {name: value for name, value in event.headers if name.startswith(b":")}
         fields = [(b"Host", pseudo[b":authority"])]
         fields += [(n.title(), v) for n, v in event.headers if not n.startswith(b":")]
+        if b":protocol" in pseudo:  # as it would be asked for in HTTP/1.1 (RFC 8441, 4)
+            assert pseudo[b":method"] == b"CONNECT"
+            fields.append((b"Upgrade", pseudo[b":protocol"]))
+            pseudo[b":method"] = b"GET"
         head: Any = SimpleNamespace(
             method=pseudo[b":method"],
             target=pseudo[b":path"],
@@ -146,6 +154,9 @@ class Exchange:
 
     def run(self) -> None:
         with contextlib.suppress(Stopped, OSError, ngh2.NGH2Error):
+            if websocket.is_wanted(self.request):
+                self._talk()
+                return
             with self.web.counting(self.request):
                 reply = self.web.answer(self.request)
                 if not isinstance(reply.content, bytes):
@@ -181,6 +192,17 @@ class Exchange:
             self._do("send_trailers", [(_bytes(n).lower(), _bytes(v)) for n, v in reply.trailers])
         else:
             self._do("end_stream")
+
+    def _talk(self) -> None:
+        talk = websocket.Talk(self.request, shared=True)
+        with self.web.counting(self.request):
+            self._do("send_response", _head(200, talk.fields))
+            talk.run(
+                lambda: self._content.get() or b"",
+                lambda data: self._do("send_data", data),
+                lambda: self._do("reset_stream", CANCEL),
+            )
+        self._do("end_stream")
 
     def _do(self, name: str, *arguments: Any, **options: Any) -> None:
         self._conversation.do(name, self._stream, *arguments, **options)

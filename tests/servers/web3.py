@@ -18,7 +18,7 @@ from typing import Any
 
 from qh3._hazmat import Buffer
 from qh3.h3 import events as http
-from qh3.h3.connection import ErrorCode, H3Connection, ProtocolError
+from qh3.h3.connection import ErrorCode, H3Connection, ProtocolError, Setting
 from qh3.quic import events as quic
 from qh3.quic.configuration import QuicConfiguration
 from qh3.quic.connection import QuicConnection, QuicConnectionError
@@ -294,6 +294,13 @@ class Conversation3:
 
 class Http3(H3Connection):
     """qh3's, by ngh2's words."""
+
+    def _get_local_settings(self) -> dict[int, int]:
+        return {**super()._get_local_settings(), Setting.ENABLE_CONNECT_PROTOCOL: 1}
+
+    def reset_stream(self, stream: int, _code: int) -> None:
+        self._quic.reset_stream(stream, ErrorCode.H3_REQUEST_CANCELLED)
+        self._quic._streams[stream].is_blocked = True
 
     def send_informational_response(self, stream: int, head: Any) -> None:
         self.send_headers(stream, head)

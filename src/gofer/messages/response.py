@@ -72,6 +72,7 @@ class Response:
     fields: FieldSection = FieldSection(b"\r\n\r\n")
     version = "HTTP/1.1"
     tls: Any = None
+    _duplex: Any = None  # the way for another protocol, if that is what was asked for
     _headers: Any = None
     _history: Any = None
     _reason: Any = _UNSET

@@ -8,6 +8,7 @@ from gofer.exceptions import (
     DeadlineExceeded,
     InsecureRequestWarning,
     PoolTimeout,
+    RemoteProtocolError,
     RequestException,
 )
 from gofer.messages.request import PreparedRequest
@@ -18,7 +19,7 @@ from gofer.network.dial import dial
 from gofer.network.http1 import Http1Connection
 from gofer.network.http1_head import encode_head
 from gofer.network.pool import Pool
-from gofer.network.routes import MAX_ROUTES, Route
+from gofer.network.routes import HTTP_2, MAX_ROUTES, Route
 from gofer.protocols.http1 import Limits
 from gofer.runtime.base import Runtime, TimedOut
 
@@ -98,6 +99,66 @@ class Network:
             _find_logger()
             _log(request, response)
         return response
+
+    async def switch(self, request: PreparedRequest) -> Response:
+        """The response to `request`, which asks to go on in another protocol: `request.protocol`.
+
+        On a stream of a connection that is shared already, where the server lets that be, or where
+        there is no other way; else on a connection of HTTP/1.1, as browsers do. If the server
+        agrees, the response has a `_duplex`.
+
+        Raises:
+            RemoteProtocolError: the server lets it not be, and there is no other way.
+            RequestException: as `send`.
+        """
+        route = request.settings.router.route(
+            request._url or request.url_parsed, request.environment
+        )
+        started = self.runtime.now()
+        must_share = route.is_only_way or route.alpn == HTTP_2
+        if route.is_only_way:
+            route = route.by_http3(route.target)
+        connection: Any = self.pool.take_shared(route, started) if route.may_share else None
+        head = b""
+        if connection is None and must_share:
+            encode_head(request)  # complains before anybody is connected to
+            connection = await self._join(route, request)
+        if connection is not None and not await self._takes(connection, request):
+            if must_share:
+                raise RemoteProtocolError(
+                    f"{route.authority}: lets no other protocol be spoken over"
+                    f" {connection.protocol.version}, expected it to (RFC 8441, RFC 9220)",
+                    request=request,
+                )
+            connection = None
+        if connection is not None:
+            response: Response = await connection.exchange(
+                request, started, protocol=request.protocol
+            )
+        else:
+            route = route.by_http1()
+            head = encode_head(request)
+            if request.settings.keep_alive and not request.fresh_connection:
+                connection = self.pool.take(route, started)
+            if connection is None:
+                connection = await self._open(route, request)
+            response = await connection.switch(request, started, head)
+        response.tls = connection.tls
+        if "logging" in sys.modules:
+            if _logger is None:
+                _find_logger()
+            _log(request, response)
+        return response
+
+    async def _takes(self, connection: Any, request: PreparedRequest) -> bool:
+        """True if other protocols may be spoken on `connection`; our place on it is free if not."""
+        is_taken: bool = False
+        try:
+            is_taken = await connection.takes_protocols(request)
+        finally:
+            if not is_taken:
+                self.pool.leave(connection)
+        return is_taken
 
     async def _send_by_http3(self, route: Route, request: PreparedRequest) -> Response:
         """By HTTP/3 where that is asked for, or where the origin has said; by TCP if that fails."""
@@ -198,7 +259,7 @@ class Network:
                 from gofer.network.http2 import Http2Connection
 
                 if route.is_tls:
-                    stream.is_shared = True  # type: ignore[attr-defined]
+                    stream.share()  # type: ignore[attr-defined]
                 make: Any = Http2Connection
             else:
                 make = Http1Connection

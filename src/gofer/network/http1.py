@@ -140,6 +140,34 @@ class Http1Connection(Timed):
             raise self._named(error, request, written) from error
         return self._response(request, started)
 
+    async def switch(self, request: PreparedRequest, started: float, head: bytes) -> Response:
+        """As `exchange`, for a request that asks for another protocol.
+
+        If the server takes it up (101), the response's `_duplex` is the way (RFC 9110, 7.8).
+        """
+        self.exchanges += 1
+        written = False
+        try:
+            timeouts = request.settings.timeouts
+            await self.stream.send(head, self.deadline_for(request, timeouts.write))
+            written = request.sent = True
+            self.reader.begin(request.method)
+            self.reader.may_switch = True
+            deadline = self.deadline_for(request, timeouts.read)
+            while not self.reader.status:
+                self.feed(await self.stream.receive(RECEIVE, deadline))
+        except BaseException as error:
+            self.close(FAILED)
+            raise self._named(error, request, written) from error
+        if self.reader.status != 101:
+            return self._response(request, started)
+        from gofer.network.duplex import Http1Duplex
+
+        response = self._head(request, started)
+        response._content = b""
+        response._duplex = Http1Duplex(self, self.reader.switched)
+        return response
+
     def _whole_response(
         self, request: PreparedRequest, answer: WholeResponse, started: float
     ) -> Response:
@@ -161,24 +189,29 @@ class Http1Connection(Timed):
     def _response(self, request: PreparedRequest, started: float) -> Response:
         """The response whose head the reader has, with what of its content is there."""
         reader = self.reader
-        now = self.runtime.now()
-        response = request.response_class()
-        response.status_code = reader.status
-        response.fields = reader.fields  # type: ignore[assignment]
-        response.url = request._url.href  # type: ignore[union-attr]
-        response.request = request
-        response._elapsed = now - started
-        if reader.interim:
-            response._interim = reader.interim
+        response = self._head(request, started)
         if reader.complete:
             pieces = reader.pieces
             response._received = pieces[0] if len(pieces) == 1 else b"".join(pieces)
             if reader._trailer_lines:
                 response._take_trailers = _constant(reader.trailers)
-            self.finish(request, now)
+            self.finish(request, self.runtime.now())
         else:
             source = response._source = Http1Content(self, request)
             response._take_trailers = source.take_trailers
+        return response
+
+    def _head(self, request: PreparedRequest, started: float) -> Response:
+        """The response without its content."""
+        reader = self.reader
+        response = request.response_class()
+        response.status_code = reader.status
+        response.fields = reader.fields  # type: ignore[assignment]
+        response.url = request._url.href  # type: ignore[union-attr]
+        response.request = request
+        response._elapsed = self.runtime.now() - started
+        if reader.interim:
+            response._interim = reader.interim
         return response
 
     def finish(self, request: PreparedRequest, now: float) -> None:

@@ -208,6 +208,7 @@ class Route:
         server_hostname: the name in TLS: no trailing dot (RFC 6066, 3), no IPv6 zone.
 
     Args:
+        tunnels: a proxy is asked for a tunnel in any case.
         default_trust: what decides whom `verify=True` trusts; part of the key only.
         server_name: the name in TLS where it is not the origin's host.
         pins: certificates or keys, one of which the origin has to show.
@@ -215,6 +216,7 @@ class Route:
     """
 
     __slots__ = (
+        "_by_http1",
         "_by_http3",
         "_hash",
         "_options",
@@ -258,6 +260,7 @@ class Route:
         pins: tuple[str, ...] = (),
         http3: bool | None = False,
         target: tuple[str, int] | None = None,
+        tunnels: bool = False,
     ) -> None:
         self.origin = origin
         self.scheme, self.host, self.port = origin
@@ -270,7 +273,7 @@ class Route:
         self.pins = pins
         self.is_tls = self.scheme == "https"
         is_socks = proxy is not None and proxy.is_socks
-        self.is_tunnel = proxy is not None and (self.is_tls or is_socks)
+        self.is_tunnel = proxy is not None and (self.is_tls or is_socks or tunnels)
         self.is_forwarding = proxy is not None and not self.is_tunnel
         self.is_http3 = target is not None
         self.target = target or (self.host, self.port)
@@ -293,6 +296,7 @@ class Route:
             target,
         )
         self._hash = hash(self.key)
+        self._by_http1: Route | None = None
         self._by_http3: Route | None = None
         self._options = default_trust, server_name  # for another route to the same origin
 
@@ -300,20 +304,36 @@ class Route:
         """The way to the same origin by HTTP/3, at `target`."""
         route = self._by_http3
         if route is None or route.target != target:
-            default_trust, server_name = self._options
-            route = self._by_http3 = Route(
-                self.origin,
-                verify=self.verify,
-                default_trust=default_trust,
-                cert=self.cert,
-                source_address=self.source_address,
-                socket_options=self.socket_options,
-                server_name=server_name,
-                pins=self.pins,
-                http3=self.http3,
-                target=target,
+            route = self._by_http3 = self._other(http3=self.http3, target=target)
+        return route
+
+    def by_http1(self) -> "Route":
+        """The way to the same origin by HTTP/1.1 alone, and through no proxy that has a say in it.
+
+        That is how a connection can be given over to another protocol (RFC 6455, 4.1).
+        """
+        if not (self.may_share or self.is_forwarding):
+            return self
+        route = self._by_http1
+        if route is None:
+            route = self._by_http1 = self._other(
+                proxy=self.proxy, unix_path=self.unix_path, tunnels=True
             )
         return route
+
+    def _other(self, **options: Any) -> "Route":
+        default_trust, server_name = self._options
+        return Route(
+            self.origin,
+            verify=self.verify,
+            default_trust=default_trust,
+            cert=self.cert,
+            source_address=self.source_address,
+            socket_options=self.socket_options,
+            server_name=server_name,
+            pins=self.pins,
+            **options,
+        )
 
     def _tls_key(self, default_trust: Hashable) -> Hashable:
         has_tls_to_proxy = any(proxy.scheme == "https" for proxy in self.proxies)

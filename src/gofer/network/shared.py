@@ -5,6 +5,7 @@ in `protocols/`, and in `http2.py` and `http3.py` beside this.
 """
 
 from collections import deque
+from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,7 @@ from gofer.exceptions import (
 from gofer.messages.request import PreparedRequest
 from gofer.messages.response import Response
 from gofer.network.shared_content import SharedContent
+from gofer.network.shared_head import connecting_head
 from gofer.network.sharing import FAILED, GLANCE, SharedStream, is_over
 from gofer.protocols.streams import ResponseStream, StreamsProtocol
 from gofer.runtime.base import Runtime, Stream, TimedOut
@@ -88,11 +90,20 @@ class SharedConnection(SharedStream):
     # An exchange --------------------------------------------------------------------------------
 
     async def exchange(
-        self, request: PreparedRequest, started: float, _head: bytes = b""
+        self,
+        request: PreparedRequest,
+        started: float,
+        _head: bytes = b"",
+        *,
+        protocol: bytes | None = None,
     ) -> Response:
         """Send the request and return its response as soon as the head is there.
 
         The place that the pool gave on this connection is given back when the response ends.
+
+        Args:
+            protocol: what is to be spoken on the stream; if the server takes it up (2xx), the
+                response's `_duplex` is the way (RFC 8441, 5).
 
         Raises:
             InvalidHeader, InvalidMethod, LocalProtocolError: before anything is sent.
@@ -101,10 +112,12 @@ class SharedConnection(SharedStream):
         stream: ResponseStream | None = None
         try:
             head = self.head_of(request)
+            if protocol is not None:
+                head = connecting_head(head, protocol)
             if self.exchanges and self.users == 1:
                 await self._trust_again(request, started)
             body = request.body
-            stream = self._begin(head, has_content=body is not None)
+            stream = self._begin(head, has_content=body is not None or protocol is not None)
             timeouts = request.settings.timeouts
             deadline = self.deadline_for(request, timeouts.write)
             if body is not None or not self._send_soon():
@@ -124,6 +137,8 @@ class SharedConnection(SharedStream):
             if named is error:
                 raise
             raise named from error
+        if protocol is not None and 200 <= stream.status < 300:
+            return self._switched(stream, request, started)
         return self._response(stream, request, started)
 
     def head_of(self, request: PreparedRequest) -> list[tuple[bytes, bytes]]:
@@ -143,20 +158,11 @@ class SharedConnection(SharedStream):
     def _response(
         self, stream: ResponseStream, request: PreparedRequest, started: float
     ) -> Response:
-        response = request.response_class()
-        response.version = self.protocol.version
-        response.status_code = stream.status
-        response.fields = stream.fields  # type: ignore[assignment]
-        response.url = request._url.href  # type: ignore[union-attr]
-        response.request = request
-        response._elapsed = self.runtime.now() - started
-        if stream.interim:
-            response._interim = stream.interim
+        response = self._head(stream, request, started)
         if stream.complete:
             with self._lock:
                 data = self.protocol.take(stream)
-                self.protocol.forget(stream)
-                self._uploading.discard(stream)
+                self._forget_locked(stream)
             if response.fields.is_plain:
                 response._content = data
             else:
@@ -168,6 +174,29 @@ class SharedConnection(SharedStream):
         else:
             source = response._source = SharedContent(self, stream, request)
             response._take_trailers = source.take_trailers
+        return response
+
+    def _switched(
+        self, stream: ResponseStream, request: PreparedRequest, started: float
+    ) -> Response:
+        from gofer.network.duplex import SharedDuplex
+
+        response = self._head(stream, request, started)
+        response._content = b""
+        response._duplex = SharedDuplex(self, stream, request)
+        return response
+
+    def _head(self, stream: ResponseStream, request: PreparedRequest, started: float) -> Response:
+        """The response without its content."""
+        response = request.response_class()
+        response.version = self.protocol.version
+        response.status_code = stream.status
+        response.fields = stream.fields  # type: ignore[assignment]
+        response.url = request._url.href  # type: ignore[union-attr]
+        response.request = request
+        response._elapsed = self.runtime.now() - started
+        if stream.interim:
+            response._interim = stream.interim
         return response
 
     async def take(self, stream: ResponseStream, request: PreparedRequest) -> bytes:
@@ -182,8 +211,7 @@ class SharedConnection(SharedStream):
         """An exchange is over, however it went."""
         if stream is not None:
             with self._lock:
-                self.protocol.forget(stream)
-                self._uploading.discard(stream)
+                self._forget_locked(stream)
         self.pool.leave(self)
 
     def abandon(self, stream: ResponseStream) -> None:
@@ -201,9 +229,67 @@ class SharedConnection(SharedStream):
 
     def _settle_locked(self) -> None:
         while self._abandoned:
-            stream = self._abandoned.popleft()
-            self.protocol.forget(stream)
-            self._uploading.discard(stream)
+            self._forget_locked(self._abandoned.popleft())
+
+    def _forget_locked(self, stream: ResponseStream) -> None:
+        self.protocol.forget(stream)
+        self._uploading.discard(stream)
+        outlet, stream.outlet = stream.outlet, None
+        if outlet is not None:
+            self._uploading.discard(outlet)
+            for waiting in (outlet, stream):
+                self._wake_locked(waiting)
+
+    # Another protocol on a stream -----------------------------------------------------------------
+
+    async def takes_protocols(self, request: PreparedRequest) -> bool:
+        """True if the peer lets other protocols be spoken on streams.
+
+        Raises:
+            ConnectionLost: it is gone.
+        """
+        if not self.protocol.takes_protocols and not self.exchanges:
+            await self._ping(request)  # its settings come before its answer
+        return self.protocol.takes_protocols
+
+    def open_outlet(self, stream: ResponseStream) -> ResponseStream:
+        """What whoever sends on `stream` waits for: one may send while another receives."""
+        with self._lock:
+            outlet = stream.outlet = ResponseStream(stream.number, has_ended_sending=False)
+            self._uploading.add(outlet)
+        return outlet
+
+    def queue(self, stream: ResponseStream, data: bytes) -> None:
+        """Send `data` on `stream` with what is sent next."""
+        with self._lock:
+            if not stream.is_over:
+                self.protocol.send(stream, data)
+
+    async def drain(
+        self,
+        stream: ResponseStream,
+        outlet: ResponseStream,
+        has_room: Callable[[ResponseStream], bool],
+        deadline: float | None,
+    ) -> None:
+        """Send what is queued, until `has_room`.
+
+        Raises:
+            TimedOut, RequestException: the connection or the stream is no more.
+        """
+        await self._send(deadline)
+        await self.until(outlet, has_room, deadline)
+        with self._lock:
+            self._raise_failure_locked()
+        if stream.error_code is not None:
+            raise ConnectionLost(f"{self.peer}: the stream was ended, code {stream.error_code}")
+
+    async def end_sending(self, stream: ResponseStream, deadline: float | None) -> None:
+        """Nothing more will be sent on `stream`."""
+        with self._lock:
+            if not (stream.has_ended_sending or stream.error_code is not None):
+                self.protocol.end(stream)
+        await self._send(deadline)
 
     async def _trust_again(self, request: PreparedRequest, now: float) -> None:
         """Hear what the peer said while nobody listened; ask it for a sign of life if that is long.

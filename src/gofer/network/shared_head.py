@@ -9,7 +9,7 @@ from gofer.messages.request import PreparedRequest
 from gofer.network.http1_head import checked_fields
 from gofer.protocols.http1_request import encode_method
 
-__all__ = ["head_of"]
+__all__ = ["connecting_head", "head_of"]
 
 # RFC 9113, 8.2.2: they speak of one connection. Host is :authority here.
 _LEFT_OUT = frozenset(
@@ -43,6 +43,14 @@ def head_of(
         (b":path", url.target),
         *fields,
     ]
+
+
+def connecting_head(head: list[Field], protocol: bytes) -> list[Field]:
+    """`head` as the request to speak `protocol` on its stream (RFC 8441, 4)."""
+    _, *rest = head
+    # The stream is the proof that the server understands (RFC 8441, 5).
+    fields = [field for field in rest if field[0] != b"sec-websocket-key"]
+    return [(b":method", b"CONNECT"), (b":protocol", protocol), *fields]
 
 
 def _fields_of(

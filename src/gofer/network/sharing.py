@@ -326,6 +326,8 @@ class SharedStream(Timed):
         if protocol.touched:
             for stream in protocol.touched:
                 self._wake_locked(stream)
+                if stream.outlet is not None:
+                    self._wake_locked(stream.outlet)
             protocol.touched.clear()
         if protocol.is_closing:
             self.closing = self.closing or GOING_AWAY

@@ -26,13 +26,27 @@ MAX_HANDSHAKE = 256 * 1024  # bytes taken from the peer; chains of 10 kB are alr
 class TLSStream:
     """A TLS connection over `stream`, as a `Stream`.
 
-    One thread may send while another receives, if the stream below allows that and `is_shared` is
-    True: then nothing is sent while receiving. What TLS itself has to say goes with the next data.
+    One thread may send while another receives, if the stream below allows that and `share` has
+    been called: then nothing is sent while receiving. What TLS itself has to say goes with the next
+    data.
     """
 
     __slots__ = (
-        "_ended", "_fetch", "_has_more", "_incoming", "_lock", "_outgoing", "_pending", "_put",
-        "_read", "_stream", "_taken", "_tls", "_unsent", "_write", "is_shared",
+        "_ended",
+        "_fetch",
+        "_has_more",
+        "_incoming",
+        "_is_shared",
+        "_lock",
+        "_outgoing",
+        "_pending",
+        "_put",
+        "_read",
+        "_stream",
+        "_taken",
+        "_tls",
+        "_unsent",
+        "_write",
     )  # fmt: skip
 
     def __init__(self, stream: Stream, context: Any, server_hostname: str | None) -> None:
@@ -52,7 +66,7 @@ class TLSStream:
         self._put, self._fetch = self._incoming.write, self._outgoing.read
         self._unsent = b""  # ciphertext that `send_some` could not get rid of yet
         self._taken = 0  # bytes of data that are in it
-        self.is_shared = False
+        self._is_shared = False
         self._has_more = False  # something came that `receive` has not handed out yet
         self._ended = False  # the peer's close_notify has come
         # OpenSSL objects must not be used by two threads at once (CPython guards them from 3.13
@@ -185,7 +199,7 @@ class TLSStream:
 
         Not if the peer has spoken: it may have stopped reading, and its word is what we want.
         """
-        if not self.is_shared and not self._stream.is_readable():
+        if not self._is_shared and not self._stream.is_readable():
             await self._flush(deadline)
 
     def send(self, data: bytes, deadline: float | None) -> Coroutine[Any, Any, None]:
@@ -268,6 +282,12 @@ class TLSStream:
     def abort(self) -> None:
         """Close at once and without waiting, so without close_notify."""
         self._stream.abort()
+
+    def share(self) -> None:
+        """From now on one may send while another receives."""
+        self._is_shared = True
+        if isinstance(self._stream, TLSStream):
+            self._stream.share()
 
     def fileno(self) -> int:
         """The descriptor of the stream below."""

@@ -74,6 +74,9 @@ class ResponseReader:
     Call `begin`, then `feed` until `status` is set (the final head is there), then until
     `complete`. State that outlives a response: the parser, and `excess`, which says that the
     peer sent bytes nobody asked for: such a connection must not be used again.
+
+    With `may_switch`, set after `begin`, 101 is a final status; `switched` is then what came
+    behind its head, in another protocol.
     """
 
     __slots__ = (
@@ -98,12 +101,14 @@ class ResponseReader:
         "interim",
         "keep_alive",
         "limits",
+        "may_switch",
         "on_body",
         "peer",
         "pieces",
         "remaining",
         "repaired",
         "status",
+        "switched",
     )  # fmt: skip
 
     def __init__(self, limits: Limits, peer: str = "the server") -> None:
@@ -135,6 +140,7 @@ class ResponseReader:
         self.remaining = 0
         self.keep_alive = False
         self.repaired = False
+        self.may_switch = False
         self.pieces.clear()
 
     # Called by the parser ------------------------------------------------------------------
@@ -348,6 +354,12 @@ class ResponseReader:
                 self._refuse_head(head)
             section, head = head[: end + 4], head[end + 4 :]
             status = int(section[9:12])
+            if status == 101 and self.may_switch:
+                self._check_head_size(len(section), section)
+                self.status, self.fields = status, FieldSection(section)
+                self.complete = True
+                self.switched = head
+                return
             if status == 101:
                 raise RemoteProtocolError(
                     f"{self.peer} switched protocols (101), expected an answer:"

@@ -69,6 +69,7 @@ class Http2Protocol:
         self.touched: list[ResponseStream] = []
         self.pings: list[ResponseStream] = []  # that wait for their answer
         self.most_streams = UNTOLD_STREAMS
+        self.takes_protocols = False
         self._patience = Patience()
         self._quiet = 0  # bytes without an event; below 0: as much may still come so
         self._now = 0.0
@@ -345,6 +346,7 @@ class Http2Protocol:
         if not self.is_over:
             settings = self._ngh2.remote_settings
             self.most_streams = settings[ngh2.Setting.MAX_CONCURRENT_STREAMS]
+            self.takes_protocols = settings[ngh2.Setting.ENABLE_CONNECT_PROTOCOL] == 1
         self._on_idle(event)
 
     def _on_pong(self, _event: Any) -> ResponseStream | None:

@@ -20,7 +20,7 @@ from typing import Any
 
 from qh3._hazmat import QpackDecoder
 from qh3.h3 import events as http
-from qh3.h3.connection import ErrorCode, H3Connection
+from qh3.h3.connection import ErrorCode, H3Connection, Setting
 from qh3.quic import events as quic
 from qh3.quic.configuration import QuicConfiguration
 from qh3.quic.connection import QuicConnection
@@ -149,6 +149,11 @@ class Http3Protocol:
         self.quic = QuicConnection(configuration=configuration)
         self.quic.connect(address, now)
         self._http = _Http3(self.quic)
+
+    @property
+    def takes_protocols(self) -> bool:
+        settings = self._http.received_settings or {}
+        return settings.get(Setting.ENABLE_CONNECT_PROTOCOL) == 1
 
     # Out --------------------------------------------------------------------------------------
 

@@ -32,11 +32,12 @@ class ResponseStream:
         was_reset: it was the peer who ended it so.
         is_deaf: the peer wants no more of the request.
         has_ended_sending: our side of the stream is done.
+        outlet: what whoever sends on it waits for, where another receives from it meanwhile.
     """
 
     __slots__ = (
         "complete", "error_code", "fields", "has_ended_sending", "interim", "is_deaf", "number",
-        "pieces", "problem", "status", "trailers", "was_reset",
+        "outlet", "pieces", "problem", "status", "trailers", "was_reset",
     )  # fmt: skip
 
     def __init__(self, number: int, *, has_ended_sending: bool) -> None:
@@ -51,6 +52,7 @@ class ResponseStream:
         self.was_reset = self.is_deaf = False
         self.problem = ""  # what a peer did wrong on this stream alone
         self.has_ended_sending = has_ended_sending
+        self.outlet: ResponseStream | None = None
 
     @property
     def is_over(self) -> bool:
@@ -96,6 +98,7 @@ class StreamsProtocol(Protocol):
         is_over: nothing can be said or heard any more.
         is_drained: `output` has given all there is, until somebody has more to say.
         most_streams: how many streams the peer takes at a time.
+        takes_protocols: the peer lets other protocols be spoken on streams (RFC 8441, RFC 9220).
         failure: why it is of no use, if that is the peer's fault.
         touched: streams that have news; whoever drives takes them out.
         timer: monotonic seconds at which `on_time` wants to be called; None for never.
@@ -109,6 +112,9 @@ class StreamsProtocol(Protocol):
     most_streams: int
     failure: RequestException | None
     touched: list[ResponseStream]
+
+    @property
+    def takes_protocols(self) -> bool: ...
 
     @property
     def timer(self) -> float | None: ...

@@ -5,6 +5,7 @@ else. Credentials belong to the origin they were given for: on leaving it they a
 of the chain, even if it comes back.
 """
 
+import re
 from time import monotonic
 from typing import Any
 
@@ -142,6 +143,8 @@ def next_request(request: Any, response: Any, rules: Rules = RULES) -> Any:
     target = rules.target(response)
     if target is None:
         return None
+    if request.protocol is not None:
+        target = re.sub(rb"(?i)^ws(s?):", rb"http\1:", target)
     before = request.url_parsed
     url = resolve(before, target)
     following = request.copy()

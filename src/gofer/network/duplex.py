@@ -1,0 +1,170 @@
+"""Bytes both ways, where a request and its answer have opened the way for another protocol.
+
+On a connection of HTTP/1.1 that is given over to it (RFC 9110, 7.8), or on one stream of a
+connection that others share (RFC 8441, RFC 9220). One task may send while another receives.
+"""
+
+from collections import deque
+from typing import TYPE_CHECKING, Any, Protocol
+
+from gofer.messages.request import PreparedRequest
+from gofer.network.endings import keep, when_dropped
+from gofer.network.http1_content import RECEIVE
+from gofer.network.turns import Turns
+from gofer.protocols.streams import ResponseStream
+
+if TYPE_CHECKING:
+    from gofer.network.http1 import Http1Connection
+    from gofer.network.shared import SharedConnection
+
+__all__ = ["Duplex", "Http1Duplex", "SharedDuplex"]
+
+MAX_QUEUED = 64 * 1024  # bytes that wait for the peer's windows before the sender does
+
+ENDED = "the protocol that it was given over to has ended"  # why a connection is not kept
+
+
+class Duplex(Protocol):
+    """What another protocol is spoken over. One that is dropped is aborted."""
+
+    def queue(self, data: bytes) -> None:
+        """Send `data` when `flush` is next awaited, by anybody, behind what is queued already."""
+
+    async def flush(self, deadline: float | None) -> bool:
+        """Send what is queued. Whoever is interrupted leaves the rest to the next.
+
+        Returns:
+            False if nothing fits while the peer has something to say, which has to be heard.
+
+        Raises:
+            TimedOut, OSError.
+        """
+
+    async def receive(self, deadline: float | None) -> bytes:
+        """What has come, b"" at the end. One task at a time.
+
+        Raises:
+            TimedOut, OSError.
+        """
+
+    async def end(self, deadline: float | None) -> None:
+        """Say that nothing more will be sent. Raises as `flush`."""
+
+    def abort(self) -> None:
+        """End it at once and without waiting. Safe to call twice."""
+
+
+class Http1Duplex:
+    """A connection that spoke HTTP/1.1.
+
+    Args:
+        received: what came behind the head.
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "_connection",
+        "_ending",
+        "_queue",
+        "_received",
+        "_turns",
+        "_unsent",
+    )
+
+    def __init__(self, connection: "Http1Connection", received: bytes) -> None:
+        self._connection = connection
+        self._ending = when_dropped(self, connection.close, ENDED)
+        self._received = received
+        self._queue: deque[bytes] = deque()
+        self._unsent = memoryview(b"")  # perhaps begun; only whose turn it is touches it
+        self._turns = Turns(connection.runtime)
+        stream: Any = connection.stream
+        if hasattr(stream, "share"):  # TLS
+            stream.share()
+
+    def queue(self, data: bytes) -> None:
+        self._queue.append(data)
+
+    async def flush(self, deadline: float | None) -> bool:
+        await self._turns.take(deadline)
+        try:
+            while self._unsent or self._queue:
+                if not self._unsent:
+                    self._unsent = memoryview(self._queue.popleft())
+                count = await self._connection.stream.send_some(self._unsent, deadline)
+                if not count:
+                    return False
+                self._unsent = self._unsent[count:]
+            return True
+        finally:
+            self._turns.leave()
+
+    async def receive(self, deadline: float | None) -> bytes:
+        if self._received:
+            data, self._received = self._received, b""
+            return data
+        return await self._connection.stream.receive(RECEIVE, deadline)
+
+    async def end(self, deadline: float | None) -> None:
+        """Closing says so."""
+
+    def abort(self) -> None:
+        keep(self._ending)
+        self._connection.close(ENDED)
+
+
+class SharedDuplex:
+    """One stream of a connection that others share."""
+
+    __slots__ = ("__weakref__", "_connection", "_ending", "_outlet", "_request", "_stream")
+
+    def __init__(
+        self, connection: "SharedConnection", stream: ResponseStream, request: PreparedRequest
+    ) -> None:
+        self._connection: SharedConnection | None = connection
+        self._stream = stream
+        self._ending = when_dropped(self, connection.abandon, stream)
+        self._request = request
+        self._outlet = connection.open_outlet(stream)
+
+    def queue(self, data: bytes) -> None:
+        if self._connection is not None:
+            self._connection.queue(self._stream, data)
+
+    async def flush(self, deadline: float | None) -> bool:
+        connection = self._connection
+        if connection is not None:
+            await connection.drain(self._stream, self._outlet, self._has_room, deadline)
+        return True
+
+    def _has_room(self, _outlet: ResponseStream) -> bool:
+        stream, connection = self._stream, self._connection
+        return (
+            connection is None or stream.is_over or connection.protocol.queued(stream) < MAX_QUEUED
+        )
+
+    async def receive(self, deadline: float | None) -> bytes:
+        stream = self._stream
+        while (connection := self._connection) is not None:
+            if stream.pieces:
+                return await connection.take(stream, self._request)
+            if stream.is_over:
+                break
+            await connection.until(stream, _has_news, deadline)
+        return b""
+
+    async def end(self, deadline: float | None) -> None:
+        if self._connection is not None:
+            await self._connection.end_sending(self._stream, deadline)
+
+    def abort(self) -> None:
+        connection = self._connection
+        if connection is not None:
+            self._connection = None
+            keep(self._ending)
+            connection.end(self._stream)
+            connection.send_without_waiting()
+
+
+def _has_news(stream: ResponseStream) -> bool:
+    return bool(stream.pieces) or stream.is_over

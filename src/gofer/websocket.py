@@ -1,0 +1,444 @@
+"""WebSockets: `session.websocket(url)`, for messages both ways (RFC 6455).
+
+The opening is a request as any other: cookies, credentials, redirects, proxies, hooks and TLS are
+the session's. What follows is `protocols/websocket.py`, over a `Duplex` of the network; here is who
+waits for what. There is no task of its own: pings are answered, and asked, by who receives.
+"""
+
+import _thread
+import contextlib
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from gofer.exceptions import (
+    ConnectionLost,
+    HTTPError,
+    ReadTimeout,
+    RequestException,
+    WebSocketClosed,
+    WriteTimeout,
+)
+from gofer.messages.response import Response
+from gofer.network.deadlines import earlier
+from gofer.network.turns import Turns
+from gofer.runtime.base import TimedOut
+
+if TYPE_CHECKING:
+    from gofer.client import Client
+    from gofer.network.duplex import Duplex
+
+__all__ = ["WebSocket"]
+
+NORMAL, GOING_AWAY = 1000, 1001  # RFC 6455, 7.4.1
+HEARTBEAT = 20.0  # seconds of silence after which the peer is asked whether it is still there
+MAX_MESSAGE = 16 * 1024 * 1024  # bytes
+MAX_UNREAD = 16 * 1024 * 1024  # bytes of messages heard while we send; one more message may follow
+FAREWELL = 10.0  # seconds for the peer's goodbye
+HANG_UP = 1.0  # seconds for it to close the connection after that
+
+
+class WebSocket:
+    """A conversation of messages, each str or bytes.
+
+    With a `Session` its methods wait; with an `AsyncSession` they are awaited, `async for` and
+    `async with` take the place of `for` and `with`, and `await` opens it. One thread or task may
+    receive while another sends.
+
+    Iteration gives message after message; it ends when either side closes with code 1000 or 1001,
+    and raises `WebSocketClosed` when the end is another.
+
+    Attributes:
+        response: the `Response` that opened it.
+        subprotocol: str, what the server chose of `subprotocols`; None if nothing.
+        closed: why it has ended, a `WebSocketClosed`; None while it has not.
+    """
+
+    def __init__(
+        self,
+        client: "Client[Any]",
+        url: Any,
+        subprotocols: Any,
+        compress: bool,
+        max_message: int,
+        heartbeat: float | None,
+        options: dict[str, Any],
+    ) -> None:
+        from gofer.protocols.websocket import WebSocketProtocol
+
+        if isinstance(subprotocols, str | bytes):
+            raise TypeError("subprotocols is a str, expected a list of them")
+        self.response: Response | None = None
+        self.closed: WebSocketClosed | None = None
+        self._client = client
+        self._url = url
+        self._options = options
+        self._heartbeat = heartbeat
+        self._protocol = WebSocketProtocol(
+            tuple(subprotocols), compress=compress, max_message=max_message
+        )
+        self._runtime: Any = None  # and turns, when it is opened: that may be in another loop
+        self._reading: Any = None
+        self._lock = _thread.allocate_lock()  # around the protocol; never held while we wait
+        self._way: Duplex | None = None
+        self._write_seconds: float | None = None
+        self._is_asked = False  # the peer, for a sign of life
+        self._pings = 0
+        self._peer = ""
+
+    @property
+    def subprotocol(self) -> str | None:
+        return self._protocol.subprotocol
+
+    # Opening ------------------------------------------------------------------------------------
+
+    async def _open(self) -> "WebSocket":
+        if self._way is not None or self.closed is not None:
+            return self
+        response = self.response = await self._client._switch(
+            self._url, self._protocol.fields(), **self._options
+        )
+        way = response._duplex
+        if way is None:
+            await response._load()
+            raise HTTPError(
+                f"opening a WebSocket at {response.url}: got {response.status_code}"
+                f" {response.reason}, expected a WebSocket",
+                response=response,
+            )
+        response._duplex = None  # a response that is kept does not keep the connection
+        try:
+            self._protocol.accept(response.status_code, response.fields.lines)
+        except RequestException as error:
+            way.abort()
+            error.request, error.response = response.request, response
+            raise
+        request = response.request
+        self._runtime = self._client.network.runtime
+        self._reading = Turns(self._runtime)
+        self._peer = request.url_parsed.authority
+        self._write_seconds = request.settings.timeouts.write
+        request.deadline = None  # it was for the opening
+        self._way = way
+        return self
+
+    def __await__(self) -> Any:
+        return self._open().__await__()
+
+    def __enter__(self) -> "WebSocket":
+        return self
+
+    def __exit__(self, kind: Any, *exc_info: object) -> None:
+        if kind is None:
+            self.close()
+        else:
+            self.abort()
+
+    async def __aenter__(self) -> "WebSocket":
+        return await self._open()
+
+    async def __aexit__(self, kind: Any, *exc_info: object) -> None:
+        if kind is None:
+            await self._close(NORMAL, "", FAREWELL)
+        else:
+            self.abort()
+
+    # Messages -----------------------------------------------------------------------------------
+
+    def send(self, message: str | bytes) -> Any:
+        """Send a message: str as text, bytes as they are. Returns when the system has it.
+
+        Raises:
+            WebSocketClosed: it has ended.
+            WriteTimeout: the peer takes nothing; the conversation is over then.
+        """
+        return self._client._drive(self._send(message))
+
+    def send_json(self, value: Any, **kwargs: Any) -> Any:
+        """Send a value as a text in JSON; `kwargs` go to `json.dumps`. Raises as `send`."""
+        import json
+
+        return self._client._drive(self._send(json.dumps(value, **kwargs)))
+
+    def receive(self, timeout: float | None = None) -> Any:
+        """The next message: str or bytes.
+
+        Args:
+            timeout: seconds; None for as long as it takes, and the peer is there.
+
+        Raises:
+            ReadTimeout: nothing came within `timeout`. The conversation goes on.
+            WebSocketClosed: it has ended, and all its messages have been received.
+        """
+        return self._client._drive(self._receive(timeout))
+
+    def receive_json(self, timeout: float | None = None, **kwargs: Any) -> Any:
+        """The next message, read as JSON; `kwargs` go to `json.loads`.
+
+        Raises:
+            json.JSONDecodeError: it is none; others as `receive`.
+        """
+        return self._client._drive(self._receive_json(timeout, kwargs))
+
+    def ping(self, timeout: float | None = 10.0) -> Any:
+        """Ask the peer for a sign of life; the seconds until it came, as a float.
+
+        Messages that come meanwhile are kept for `receive`.
+
+        Raises:
+            ReadTimeout: none came.
+            WebSocketClosed: it has ended.
+        """
+        return self._client._drive(self._ping(timeout))
+
+    def close(self, code: int = NORMAL, reason: str = "", timeout: float = FAREWELL) -> Any:
+        """Say goodbye, wait for the peer's goodbye, and let go of the connection.
+
+        Messages that come meanwhile are lost. Closing twice does nothing.
+
+        Args:
+            code: why (RFC 6455, 7.4.1): 1000, or 3000 to 4999 for the application's own.
+            reason: at most 123 bytes of UTF-8.
+            timeout: seconds.
+
+        Raises:
+            ValueError: such a code may not be sent, or the reason is too long.
+        """
+        return self._client._drive(self._close(code, reason, timeout))
+
+    def abort(self) -> None:
+        """Let go of the connection at once, without a goodbye."""
+        if self.closed is None:
+            self._end(WebSocketClosed(f"{self._peer}: the WebSocket is closed: we let go of it"))
+
+    def __iter__(self) -> "WebSocket":
+        if self._client._can_await:
+            raise TypeError("messages of an AsyncSession's WebSocket come to `async for`")
+        return self
+
+    def __next__(self) -> str | bytes:
+        message = self._client._drive(self._next())
+        if message is None:
+            raise StopIteration
+        return message  # type: ignore[no-any-return]
+
+    def __aiter__(self) -> "WebSocket":
+        if not self._client._can_await:
+            raise TypeError("messages of a Session's WebSocket come to `for`")
+        return self
+
+    async def __anext__(self) -> str | bytes:
+        message = await self._next()
+        if message is None:
+            raise StopAsyncIteration
+        return message
+
+    def __repr__(self) -> str:
+        if self._way is not None:
+            return f"<WebSocket {self._peer}, open>"
+        return f"<WebSocket {self._why()}>"
+
+    # What is waited for -------------------------------------------------------------------------
+
+    async def _send(self, message: Any) -> None:
+        if isinstance(message, bytearray | memoryview):
+            message = bytes(message)
+        if not isinstance(message, str | bytes):
+            raise TypeError(
+                f"sending a message: got {type(message).__name__}, expected str or bytes"
+            )
+        await self._say(lambda: self._protocol.send(message))
+
+    async def _say(self, say: Callable[[], None]) -> None:
+        """Have the protocol say something, and send it; hear the peer if it takes nothing before.
+
+        Raises:
+            WebSocketClosed, WriteTimeout.
+        """
+        with self._lock:
+            way = self._way
+            if way is None or not self._protocol.is_open:
+                raise self._why()
+            say()
+            way.queue(self._protocol.output())
+        deadline = earlier(None, self._runtime.now(), self._write_seconds)
+        try:
+            while not await way.flush(deadline):
+                await self._hear(way, deadline)
+        except TimedOut:
+            self._break("the peer took nothing for too long")
+            raise WriteTimeout(
+                f"{self._peer}: sending on a WebSocket: nothing was taken for"
+                f" {self._write_seconds} seconds"
+            ) from None
+        except OSError as error:
+            self._break(error)
+            raise self._why() from error
+
+    async def _receive(self, timeout: float | None) -> str | bytes:
+        self._check_open()
+        deadline = earlier(None, self._runtime.now(), timeout)
+        await self._until(lambda: bool(self._protocol.messages), deadline)
+        return self._protocol.take()
+
+    async def _receive_json(self, timeout: float | None, kwargs: dict[str, Any]) -> Any:
+        import json
+
+        return json.loads(await self._receive(timeout), **kwargs)
+
+    async def _next(self) -> str | bytes | None:
+        try:
+            return await self._receive(None)
+        except WebSocketClosed as error:
+            if error.code in (NORMAL, GOING_AWAY):
+                return None
+            raise
+
+    async def _ping(self, timeout: float | None) -> float:
+        self._check_open()
+        with self._lock:
+            self._pings += 1
+            data = b"gofer %d" % self._pings
+        started: float = self._runtime.now()
+        await self._say(lambda: self._protocol.ping(data))
+        deadline = earlier(None, started, timeout)
+        await self._until(lambda: data in self._protocol.pongs, deadline)
+        seconds: float = self._runtime.now() - started
+        return seconds
+
+    def _check_open(self) -> None:
+        if self._way is None and not self._protocol.messages:
+            raise self._why()
+
+    async def _until(self, is_ready: Callable[[], bool], deadline: float | None) -> None:
+        """Hear the peer until `is_ready()`, or until there is nothing more to hear.
+
+        Raises:
+            ReadTimeout, WebSocketClosed.
+        """
+        try:
+            while not is_ready():
+                await self._reading.take(deadline)
+                try:
+                    if is_ready():
+                        return
+                    way = self._way
+                    if way is None:
+                        raise self._why()
+                    await self._hear_next(way, deadline)
+                finally:
+                    self._reading.leave()
+        except TimedOut:
+            raise ReadTimeout(
+                f"{self._peer}: waiting for a WebSocket's message: none came"
+            ) from None
+
+    async def _hear_next(self, way: "Duplex", deadline: float | None) -> None:
+        """Hear what comes next, and answer what has to be answered. It is our turn to read.
+
+        Raises:
+            TimedOut: `deadline` passed first.
+            WebSocketClosed: the connection broke, or the peer shows no sign of life.
+        """
+        protocol, now = self._protocol, self._runtime.now
+        try:
+            try:
+                if not protocol.is_over:
+                    data = await way.receive(earlier(deadline, now(), self._heartbeat))
+                    self._is_asked = False
+                    self._feed(way, data)
+            except TimedOut:
+                if deadline is not None and now() >= deadline:
+                    raise
+                self._ask_for_life(way)
+            if protocol.is_over:
+                await self._finish(way)
+            else:  # what is not taken now goes with the next
+                await way.flush(deadline)
+        except OSError as error:
+            self._break(error)
+            raise self._why() from error
+
+    async def _hear(self, way: "Duplex", deadline: float | None) -> None:
+        """Hear the peer, who takes nothing before it has been heard.
+
+        Raises:
+            TimedOut: `deadline` passed first, or it has more to say than we keep.
+        """
+        await self._reading.take(deadline)
+        try:
+            if self._protocol.unread > MAX_UNREAD:
+                raise TimedOut
+            self._feed(way, await way.receive(deadline))
+        finally:
+            self._reading.leave()
+
+    def _feed(self, way: "Duplex", data: bytes) -> None:
+        with self._lock:
+            self._protocol.feed(data, self._runtime.now())
+            output = self._protocol.output()
+            if output:
+                way.queue(output)
+
+    def _ask_for_life(self, way: "Duplex") -> None:
+        if self._is_asked:
+            raise ConnectionLost(f"no sign of life within {self._heartbeat} seconds")
+        self._is_asked = True
+        with self._lock:
+            if self._protocol.is_open:
+                self._protocol.ping(b"gofer")
+                way.queue(self._protocol.output())
+
+    # How it ends --------------------------------------------------------------------------------
+
+    async def _close(self, code: int, reason: str, timeout: float) -> None:
+        if self._way is None:
+            return
+        deadline = earlier(None, self._runtime.now(), timeout)
+        with contextlib.suppress(RequestException):  # it ends otherwise, or there is no answer
+            if self._protocol.is_open:
+                await self._say(lambda: self._protocol.close(code, reason))
+            await self._until(self._is_over, deadline)
+        self._end()
+
+    def _is_over(self) -> bool:
+        self._protocol.messages.clear()  # nobody will receive them
+        return self._way is None
+
+    async def _finish(self, way: "Duplex") -> None:
+        """Both have said goodbye, or the peer has failed: send our last word, and let go."""
+        protocol = self._protocol
+        deadline = self._runtime.now() + HANG_UP
+        with contextlib.suppress(TimedOut, OSError):  # it is over in any case
+            await way.flush(deadline)
+            await way.end(deadline)
+            while not (protocol.has_ended or protocol.problem):
+                self._feed(way, await way.receive(deadline))
+        self._end()
+
+    def _break(self, reason: object) -> None:
+        """The connection is of no use any more."""
+        self._end(WebSocketClosed(f"{self._peer}: the WebSocket broke: {reason}"))
+
+    def _end(self, why: WebSocketClosed | None = None) -> None:
+        way, self._way = self._way, None
+        if self.closed is None:
+            self.closed = why or self._ending()
+            self.closed.response = self.response
+        if way is not None:
+            way.abort()
+
+    def _ending(self) -> WebSocketClosed:
+        code, reason, text = self._protocol.ending
+        words = f"{self._peer}: the WebSocket is closed: {text}"
+        return WebSocketClosed(words, code=code, reason=reason, response=self.response)
+
+    def _why(self) -> WebSocketClosed:
+        """The exception for whoever wants more of it: each has one of its own."""
+        closed = self.closed
+        if closed is not None:
+            return WebSocketClosed(
+                *closed.args, code=closed.code, reason=closed.reason, response=closed.response
+            )
+        if self._way is None:
+            return WebSocketClosed("the WebSocket is not open yet: await it, or use `async with`")
+        return self._ending()

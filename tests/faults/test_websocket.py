@@ -1,0 +1,346 @@
+"""WebSockets whose server is not what it should be (RFC 6455): scripted openings and frames.
+
+Whatever it does ends in a named error in bounded time and memory, and the session goes on.
+"""
+
+import zlib
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from websockets.frames import Opcode
+from websockets.utils import accept_key
+
+import gofer
+from faults.conftest import world
+from gofer.exceptions import (
+    ConnectionLost,
+    FieldSectionTooLarge,
+    ReadTimeout,
+    RemoteProtocolError,
+    WebSocketClosed,
+    WriteTimeout,
+)
+from servers.raw import Peer, Server, serve
+from servers.websocket import frame
+
+__all__ = ["world"]
+
+pytestmark = pytest.mark.usefixtures("world")
+
+CLOSE_1000 = frame(Opcode.CLOSE, b"\x03\xe8")
+
+
+def opening(
+    peer: Peer, *, status: bytes = b"101 Switching Protocols", **changes: bytes | None
+) -> bytes:
+    """The answer to the request on `peer`, with `changes` to its fields."""
+    head = peer.receive_head()
+    key = next(
+        line.partition(b": ")[2]
+        for line in head.split(b"\r\n")
+        if line.lower().startswith(b"sec-websocket-key:")
+    )
+    fields: dict[str, bytes | None] = {
+        "upgrade": b"websocket",
+        "connection": b"Upgrade",
+        "sec_websocket_accept": accept_key(key.decode()).encode(),
+        **changes,
+    }
+    lines = [
+        name.replace("_", "-").encode() + b": " + value
+        for name, value in fields.items()
+        if value is not None
+    ]
+    return b"\r\n".join([b"HTTP/1.1 " + status, *lines, b"", b""])
+
+
+def speaking(data: bytes, then: Callable[[Peer], Any] = Peer.wait_closed) -> Server:
+    """A server that opens the WebSocket, sends `data` and goes on with `then`."""
+
+    def script(peer: Peer) -> None:
+        peer.send(opening(peer) + data)
+        then(peer)
+
+    return serve(script)
+
+
+def url_of(server: Server) -> str:
+    return server.url.replace("http", "ws", 1)
+
+
+# The opening --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"sec_websocket_accept": None},
+        {"sec_websocket_accept": b"s3pPLMBiTxaQ9kYGzzhZRbK+xOo="},
+        {"upgrade": b"h2c"},
+        {"upgrade": None},
+        {"connection": b"close"},
+        {"sec_websocket_protocol": b"never-offered"},
+        {"sec_websocket_extensions": b"x-unknown"},
+        {"sec_websocket_extensions": b"permessage-deflate; server_max_window_bits=99"},
+        {"sec_websocket_extensions": b"permessage-deflate, permessage-deflate"},
+        {"sec_websocket_extensions": b";;;"},
+    ],
+    ids=str,
+)
+def test_an_answer_that_does_not_fit(
+    changes: dict[str, bytes | None], session: gofer.Session
+) -> None:
+    def script(peer: Peer) -> None:
+        peer.send(opening(peer, **changes))
+        peer.wait_closed()
+
+    with serve(script) as server:
+        with pytest.raises(RemoteProtocolError) as caught:
+            session.websocket(url_of(server))
+    assert caught.value.response.status_code == 101
+
+
+def test_switching_unasked(session: gofer.Session) -> None:
+    """Only who asks for another protocol is given one."""
+
+    def script(peer: Peer) -> None:
+        peer.receive_head()
+        peer.send(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n")
+
+    with serve(script) as server, pytest.raises(RemoteProtocolError, match="101"):
+        session.get(server.url)
+
+
+def test_an_opening_that_never_ends(session: gofer.Session) -> None:
+    def script(peer: Peer) -> None:
+        peer.receive_head()
+        peer.send(b"HTTP/1.1 101 Switching Protocols\r\n")
+        with pytest.raises(OSError):
+            while True:
+                peer.send(b"x: " + b"y" * 10000 + b"\r\n")
+
+    with serve(script) as server, pytest.raises(FieldSectionTooLarge):
+        session.websocket(url_of(server))
+
+
+def test_an_opening_that_does_not_come(session: gofer.Session) -> None:
+    def script(peer: Peer) -> None:
+        peer.receive_head()
+        peer.wait_closed()
+
+    with serve(script) as server, pytest.raises(ReadTimeout):
+        session.websocket(url_of(server), timeout=0.1)
+    with serve(lambda peer: peer.receive_head() and None) as server:  # type: ignore[func-returns-value]
+        with pytest.raises(ConnectionLost):
+            session.websocket(url_of(server))
+
+
+def test_an_answer_byte_by_byte(session: gofer.Session) -> None:
+    def script(peer: Peer) -> None:
+        peer.drip(opening(peer) + frame(Opcode.TEXT, b"a") + CLOSE_1000)
+        peer.wait_closed()
+
+    with serve(script) as server, session.websocket(url_of(server)) as socket:
+        assert list(socket) == ["a"]
+
+
+# Frames -------------------------------------------------------------------------------------------
+
+MASKED = b"\x81\x81\x00\x00\x00\x00a"
+NOT_ALLOWED = {
+    "masked": (MASKED, 1002),
+    "reserved bit": (b"\xc1\x01a", 1002),
+    "reserved opcode": (b"\x83\x01a", 1002),
+    "reserved control opcode": (b"\x8b\x01a", 1002),
+    "ping in pieces": (b"\x09\x01a", 1002),
+    "ping too long": (b"\x89\x7e\x00\x80" + b"a" * 128, 1002),
+    "continuation of nothing": (frame(Opcode.CONT, b"a"), 1002),
+    "two messages at once": (
+        frame(Opcode.TEXT, b"a", fin=False) + frame(Opcode.TEXT, b"b"),
+        1002,
+    ),
+    "close with half a code": (frame(Opcode.CLOSE, b"\x03"), 1002),
+    "close with a code that may not be sent": (frame(Opcode.CLOSE, b"\x03\xee"), 1002),
+    "close with a reason that is not UTF-8": (frame(Opcode.CLOSE, b"\x03\xe8\xff"), 1007),
+    "text that is not UTF-8": (frame(Opcode.TEXT, b"\xff"), 1007),
+    "text that ends inside a character": (frame(Opcode.TEXT, "é".encode()[:1]), 1007),
+    "too large": (b"\x82\x7f" + (1 << 62).to_bytes(8), 1009),
+    "too large in pieces": (
+        frame(Opcode.BINARY, b"a" * 600, fin=False) + frame(Opcode.CONT, b"a" * 600),
+        1009,
+    ),
+    "a length over 63 bits": (b"\x82\x7f" + b"\xff" * 8, 1009),
+}
+
+
+@pytest.mark.parametrize("name", NOT_ALLOWED)
+def test_frames_against_the_rules(name: str, session: gofer.Session) -> None:
+    """The peer is told why, by a code, and so is the caller."""
+    data, code = NOT_ALLOWED[name]
+    told = []
+
+    def listen(peer: Peer) -> None:
+        told.append(peer.receive_to_end())
+
+    with speaking(data, listen) as server:
+        socket = session.websocket(url_of(server), max_message=1000)
+        with pytest.raises(WebSocketClosed, match="broke the rules") as caught:
+            socket.receive()
+        assert caught.value.code == code
+        with pytest.raises(WebSocketClosed):
+            socket.send("a")
+        socket.close()
+    [last] = told
+    assert last[:1] == b"\x88"
+    mask, payload = last[2:6], last[6:8]
+    assert bytes(a ^ b for a, b in zip(payload, mask, strict=False)) == code.to_bytes(2)
+
+
+def test_messages_before_the_fault_are_received(session: gofer.Session) -> None:
+    with speaking(frame(Opcode.TEXT, b"a") + MASKED) as server:
+        socket = session.websocket(url_of(server))
+        assert socket.receive() == "a"
+        with pytest.raises(WebSocketClosed, match="broke the rules"):
+            socket.receive()
+
+
+def test_a_bomb(session: gofer.Session) -> None:
+    """A small frame that would decode to a gigabyte."""
+    deflate = zlib.compressobj(9, wbits=-15)
+    packed = deflate.compress(bytes(1 << 28)) + deflate.flush(zlib.Z_SYNC_FLUSH)
+    data = frame(Opcode.BINARY, packed[:-4])
+    data = bytes([data[0] | 0x40]) + data[1:]
+
+    def script(peer: Peer) -> None:
+        peer.send(opening(peer, sec_websocket_extensions=b"permessage-deflate"))
+        peer.send(data)
+        peer.wait_closed()
+
+    with serve(script) as server:
+        socket = session.websocket(url_of(server))
+        with pytest.raises(WebSocketClosed) as caught:
+            socket.receive()
+        assert caught.value.code == 1009
+
+
+def test_deflate_that_is_none(session: gofer.Session) -> None:
+    def script(peer: Peer) -> None:
+        peer.send(opening(peer, sec_websocket_extensions=b"permessage-deflate"))
+        peer.send(b"\xc1\x05\xff\xff\xff\xff\xff")
+        peer.wait_closed()
+
+    with serve(script) as server:
+        socket = session.websocket(url_of(server))
+        with pytest.raises(WebSocketClosed, match="broke the rules"):
+            socket.receive()
+
+
+@pytest.mark.parametrize(
+    "piece",
+    [
+        frame(Opcode.PING, b"") * 100,
+        frame(Opcode.PONG, b"x" * 100) * 100,
+    ],
+    ids=["pings", "pongs"],
+)
+def test_a_flood_that_says_nothing(piece: bytes, session: gofer.Session) -> None:
+    def flood(peer: Peer) -> None:
+        peer.socket.settimeout(10)
+        with pytest.raises(OSError):
+            while True:
+                peer.send(piece)
+
+    with speaking(b"", flood) as server:
+        socket = session.websocket(url_of(server))
+        with pytest.raises(WebSocketClosed, match="lead nowhere") as caught:
+            socket.receive()
+        assert caught.value.code == 1008
+
+
+def test_a_flood_of_empty_pieces(session: gofer.Session) -> None:
+    def flood(peer: Peer) -> None:
+        with pytest.raises(OSError):
+            while True:
+                peer.send(frame(Opcode.CONT, b"", fin=False) * 100)
+
+    with speaking(frame(Opcode.TEXT, b"", fin=False), flood) as server:
+        socket = session.websocket(url_of(server))
+        with pytest.raises(WebSocketClosed, match="lead nowhere"):
+            socket.receive()
+
+
+# Its end ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("end", [Peer.close, Peer.reset, Peer.half_close], ids=lambda e: e.__name__)
+@pytest.mark.parametrize(
+    "data", [b"", b"\x81", frame(Opcode.TEXT, b"a" * 100)[:50]], ids=["between", "head", "inside"]
+)
+def test_cut_off(data: bytes, end: Callable[[Peer], None], session: gofer.Session) -> None:
+    with speaking(data, end) as server:
+        socket = session.websocket(url_of(server))
+        with pytest.raises(WebSocketClosed) as caught:
+            socket.receive()
+        assert caught.value.code == 1006
+        with pytest.raises(WebSocketClosed):
+            socket.send("a")
+
+
+def test_a_goodbye_without_an_end(session: gofer.Session) -> None:
+    """Who says goodbye has to hang up; we do not wait for it for long."""
+    with speaking(CLOSE_1000) as server, session.websocket(url_of(server)) as socket:
+        assert list(socket) == []
+
+
+def test_a_goodbye_that_is_not_answered(session: gofer.Session) -> None:
+    with speaking(b"") as server:
+        socket = session.websocket(url_of(server))
+        socket.close(timeout=0.1)
+        assert socket.closed is not None
+        assert "we closed it" in str(socket.closed)
+
+
+def test_more_behind_a_goodbye(session: gofer.Session) -> None:
+    data = CLOSE_1000 + frame(Opcode.TEXT, b"too late") + MASKED
+    with speaking(data) as server, session.websocket(url_of(server)) as socket:
+        assert list(socket) == []
+
+
+def test_no_sign_of_life(session: gofer.Session) -> None:
+    with speaking(b"") as server:
+        socket = session.websocket(url_of(server), heartbeat=0.05)
+        with pytest.raises(WebSocketClosed, match="no sign of life"):
+            socket.receive()
+    assert server.received[0].count(b"\x89") >= 1
+
+
+def test_a_peer_that_takes_nothing(session: gofer.Session) -> None:
+    """The conversation is over then: nobody knows how much of the message it has."""
+
+    def ignore(peer: Peer) -> None:
+        peer.wait("over")
+
+    with speaking(b"", ignore) as server:
+        socket = session.websocket(url_of(server), timeout=gofer.Timeouts(write=0.2))
+        with pytest.raises(WriteTimeout, match="nothing was taken"):
+            socket.send(b"x" * 30_000_000)
+        with pytest.raises(WebSocketClosed, match="took nothing"):
+            socket.receive()
+        server.gates["over"].set()
+
+
+def test_a_peer_that_only_talks(session: gofer.Session) -> None:
+    """It takes nothing, and has more to say than we keep."""
+
+    def talk(peer: Peer) -> None:
+        message = frame(Opcode.BINARY, b"x" * 1_000_000)
+        with pytest.raises(OSError):
+            while True:
+                peer.send(message)
+
+    with speaking(b"", talk) as server:
+        socket = session.websocket(url_of(server), timeout=5)
+        with pytest.raises(WriteTimeout):
+            socket.send(b"x" * 30_000_000)
+        assert socket._protocol.unread < 20_000_000

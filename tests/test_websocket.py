@@ -1,0 +1,420 @@
+"""WebSockets, in every world, over HTTP/1.1; and over HTTP/2 and HTTP/3 with those options."""
+
+import asyncio
+import json
+import threading
+from typing import Any
+
+import pytest
+
+import gofer
+from gofer.exceptions import (
+    HTTPError,
+    LocalProtocolError,
+    ReadTimeout,
+    RemoteProtocolError,
+    WebSocketClosed,
+)
+from servers.certificates import Certificates
+from servers.proxy import Proxy
+from servers.socks import Socks
+from servers.web import Web
+from servers.web2 import Web2
+from worlds import world
+
+__all__ = ["world"]
+
+pytestmark = pytest.mark.usefixtures("world")
+
+THREADS = pytest.mark.only_in("blocking")
+
+
+# Messages -----------------------------------------------------------------------------------------
+
+
+def test_messages_both_ways(web: Web, session: gofer.Session) -> None:
+    with session.websocket(f"{web.url}/websocket") as socket:
+        socket.send("grüße")
+        assert socket.receive() == "grüße"
+        socket.send(b"\x00\xff")
+        assert socket.receive() == b"\x00\xff"
+        socket.send(bytearray(b"abc"))
+        assert socket.receive() == b"abc"
+        socket.send("")
+        assert socket.receive() == ""
+        socket.send_json({"n": 1})
+        assert socket.receive_json() == {"n": 1}
+        assert repr(socket) == f"<WebSocket {web.url.partition('//')[2]}, open>"
+    assert socket.closed is not None
+    assert socket.closed.code == 1000
+    assert "is closed" in repr(socket)
+
+
+def test_the_opening_says_how_it_is_spoken(web: Web, session: gofer.Session) -> None:
+    """101 gives a connection over (RFC 9110, 7.8); 200 a stream of one (RFC 8441)."""
+    with session.websocket(f"{web.url}/websocket") as socket:
+        [request] = web.requests
+        version = request.http_version
+        assert socket.response is not None
+        assert socket.response.status_code == {"1.1": 101, "2": 200, "3": 200}[version]
+        assert request.field("sec-websocket-version") == "13"
+        assert (request.field("sec-websocket-key") is not None) is (version == "1.1")
+
+
+def test_the_scheme_may_be_ws(web: Web, session: gofer.Session) -> None:
+    url = web.url.replace("http", "ws", 1)
+    with session.websocket(f"{url}/websocket") as socket:
+        socket.send("a")
+        assert socket.receive() == "a"
+
+
+@pytest.mark.parametrize("compress", [True, False])
+def test_large_messages(web: Web, session: gofer.Session, compress: bool) -> None:
+    text = "0123456789" * 200_000
+    with session.websocket(f"{web.url}/websocket", compress=compress) as socket:
+        for _ in range(3):
+            socket.send(text)
+            assert socket.receive() == text
+        assert socket.response is not None
+        extensions = socket.response.headers.get("sec-websocket-extensions", "")
+        assert ("permessage-deflate" in extensions) is compress
+
+
+def test_a_message_in_pieces_is_one(web: Web, session: gofer.Session) -> None:
+    with session.websocket(f"{web.url}/websocket") as socket:
+        socket.send("!pieces ab c def")
+        assert socket.receive() == "abcdef"
+
+
+def test_what_comes_with_the_answer_is_not_lost(web: Web, session: gofer.Session) -> None:
+    with session.websocket(f"{web.url}/websocket?hello=3") as socket:
+        assert [socket.receive() for _ in range(3)] == ["hello 0", "hello 1", "hello 2"]
+
+
+def test_both_sides_send_at_once(web: Web, session: gofer.Session) -> None:
+    """Neither waits for the other to receive first."""
+    with session.websocket(f"{web.url}/websocket", compress=False) as socket:
+        socket.send("!many 60 100000")
+        socket.send(b"y" * 8_000_000)
+        assert sum(len(socket.receive()) for _ in range(60)) == 6_000_000
+        assert len(socket.receive()) == 8_000_000
+
+
+@THREADS
+def test_one_thread_receives_while_another_sends(web: Web, session: gofer.Session) -> None:
+    received: list[Any] = []
+
+    def receive() -> None:
+        received.extend(socket.receive() for _ in range(200))
+
+    with session.websocket(f"{web.url}/websocket") as socket:
+        thread = threading.Thread(target=receive)
+        thread.start()
+        for number in range(200):
+            socket.send(str(number))
+        thread.join()
+    assert received == [str(number) for number in range(200)]
+
+
+@THREADS
+def test_several_threads_receive(web: Web, session: gofer.Session) -> None:
+    """Each message comes to one of them."""
+    received: list[Any] = []
+
+    def receive() -> None:
+        received.extend(socket)
+
+    with session.websocket(f"{web.url}/websocket") as socket:
+        threads = [threading.Thread(target=receive) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for number in range(100):
+            socket.send(str(number))
+        socket.send("!close 1000")
+        for thread in threads:
+            thread.join()
+    assert sorted(received, key=int) == [str(number) for number in range(100)]
+
+
+def test_what_is_no_message(web: Web, session: gofer.Session) -> None:
+    with session.websocket(f"{web.url}/websocket") as socket:
+        with pytest.raises(TypeError, match="got int, expected str or bytes"):
+            socket.send(1)  # type: ignore[arg-type]
+        socket.send("not json")
+        with pytest.raises(json.JSONDecodeError):
+            socket.receive_json()
+
+
+# The opening is a request -------------------------------------------------------------------------
+
+
+def test_cookies_fields_and_credentials_go_with_it(web: Web, session: gofer.Session) -> None:
+    session.cookies.set("a", "1")
+    url = f"{web.url}/websocket"
+    with session.websocket(
+        url, params={"q": "x y"}, headers={"X-Own": "1"}, auth=("user", "secret")
+    ) as socket:
+        [request] = web.requests
+    assert request.cookies == {"a": "1"}
+    assert request.field("x-own") == "1"
+    assert request.field("authorization") == "Basic dXNlcjpzZWNyZXQ="
+    assert request.option("q") == "x y"
+    assert socket.response is not None
+    assert socket.response.request.url == f"{url}?q=x+y"
+
+
+def test_redirects_are_followed(web: Web, session: gofer.Session) -> None:
+    target = web.url.replace("http", "ws", 1) + "/websocket"
+    with session.websocket(f"{web.url}/redirect-to", params={"url": target}) as socket:
+        socket.send("a")
+        assert socket.receive() == "a"
+        assert socket.response is not None
+        assert [answer.status_code for answer in socket.response.history] == [302]
+
+
+def test_subprotocols(web: Web, session: gofer.Session) -> None:
+    url = f"{web.url}/websocket?protocols=chat,superchat"
+    with session.websocket(url, subprotocols=["superchat", "other"]) as socket:
+        assert socket.subprotocol == "superchat"
+    with pytest.raises(TypeError, match="expected a list"):
+        session.websocket(url, subprotocols="chat")
+
+
+def test_another_answer_is_an_error(web: Web, session: gofer.Session) -> None:
+    with pytest.raises(HTTPError, match="got 404 .*, expected a WebSocket") as caught:
+        session.websocket(f"{web.url}/status/404")
+    assert caught.value.response.status_code == 404
+    if web.requests[-1].http_version == "1.1":  # elsewhere any 2xx agrees
+        with pytest.raises(HTTPError, match="got 200 OK") as caught:
+            session.websocket(f"{web.url}/get")
+        assert caught.value.response.json()["url"] == f"{web.url}/get"
+
+
+def test_over_tls(web_tls: Web, certificates: Certificates) -> None:
+    with gofer.Session(verify=certificates.ca_file) as session:
+        with session.websocket(f"{web_tls.url}/websocket") as socket:
+            socket.send(b"x" * 300_000)
+            assert len(socket.receive()) == 300_000
+            assert socket.response is not None
+            assert socket.response.tls is not None
+
+
+@pytest.mark.http1
+def test_a_connection_that_is_there_is_shared(web_tls: Web, certificates: Certificates) -> None:
+    """Without HTTP/2 that others have begun, a WebSocket has a connection of HTTP/1.1."""
+    with gofer.Session(verify=certificates.ca_file) as session:
+        with session.websocket(f"{web_tls.url}/websocket") as first:
+            session.get(f"{web_tls.url}/get")
+            with session.websocket(f"{web_tls.url}/websocket") as second:
+                for socket in (first, second):
+                    socket.send("a")
+                    assert socket.receive() == "a"
+                    session.get(f"{web_tls.url}/get")
+                versions = [request.http_version for request in web_tls.requests]
+        assert versions == ["1.1", "2", "2", "2", "2"]
+        assert web_tls.accepted == 2
+
+
+@pytest.mark.http1
+def test_a_server_may_not_let_it_be_over_http2() -> None:
+    with Web2() as server:
+        server.takes_websockets = False
+        with gofer.Session(config={"http2": "prior knowledge"}) as session:
+            with pytest.raises(RemoteProtocolError, match="RFC 8441"):
+                session.websocket(f"{server.url}/websocket")
+            assert session.get(f"{server.url}/get").ok
+        assert server.accepted == 1
+
+
+@pytest.mark.http1
+def test_through_a_proxy_it_has_a_tunnel(
+    web: Web, proxy: Proxy, web_tls: Web, certificates: Certificates
+) -> None:
+    with gofer.Session(proxies={"all": proxy.url}, verify=certificates.ca_file) as session:
+        for server in (web, web_tls):
+            with session.websocket(f"{server.url}/websocket") as socket:
+                socket.send("a")
+                assert socket.receive() == "a"
+    assert proxy.tunnels == [f"127.0.0.1:{web.port}", f"127.0.0.1:{web_tls.port}"]
+
+
+@pytest.mark.http1
+def test_through_a_proxy_with_tls_inside_of_tls(web_tls: Web, certificates: Certificates) -> None:
+    with (
+        Proxy(tls=certificates.good) as proxy,
+        gofer.Session(proxies={"all": proxy.url}, verify=certificates.ca_file) as session,
+        session.websocket(f"{web_tls.url}/websocket", compress=False) as socket,
+    ):
+        socket.send("!many 20 100000")
+        socket.send(b"y" * 2_000_000)
+        assert sum(len(socket.receive()) for _ in range(21)) == 4_000_000
+
+
+@pytest.mark.http1
+def test_through_socks(web: Web) -> None:
+    with (
+        Socks() as socks,
+        gofer.Session(proxies={"all": f"socks5://127.0.0.1:{socks.port}"}) as session,
+    ):
+        with session.websocket(f"{web.url}/websocket") as socket:
+            socket.send("a")
+            assert socket.receive() == "a"
+
+
+@pytest.mark.http1
+def test_keep_alive_may_be_off(web: Web) -> None:
+    with gofer.Session(config={"keep_alive": False}) as session:
+        with session.websocket(f"{web.url}/websocket") as socket:
+            socket.send("a")
+            assert socket.receive() == "a"
+
+
+# Its end ------------------------------------------------------------------------------------------
+
+
+def test_iteration_ends_with_the_conversation(web: Web, session: gofer.Session) -> None:
+    with session.websocket(f"{web.url}/websocket?hello=2") as socket:
+        socket.send("!close 1001 enough")
+        assert list(socket) == ["hello 0", "hello 1"]
+    assert socket.closed is not None
+    assert (socket.closed.code, socket.closed.reason) == (1001, "enough")
+
+
+def test_an_end_that_is_none(web: Web, session: gofer.Session) -> None:
+    with session.websocket(f"{web.url}/websocket") as socket:
+        socket.send("!close 4000 no more")
+        with pytest.raises(WebSocketClosed, match="code 4000") as caught:
+            list(socket)
+        assert (caught.value.code, caught.value.reason) == (4000, "no more")
+        assert caught.value.response is socket.response
+        with pytest.raises(WebSocketClosed, match="code 4000"):
+            socket.send("a")
+        with pytest.raises(WebSocketClosed, match="code 4000"):
+            socket.ping()
+
+
+def test_a_connection_that_breaks(web: Web, session: gofer.Session) -> None:
+    with session.websocket(f"{web.url}/websocket") as socket:
+        socket.send("!drop")
+        with pytest.raises(WebSocketClosed) as caught:
+            socket.receive()
+        assert caught.value.code == 1006
+
+
+def test_closing(web: Web, session: gofer.Session) -> None:
+    with session.websocket(f"{web.url}/websocket") as socket:
+        with pytest.raises(ValueError, match="code"):
+            socket.close(1006)
+        with pytest.raises(ValueError, match="reason is too long"):
+            socket.close(1000, "x" * 200)
+        socket.send("one that nobody receives")
+        socket.close(4001, "bye")
+        socket.close()
+        assert socket.closed is not None
+        assert socket.closed.code == 4001
+        with pytest.raises(WebSocketClosed):
+            socket.receive()
+    assert session.get(f"{web.url}/get").ok
+
+
+def test_letting_go(web: Web, session: gofer.Session) -> None:
+    socket = session.websocket(f"{web.url}/websocket")
+    socket.abort()
+    socket.abort()
+    with pytest.raises(WebSocketClosed, match="we let go of it"):
+        socket.receive()
+    with pytest.raises(KeyError), session.websocket(f"{web.url}/websocket") as socket:
+        raise KeyError  # nobody waits for a goodbye then
+    web.wait_for(lambda: web.in_flight == 0)
+
+
+def test_one_that_is_dropped(web: Web, session: gofer.Session) -> None:
+    socket = session.websocket(f"{web.url}/websocket")
+    socket.send("a")
+    del socket
+    assert session.get(f"{web.url}/get").ok
+    web.wait_for(lambda: web.in_flight == 0)
+
+
+# Time ---------------------------------------------------------------------------------------------
+
+
+def test_waiting_may_have_an_end(web: Web, session: gofer.Session) -> None:
+    with session.websocket(f"{web.url}/websocket", timeout=5) as socket:
+        with pytest.raises(ReadTimeout, match="none came"):
+            socket.receive(timeout=0.02)
+        socket.send("a")
+        assert socket.receive(timeout=5) == "a"
+
+
+def test_pings(web: Web, session: gofer.Session) -> None:
+    with session.websocket(f"{web.url}/websocket") as socket:
+        socket.send("a")
+        assert 0 < socket.ping() < 10
+        assert socket.receive() == "a"
+        socket.send("!ping")
+        assert socket.receive() == "pong"
+
+
+def test_a_heartbeat_keeps_it_alive(web: Web, session: gofer.Session) -> None:
+    """The peer is asked, and answers, as often as it takes."""
+    with session.websocket(f"{web.url}/websocket", heartbeat=0.02) as socket:
+        with pytest.raises(ReadTimeout):
+            socket.receive(timeout=0.3)
+        socket.send("a")
+        assert socket.receive() == "a"
+
+
+def test_the_deadline_is_for_the_opening(web: Web, session: gofer.Session) -> None:
+    with session.websocket(f"{web.url}/websocket", deadline=0.3) as socket:
+        with pytest.raises(ReadTimeout):
+            socket.receive(timeout=0.4)
+        socket.send("a")
+        assert socket.receive() == "a"
+
+
+# AsyncSession -------------------------------------------------------------------------------------
+
+
+@pytest.mark.only_in("blocking")
+def test_awaited(web: Web) -> None:
+    async def main() -> list[Any]:
+        async with gofer.AsyncSession() as session:
+            async with session.websocket(f"{web.url}/websocket") as socket:
+                sending = asyncio.gather(*[socket.send(str(n)) for n in range(100)])
+                received = [await socket.receive() for _ in range(100)]
+                await sending
+                assert received == [str(n) for n in range(100)]
+                await socket.send("!close 1000")
+                assert [message async for message in socket] == []
+            socket = await session.websocket(f"{web.url}/websocket")
+            waiting = asyncio.ensure_future(socket.receive())
+            await asyncio.sleep(0.01)
+            waiting.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await waiting
+            await socket.send("after a cancellation")
+            assert await socket.receive() == "after a cancellation"
+            with pytest.raises(TypeError, match="async for"):
+                iter(socket)
+            await socket.close()
+            unopened = session.websocket(f"{web.url}/websocket")
+            with pytest.raises(WebSocketClosed, match="not open yet"):
+                await unopened.send("a")
+            return received
+
+    asyncio.run(main())
+
+
+@pytest.mark.only_in("blocking")
+def test_not_for_await(web: Web, session: gofer.Session) -> None:
+    with session.websocket(f"{web.url}/websocket") as socket:
+        with pytest.raises(TypeError, match="come to `for`"):
+            aiter(socket)
+
+
+@pytest.mark.only_in("blocking")
+@pytest.mark.http1
+def test_http3_needs_https(session: gofer.Session) -> None:
+    with pytest.raises(LocalProtocolError, match="https only"):
+        session.websocket("ws://127.0.0.1:1/", config={"http3": "prior knowledge"})
