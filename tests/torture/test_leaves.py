@@ -76,6 +76,15 @@ def pieces() -> Iterator[bytes]:
         yield b"x" * 1000
 
 
+def talk(session: gofer.Session, url: str) -> None:
+    with session.websocket(url + "/websocket?hello=1") as socket:
+        socket.send("a")
+        socket.receive()
+        assert socket.receive() == "a"
+        socket.send("!close 1000")
+        list(socket)
+
+
 EXCHANGES: dict[str, Callable[[gofer.Session, str], Any]] = {
     "get": lambda s, url: s.get(url + "/get").content,
     "chunked content": lambda s, url: s.get(url + "/drip/60").content,
@@ -88,6 +97,7 @@ EXCHANGES: dict[str, Callable[[gofer.Session, str], Any]] = {
             url + "/digest-auth/auth/ann/key", auth=gofer.auth.HTTPDigestAuth("ann", "key")
         ).content
     ),
+    "websocket": talk,
     "kept connection": lambda s, url: [s.get(url + "/get").content for _ in range(3)],
 }
 
@@ -102,7 +112,7 @@ def test_every_leaf(
 
 
 @pytest.mark.parametrize("error", [OSError(104, "reset"), Cancelled()], ids=["fails", "cancelled"])
-@pytest.mark.parametrize("exchange", ["get", "upload", "iteration"])
+@pytest.mark.parametrize("exchange", ["get", "upload", "iteration", "websocket"])
 def test_every_leaf_over_tls(
     web_tls: Web,
     certificates: Certificates,
