@@ -8,6 +8,10 @@ PIP    := $(PY) -m pip install --quiet --disable-pip-version-check
 PYTEST ?=
 JOBS   ?= 4
 
+# What does not depend on the protocol
+BEHAVIOUR := tests/seed tests/stages tests/faults tests/torture tests/runtime tests/test_bulk.py \
+  tests/test_aio.py tests/test_priority.py tests/test_websocket.py
+
 # Whose test-suite gofer has to pass
 REQUESTS := requests-2.34.2
 
@@ -23,12 +27,10 @@ test: $(VENV)/.test  ## the whole test suite; PYTEST='-k cookies -x' narrows it
 	$(PY) -m pytest -q -n $(JOBS) $(PYTEST)
 
 test-http2: $(VENV)/.test  ## the behaviour suite once more, over HTTP/2
-	$(PY) -m pytest -q -n $(JOBS) --http2 tests/seed tests/stages tests/faults tests/torture \
-	  tests/runtime tests/test_bulk.py tests/test_aio.py $(PYTEST)
+	$(PY) -m pytest -q -n $(JOBS) --http2 $(BEHAVIOUR) $(PYTEST)
 
 test-http3: $(VENV)/.test  ## and over HTTP/3
-	$(PY) -m pytest -q -n $(JOBS) --http3 tests/seed tests/stages tests/faults tests/torture \
-	  tests/runtime tests/test_bulk.py tests/test_aio.py $(PYTEST)
+	$(PY) -m pytest -q -n $(JOBS) --http3 $(BEHAVIOUR) $(PYTEST)
 
 interop: $(VENV)/.test  ## with real servers, as far as they are installed
 	$(PY) -m pytest -q -rs tests/interop $(PYTEST)

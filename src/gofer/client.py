@@ -27,6 +27,7 @@ from gofer.precedence import (
     prefetch_from,
     settings_for_call,
     url_with_params,
+    with_priority,
 )
 from gofer.stages import Send, fold
 from gofer.stages.auth import auth as auth_stage
@@ -106,6 +107,7 @@ class Client(SessionState, Verbs[Answer]):
         config: Mapping[str, Any] | None = None,
         deadline: float | None = None,
         return_response: bool = True,
+        priority: int | str | None = None,
     ) -> Answer:
         """Send a request and return its `Response`.
 
@@ -124,6 +126,8 @@ class Client(SessionState, Verbs[Answer]):
             prefetch, stream: read the content before returning, or when it is asked for.
             verify, cert: as in `Session`.
             return_response: False returns the unsent `Request`.
+            priority: how urgent it is beside others, from 0, the most, to 7 (3 if nothing is
+                said), or what the Priority field says, such as "u=1, i" (RFC 9218).
 
         Raises:
             RequestException: see `gofer.exceptions` for the tree.
@@ -133,7 +137,7 @@ class Client(SessionState, Verbs[Answer]):
             self._request(
                 method, url, params, data, headers, cookies, files, auth, timeout, allow_redirects,
                 proxies, hooks, stream, verify, cert, json, prefetch, config, deadline,
-                return_response,
+                return_response, priority,
             )
         )  # fmt: skip
 
@@ -228,8 +232,11 @@ class Client(SessionState, Verbs[Answer]):
         config: Mapping[str, Any] | None = None,
         deadline: float | None = None,
         return_response: bool = True,
+        priority: int | str | None = None,
     ) -> Any:
         """`request`, as a coroutine."""
+        if priority is not None:
+            headers = with_priority(headers, priority)
         if hooks is not None or self.hooks.get("args"):
             callbacks = merged_hooks(self.hooks, hooks)
             if callbacks.get("args"):

@@ -4,6 +4,7 @@ Plain functions from values to values: nothing here sends, waits, or remembers. 
 in a call's dict leaves out what the session would send.
 """
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -23,6 +24,7 @@ __all__ = [
     "prefetch_from",
     "settings_for_call",
     "url_with_params",
+    "with_priority",
 ]
 
 # config keys that become settings as they are
@@ -35,6 +37,10 @@ PLAIN_SETTINGS = (
 
 # A change of one of these may lead another way.
 _ROUTED = ("verify", "cert", "proxies", "trust_env", "http2", "http3", "keep_alive")
+
+
+# A dictionary of urgency and "incremental" (RFC 9218, 4; RFC 8941, 3.2)
+_PRIORITY = r"(u=[0-7]|i(=\?[01])?)(, ?(u=[0-7]|i(=\?[01])?))?"
 
 
 # Settings -----------------------------------------------------------------------------------------
@@ -157,6 +163,22 @@ def merged_headers(own: Headers, headers: Any, base: Mapping[str, Any] | None) -
         del merged[name]
     merged.encode()  # refuses what cannot be sent, before anything is
     return merged
+
+
+def with_priority(headers: Any, priority: Any) -> list[tuple[str, Any]]:
+    """A call's headers with a Priority field (RFC 9218, 4 and 5).
+
+    Raises:
+        ValueError: it is none.
+    """
+    is_number = isinstance(priority, int) and not isinstance(priority, bool)
+    value = f"u={priority}" if is_number else priority
+    if not isinstance(value, str) or not re.fullmatch(_PRIORITY, value):
+        raise ValueError(
+            f"priority is {priority!r:.40}: expected 0 (most urgent) to 7, or both of what"
+            ' RFC 9218 knows, "u=1, i"'
+        )
+    return [*given_fields(headers), ("Priority", value)]
 
 
 def own_headers(headers: Headers) -> dict[str, Any]:

@@ -42,6 +42,7 @@ ENHANCE_YOUR_CALM = 0xB
 _SETTINGS = {
     ngh2.Setting.ENABLE_PUSH: 0,
     ngh2.Setting.INITIAL_WINDOW_SIZE: STREAM_WINDOW,
+    ngh2.Setting.NO_RFC7540_PRIORITIES: 1,  # ours is a field (RFC 9218, 2.1)
 }
 
 
