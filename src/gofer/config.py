@@ -7,6 +7,7 @@ Call > session > package default (`gofer.defaults.defaults`).
 
 import warnings
 from collections.abc import Callable, Iterable, Mapping
+from os import PathLike
 from typing import Any
 
 from gofer.exceptions import ConfigWarning
@@ -49,6 +50,9 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         "http3", None, "False: never; 'prior knowledge': nothing else; or where a server says so"
     ),
+    Setting("tls_minimum", "1.2", "oldest version of TLS that is spoken: '1.2' or '1.3'"),
+    Setting("tls_ciphers", None, "cipher suites up to TLS 1.2, as OpenSSL writes a list of them"),
+    Setting("crl_file", None, "path of revoked certificates, which the server's must not be among"),
     Setting("hook_errors", None, "'warn' or 'raise' for errors in hooks; None: by their signature"),
     Setting("prefetch", False, "True: content is read before the call returns"),
     Setting("connect_timeout", 30.0, "seconds for name look-up, TCP, proxy and TLS together"),
@@ -112,6 +116,15 @@ def check_setting(key: str, value: Any) -> None:
         if value and is_fine and not is_there:
             package = "ngh2" if key == "http2" else "qh3"
             raise ImportError(f"config {key} needs {package}: pip install gofer[{key}]")
+    elif key == "tls_minimum":
+        expected = "'1.2' or '1.3'"
+        is_fine = value in ("1.2", "1.3")
+    elif key == "tls_ciphers":
+        expected = "a str such as 'ECDHE+AESGCM'"
+        is_fine = isinstance(value, str) and bool(value)
+    elif key == "crl_file":
+        expected = "a path"
+        is_fine = isinstance(value, str | PathLike) and bool(value)
     elif key == "verbose":
         expected = "a stream, such as sys.stderr"
         is_fine = hasattr(value, "write")
@@ -418,6 +431,7 @@ class Settings:
     base_headers: dict[str, str] | None
     cert: Any
     cookie_store: Any
+    crl_file: Any
     danger_mode: bool
     decode_unicode: bool
     encode_uri: bool
@@ -444,6 +458,8 @@ class Settings:
     store_cookies: bool
     strict_mode: bool
     timeouts: Timeouts
+    tls_ciphers: str | None
+    tls_minimum: str
     trust_env: bool
     unix_socket: str | None
     verbose: Any

@@ -29,14 +29,18 @@ __all__ = [
 
 # config keys that become settings as they are
 PLAIN_SETTINGS = (
-    "danger_mode", "decode_unicode", "encode_uri", "expect_timeout", "hook_errors", "http2",
-    "http3", "keep_alive", "max_coding_layers", "max_decoded_ratio", "max_drain", "max_redirects",
-    "max_retries", "prefetch", "retry_after_max", "safe_mode", "secret_headers", "store_cookies",
-    "strict_mode", "trust_env", "verbose",
+    "crl_file", "danger_mode", "decode_unicode", "encode_uri", "expect_timeout", "hook_errors",
+    "http2", "http3", "keep_alive", "max_coding_layers", "max_decoded_ratio", "max_drain",
+    "max_redirects", "max_retries", "prefetch", "retry_after_max", "safe_mode", "secret_headers",
+    "store_cookies",
+    "strict_mode", "tls_ciphers", "tls_minimum", "trust_env", "verbose",
 )  # fmt: skip
 
 # A change of one of these may lead another way.
-_ROUTED = ("verify", "cert", "proxies", "trust_env", "http2", "http3", "keep_alive")
+_ROUTED = (
+    "verify", "cert", "proxies", "trust_env", "http2", "http3", "keep_alive", "tls_minimum",
+    "tls_ciphers", "crl_file",
+)  # fmt: skip
 
 
 # A dictionary of urgency and "incremental" (RFC 9218, 4; RFC 8941, 3.2)

@@ -63,7 +63,8 @@ class SessionState:
             one of which an https server must show; {"host": pin or pins} for some servers.
         runtime: "gevent" waits in gevent's hub without patching anything (extra `gevent`).
         verify: True, False, a path to certificates, or an `ssl.SSLContext`.
-        cert: client certificate: a path, (cert, key) or (cert, key, password).
+        cert: client certificate: a path, (cert, key) or (cert, key, password); instead of a path
+            the text of such a file, as str or bytes.
 
     Raises:
         ValueError: `prefetch` and `stream` contradict each other, or a value is of no use.

@@ -3,6 +3,7 @@
 import hashlib
 import os
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -118,8 +119,9 @@ def test_many(server: Any, session: gofer.Session) -> None:
 @roads("caddy")
 @PLAIN_PYTHON
 def test_a_client_certificate(server: Any, certificates: Certificates, protocol: str) -> None:
-    """Shown from two files and from one; without it nobody comes in."""
-    for cert in (certificates.client_cert, certificates.client_cert_in_one_file):
+    """Shown from two files, from one and from memory; without it nobody comes in."""
+    both = certificates.client_cert_in_one_file
+    for cert in (certificates.client_cert, both, Path(both).read_bytes()):
         with session_for(certificates, protocol, cert=cert) as session:
             answer = session.get(server.closed_url)
             assert (protocol, "come in") == (answer.version, answer.text)

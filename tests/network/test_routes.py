@@ -42,6 +42,9 @@ class Settings:
         self.http2: Any = None
         self.http3: Any = False
         self.keep_alive = True
+        self.tls_minimum = "1.2"
+        self.tls_ciphers: str | None = None
+        self.crl_file: Any = None
         self.__dict__.update(changes)
 
 

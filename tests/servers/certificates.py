@@ -126,11 +126,43 @@ class Certificates:
         leaf.configure_cert(context)
         return context
 
+    @cached_property
+    def revoked(self) -> ssl.SSLContext:
+        """A good one that is in `crl_file`."""
+        leaf = self.authority.issue_cert("localhost", "127.0.0.1")
+        self._revoked = x509.load_pem_x509_certificate(leaf.cert_chain_pems[0].bytes())
+        return self.server(leaf)
+
     # For clients ------------------------------------------------------------------------------
 
     def client(self) -> ssl.SSLContext:
         """A client's context that trusts the authority and nobody else."""
         return ssl.create_default_context(cafile=self.ca_file)
+
+    @cached_property
+    def crl_file(self) -> str:
+        """The path of the authority's list of revoked certificates; `revoked` is on it."""
+        self.revoked  # noqa: B018
+        now = datetime.datetime.now(datetime.UTC)
+        entry = (
+            x509.RevokedCertificateBuilder()
+            .serial_number(self._revoked.serial_number)
+            .revocation_date(now - DAY)
+            .build()
+        )
+        key = serialization.load_pem_private_key(self.authority.private_key_pem.bytes(), None)
+        assert isinstance(key, ec.EllipticCurvePrivateKey)
+        revoked = (
+            x509.CertificateRevocationListBuilder()
+            .issuer_name(x509.load_pem_x509_certificate(self.authority.cert_pem.bytes()).subject)
+            .last_update(now - DAY)
+            .next_update(now + 30 * DAY)
+            .add_revoked_certificate(entry)
+            .sign(key, hashes.SHA256())
+        )
+        path = self.folder / "revoked.pem"
+        path.write_bytes(revoked.public_bytes(serialization.Encoding.PEM))
+        return str(path)
 
     @cached_property
     def client_cert(self) -> tuple[str, str]:

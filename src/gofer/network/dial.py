@@ -119,9 +119,12 @@ def _contexts(route: Route) -> "tuple[SSLContext | None, SSLContext | None]":
         return None, None
     from gofer.network.trust import context_for  # importing ssl costs 10 ms
 
+    rules = route.tls_rules
     return (
-        context_for(route.verify, route.cert, alpn=route.alpn) if route.is_tls else None,
-        context_for(route.verify, None, alpn=HTTP_1_1) if proxy_is_tls else None,
+        context_for(route.verify, route.cert, alpn=route.alpn, rules=rules)
+        if route.is_tls
+        else None,
+        context_for(route.verify, None, alpn=HTTP_1_1, rules=rules) if proxy_is_tls else None,
     )
 
 

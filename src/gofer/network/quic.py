@@ -26,7 +26,7 @@ from gofer.network.dial import Step, look_up
 from gofer.network.http3 import Http3Connection
 from gofer.network.routes import Route, authority
 from gofer.network.tls_info import TLSInfo
-from gofer.network.trust import client_certificate, must_exist, trust_in
+from gofer.network.trust import client_certificate, must_exist, shown_name, trust_in
 from gofer.protocols.http1 import Limits
 from gofer.protocols.http3 import Http3Protocol
 from gofer.runtime.base import Runtime, TimedOut
@@ -172,18 +172,21 @@ _CERTIFICATES = re.compile(rb"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE
 _KEY = re.compile(rb"-----BEGIN [A-Z ]*PRIVATE KEY-----.+?-----END [A-Z ]*PRIVATE KEY-----", re.S)
 
 
-def _show(configuration: QuicConfiguration, path: str, key_path: str | None, password: Any) -> None:
-    """Show the client certificate at `path`; its key is there too if it has no file of its own.
+def _show(
+    configuration: QuicConfiguration,
+    certificate: str | bytes,
+    key_place: str | bytes | None,
+    password: Any,
+) -> None:
+    """Show a client certificate, as `client_certificate` has it; its key is there too if it has no
+    place of its own.
 
     Raises:
         OSError: a file that is not there.
         SSLError: it does not hold what it should.
     """
-    for needed, what in (path, "certificate"), (key_path, "key"):
-        if needed is not None:
-            must_exist(needed, f"the TLS {what} file")
-    text = Path(path).read_bytes()
-    key = _KEY.search(text if key_path is None else Path(key_path).read_bytes())
+    text = _pem(certificate, "certificate")
+    key = _KEY.search(text if key_place is None else _pem(key_place, "key"))
     certificates = b"".join(_CERTIFICATES.findall(text))
     problem = "there is no certificate" if not certificates else "there is no key"
     if key is not None and b"ENCRYPTED" in key.group():
@@ -194,7 +197,14 @@ def _show(configuration: QuicConfiguration, path: str, key_path: str | None, pas
             return
         except Exception as error:  # whatever qh3's parsers say of a key
             problem = str(error) or type(error).__name__
-    raise SSLError(f"loading the client certificate from {path}: {problem}")
+    raise SSLError(f"loading the client certificate from {shown_name(certificate)}: {problem}")
+
+
+def _pem(given: str | bytes, what: str) -> bytes:
+    if isinstance(given, bytes):
+        return given
+    must_exist(given, f"the TLS {what} file")
+    return Path(given).read_bytes()
 
 
 class Agreed:

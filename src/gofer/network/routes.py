@@ -8,6 +8,7 @@ To add a type of proxy: its handshake in `protocols/`, its scheme in `Proxy.pars
 `network/dial.py`.
 """
 
+import os
 import re
 from binascii import b2a_base64
 from collections.abc import Hashable, Mapping
@@ -48,6 +49,9 @@ class Settings(Protocol):
     pins: Mapping[str, tuple[str, ...]] | None  # by host; see `network/pins.py`
     http2: Any  # None or False, True, "prior knowledge"
     http3: Any  # the same
+    tls_minimum: str  # "1.2" or "1.3"
+    tls_ciphers: str | None
+    crl_file: Any  # a path or None
     keep_alive: bool
 
 
@@ -212,6 +216,7 @@ class Route:
         default_trust: what decides whom `verify=True` trusts; part of the key only.
         server_name: the name in TLS where it is not the origin's host.
         pins: certificates or keys, one of which the origin has to show.
+        tls_rules: what else is asked of TLS, see `tls_rules`; part of the key where there is any.
         target: the way is by HTTP/3, to there.
     """
 
@@ -240,6 +245,7 @@ class Route:
         "socket_options",
         "source_address",
         "target",
+        "tls_rules",
         "unix_path",
         "verify",
     )
@@ -258,6 +264,7 @@ class Route:
         socket_options: tuple[tuple[Any, ...], ...] = (),
         server_name: str | None = None,
         pins: tuple[str, ...] = (),
+        tls_rules: tuple[str | None, ...] = (),
         http3: bool | None = False,
         target: tuple[str, int] | None = None,
         tunnels: bool = False,
@@ -271,6 +278,7 @@ class Route:
         self.source_address = source_address
         self.socket_options = socket_options
         self.pins = pins
+        self.tls_rules = tls_rules
         self.is_tls = self.scheme == "https"
         is_socks = proxy is not None and proxy.is_socks
         self.is_tunnel = proxy is not None and (self.is_tls or is_socks or tunnels)
@@ -332,6 +340,7 @@ class Route:
             socket_options=self.socket_options,
             server_name=server_name,
             pins=self.pins,
+            tls_rules=self.tls_rules,
             **options,
         )
 
@@ -344,7 +353,7 @@ class Route:
         # The client certificate is shown to the origin, never to the proxy.
         cert = self.cert if self.is_tls else None
         trust = default_trust if self.verify is True else None
-        return identity(self.verify, cert), trust
+        return identity(self.verify, cert), trust, self.tls_rules
 
     @property
     def proxies(self) -> list[Proxy]:
@@ -471,8 +480,29 @@ def choose(
         socket_options=settings.socket_options,
         server_name=server_name,
         pins=_pins(url, settings.pins),
+        tls_rules=tls_rules(settings, verify),
         http3=_http3(settings, url, verify, proxy),
     )
+
+
+def tls_rules(settings: Settings, verify: Any) -> tuple[str | None, ...]:
+    """What is asked of TLS beside trust: oldest version, ciphers, path of revoked certificates.
+
+    () if nothing is.
+
+    Raises:
+        LocalProtocolError: there is a context that is its owner's business.
+    """
+    minimum = None if settings.tls_minimum == "1.2" else settings.tls_minimum
+    ciphers, crl_file = settings.tls_ciphers, settings.crl_file
+    if minimum is None and ciphers is None and crl_file is None:
+        return ()
+    if hasattr(verify, "wrap_bio"):
+        raise LocalProtocolError(
+            "config tls_minimum, tls_ciphers or crl_file: expected them to be set in the"
+            " SSLContext that verify is"
+        )
+    return minimum, ciphers, None if crl_file is None else os.path.abspath(crl_file)
 
 
 def protocols(settings: Settings, scheme: str) -> tuple[str, ...]:
@@ -507,6 +537,8 @@ def _http3(settings: Settings, url: URL, verify: Any, proxy: Proxy | None) -> bo
         obstacle = "there is a unix socket in the way"
     elif hasattr(verify, "wrap_bio"):
         obstacle = "QUIC cannot use an SSLContext: give verify=True, or the path of certificates"
+    elif settings.crl_file is not None:
+        obstacle = "QUIC cannot ask crl_file"
     if wanted == "prior knowledge":
         if obstacle is not None:
             raise LocalProtocolError(f"{url.authority}: HTTP/3 by prior knowledge: {obstacle}")

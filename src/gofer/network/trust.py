@@ -7,20 +7,21 @@ State: `_contexts`, one context per setting (making one that trusts the system c
 CPU). Nobody changes a context after it was made.
 """
 
+import contextlib
 import errno
 import os
 import ssl
 import sys
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from gofer.exceptions import SSLError
 from gofer.network.tls import HTTP11, reason
 
 __all__ = [
-    "client_certificate", "context_for", "identity", "must_exist", "new_context", "trust_in",
-    "trusted_file",
+    "client_certificate", "context_for", "identity", "must_exist", "new_context", "shown_name",
+    "trust_in", "trusted_file",
 ]  # fmt: skip
 
 MAX_CONTEXTS = 64  # kept; a caller with a fresh CA file for each call must not fill the memory
@@ -34,6 +35,7 @@ def context_for(
     cert: Any,
     *,
     alpn: Sequence[str] = HTTP11,
+    rules: tuple[str | None, ...] = (),
     environ: Mapping[str, str] | None = None,
 ) -> Any:
     """The context for these settings: made at the first call, shared after it.
@@ -43,7 +45,8 @@ def context_for(
             (it replaces the system's trust), or a context (anything with `wrap_bio`), which is
             returned as it is: `cert` and `alpn` are its owner's business then.
         cert: None, the path of a PEM file with certificate and key, or (certificate, key), or
-            (certificate, key, password).
+            (certificate, key, password); instead of a path what such a file would hold.
+        rules: as `routes.tls_rules` gives them.
         environ: where SSL_CERT_FILE, SSL_CERT_DIR and SSLKEYLOGFILE are looked up; None is
             `os.environ`.
 
@@ -57,7 +60,8 @@ def context_for(
     trust = trust_in(verify, environ)
     client = client_certificate(cert)
     key_log = environ.get("SSLKEYLOGFILE", "")  # a file for Wireshark
-    key = (trust, client, tuple(alpn), key_log, _stamps(*trust[1:], *client[:2]))
+    stamps = _stamps(*trust[1:], *client[:2], *rules[2:])
+    key = (trust, client, tuple(alpn), key_log, stamps, rules)
     # A look without the lock first: a dict answers atomically.
     context = _contexts.get(key)
     if context is not None:
@@ -65,7 +69,7 @@ def context_for(
     with _contexts_lock:
         context = _contexts.get(key)
         if context is None:
-            context = _new_context(trust, client, alpn, key_log)
+            context = _new_context(trust, client, alpn, key_log, rules)
             while len(_contexts) >= MAX_CONTEXTS:
                 del _contexts[next(iter(_contexts))]
             _contexts[key] = context
@@ -78,7 +82,8 @@ def new_context(verify: Any, cert: Any, *, alpn: Sequence[str] = HTTP11) -> Any:
     Raises:
         OSError: a file that is not there or holds no certificates.
     """
-    return _new_context(trust_in(verify, os.environ), client_certificate(cert), tuple(alpn), "")
+    trust, client = trust_in(verify, os.environ), client_certificate(cert)
+    return _new_context(trust, client, tuple(alpn), "", ())
 
 
 def trusted_file() -> str:
@@ -152,7 +157,10 @@ def _system_trust(environ: Mapping[str, str]) -> tuple[str, str | None, str | No
 
 
 def client_certificate(cert: Any) -> tuple[Any, ...]:
-    """`cert` as (certificate path, key path or None, password or None), () for none."""
+    """`cert` as (certificate, key or None, password or None), () for none.
+
+    Each is a path; or bytes, what the file would hold.
+    """
     if cert is None:
         return ()
     if isinstance(cert, str | bytes | os.PathLike):
@@ -167,18 +175,25 @@ def client_certificate(cert: Any) -> tuple[Any, ...]:
         raise ValueError(f"cert has {len(parts)} parts, expected certificate, key, password")
     certificate, key, password = (*parts, None, None)[:3]
     return (
-        _path(certificate, "cert"),
-        None if key is None else _path(key, "cert"),
+        _path_or_pem(certificate),
+        None if key is None else _path_or_pem(key),
         password,
     )
 
 
-def _stamps(*paths: str | None) -> tuple[Any, ...]:
+def _path_or_pem(given: Any) -> str | bytes:
+    text = given.encode() if isinstance(given, str) else given
+    if isinstance(text, bytes) and b"-----BEGIN " in text:
+        return text
+    return _path(given, "cert")
+
+
+def _stamps(*paths: str | bytes | None) -> tuple[Any, ...]:
     """What changes when one of the files does: certificates are renewed under running programs."""
     stamps = []
     for path in paths:
         try:
-            status = os.stat(path) if path is not None else None
+            status = os.stat(path) if isinstance(path, str) else None
         except OSError:
             status = None  # the one who opens it says what is wrong
         stamps.append(status and (status.st_mtime_ns, status.st_size, status.st_ino))
@@ -206,9 +221,12 @@ def _new_context(
     client: tuple[Any, ...],
     alpn: Sequence[str],
     key_log: str,
+    rules: tuple[str | None, ...],
 ) -> Any:
     context = _trusting_context(*trust)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
+    if rules:
+        _apply(context, *rules)
     context.options |= getattr(ssl, "OP_NO_RENEGOTIATION", 0)
     if alpn:
         context.set_alpn_protocols(list(alpn))
@@ -258,16 +276,71 @@ def _platform_context() -> Any:
     return truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
+def _apply(context: Any, minimum: str | None, ciphers: str | None, crl_file: str | None) -> None:
+    """Hold `context` to the rules of `routes.tls_rules`."""
+    if minimum == "1.3":
+        context.minimum_version = ssl.TLSVersion.TLSv1_3
+    if ciphers is not None:
+        try:
+            context.set_ciphers(ciphers)
+        except ssl.SSLError as error:
+            raise SSLError(f"config tls_ciphers {ciphers!r:.60}: no such cipher") from error
+    if crl_file is not None:
+        must_exist(crl_file, "the revoked certificates of crl_file")
+        try:
+            context.load_verify_locations(crl_file)
+        except ssl.SSLError as error:
+            raise SSLError(
+                f"loading revoked certificates from {crl_file}: {reason(error)}"
+            ) from error
+        context.verify_flags |= ssl.VERIFY_CRL_CHECK_LEAF
+
+
 def _load_client_certificate(
-    context: ssl.SSLContext, certificate: str, key: str | None, password: Any
+    context: ssl.SSLContext, certificate: str | bytes, key: str | bytes | None, password: Any
 ) -> None:
-    must_exist(certificate, "the TLS certificate file")
-    if key is not None:
+    name = shown_name(certificate)
+    if isinstance(certificate, str):
+        must_exist(certificate, "the TLS certificate file")
+    if isinstance(key, str):
         must_exist(key, "the TLS key file")
     try:
-        # Without a password OpenSSL would ask on the terminal; an empty one just fails.
-        context.load_cert_chain(certificate, key, "" if password is None else password)
+        with contextlib.ExitStack() as files:
+            certificate_path = files.enter_context(_as_file(certificate))
+            key_path = None if key is None else files.enter_context(_as_file(key))
+            # Without a password OpenSSL would ask on the terminal; an empty one just fails.
+            context.load_cert_chain(
+                certificate_path, key_path, "" if password is None else password
+            )
     except ssl.SSLError as error:
-        raise SSLError(
-            f"loading the client certificate from {certificate}: {reason(error)}"
-        ) from error
+        raise SSLError(f"loading the client certificate from {name}: {reason(error)}") from error
+
+
+def shown_name(certificate: str | bytes) -> str:
+    """Where a client certificate comes from, for messages."""
+    return certificate if isinstance(certificate, str) else "memory"
+
+
+@contextlib.contextmanager
+def _as_file(given: str | bytes) -> Iterator[str]:
+    """A path for OpenSSL, which reads keys from files only; one in memory, where there are such."""
+    if not isinstance(given, bytes):
+        yield given
+        return
+    if hasattr(os, "memfd_create") and os.path.isdir("/proc/self/fd"):
+        descriptor = os.memfd_create("certificate")
+        try:
+            os.write(descriptor, given)
+            yield f"/proc/self/fd/{descriptor}"
+        finally:
+            os.close(descriptor)
+        return
+    import tempfile
+
+    descriptor, path = tempfile.mkstemp()  # nobody else can read it
+    try:
+        os.write(descriptor, given)
+        os.close(descriptor)
+        yield path
+    finally:
+        os.unlink(path)

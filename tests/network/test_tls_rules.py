@@ -1,0 +1,156 @@
+"""What is asked of TLS beside trust: versions, ciphers, revoked certificates; and client
+certificates that no file holds."""
+
+import ssl
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import gofer
+from gofer.exceptions import CertificateError, LocalProtocolError, SSLError
+from servers.certificates import Certificates
+from servers.proxy import Proxy
+from servers.raw import always, response, serve
+from worlds import world
+
+__all__ = ["world"]
+
+pytestmark = pytest.mark.usefixtures("world")
+
+ANSWER = always(response(b"hello"))
+
+
+def only_tls_1_2(certificates: Certificates) -> ssl.SSLContext:
+    context = certificates.server(certificates.authority.issue_cert("127.0.0.1"))
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    return context
+
+
+def test_the_oldest_version(certificates: Certificates) -> None:
+    with serve(ANSWER, tls=only_tls_1_2(certificates)) as server:
+        with gofer.Session(verify=certificates.ca_file) as session:
+            assert session.get(server.url).tls.version == "TLSv1.2"
+            with pytest.raises(SSLError, match="version"):
+                session.get(server.url, config={"tls_minimum": "1.3"})
+            session.config["tls_minimum"] = "1.3"
+            with pytest.raises(SSLError, match="version"):
+                session.get(server.url)
+
+
+def test_ciphers(certificates: Certificates) -> None:
+    with serve(ANSWER, tls=only_tls_1_2(certificates)) as server:
+        with gofer.Session(verify=certificates.ca_file) as session:
+            for name in ("ECDHE-ECDSA-AES256-GCM-SHA384", "ECDHE-ECDSA-CHACHA20-POLY1305"):
+                answer = session.get(server.url, config={"tls_ciphers": name})
+                assert answer.tls.cipher == name
+        assert server.accepted == 2  # what one may speak, the other may not
+        with pytest.raises(SSLError, match=r"tls_ciphers 'nonsense': no such cipher"):
+            gofer.get(server.url, config={"tls_ciphers": "nonsense"})
+
+
+def test_revoked_certificates(certificates: Certificates) -> None:
+    config = {"crl_file": certificates.crl_file}
+    with serve(ANSWER, tls=certificates.revoked) as server:
+        with gofer.Session(verify=certificates.ca_file) as session:
+            assert session.get(server.url).ok
+            with pytest.raises(CertificateError, match="revoked"):
+                session.get(server.url, config=config)
+    with serve(ANSWER, tls=certificates.good) as server:
+        assert gofer.get(server.url, verify=certificates.ca_file, config=config).ok
+
+
+def test_a_list_that_says_nothing_of_the_authority(certificates: Certificates) -> None:
+    """Nobody knows then, and that is not good enough."""
+    certificates.other_authority.issue_cert("127.0.0.1")
+    context = certificates.server(certificates.other_authority.issue_cert("127.0.0.1"))
+    with serve(ANSWER, tls=context) as server:
+        with pytest.raises(CertificateError, match="CRL"):
+            gofer.get(
+                server.url,
+                verify=certificates.other_ca_file,
+                config={"crl_file": certificates.crl_file},
+            )
+
+
+def test_a_proxy_is_held_to_them_too(certificates: Certificates) -> None:
+    with Proxy(tls=certificates.revoked) as proxy, serve(ANSWER) as server:
+        with pytest.raises(gofer.exceptions.ProxyError, match="revoked"):
+            gofer.get(
+                server.url,
+                proxies={"all": proxy.url},
+                verify=certificates.ca_file,
+                config={"crl_file": certificates.crl_file},
+            )
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("tls_minimum", "1.1"), ("tls_minimum", 1.3), ("tls_ciphers", ""), ("tls_ciphers", 1),
+        ("crl_file", ""), ("crl_file", 1),
+    ],
+)  # fmt: skip
+def test_values_that_are_none(key: str, value: Any) -> None:
+    with pytest.raises(ValueError, match=f"config '{key}'.*expected"):
+        gofer.Session(config={key: value})
+
+
+def test_files_that_are_none(certificates: Certificates, tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="crl_file"):
+        gofer.get("https://127.0.0.1:1/", config={"crl_file": tmp_path / "missing"})
+    nothing = tmp_path / "nothing.pem"
+    nothing.write_text("nothing")
+    with pytest.raises(SSLError, match="loading revoked certificates"):
+        gofer.get("https://127.0.0.1:1/", config={"crl_file": nothing})
+
+
+def test_a_context_has_its_own_rules(certificates: Certificates) -> None:
+    with pytest.raises(LocalProtocolError, match="set in the SSLContext"):
+        gofer.get(
+            "https://127.0.0.1:1/", verify=certificates.client(), config={"tls_minimum": "1.3"}
+        )
+
+
+# Client certificates in memory --------------------------------------------------------------------
+
+
+def in_memory(certificates: Certificates) -> dict[str, Any]:
+    certificate, key = (Path(path).read_text() for path in certificates.client_cert)
+    locked = Path(certificates.client_cert_encrypted[1]).read_bytes()
+    return {
+        "both": key + certificate,
+        "bytes": (key + certificate).encode(),
+        "two": (certificate, key),
+        "mixed": (certificate, certificates.client_cert[1]),
+        "locked": (certificate, locked, "open sesame"),
+    }
+
+
+@pytest.mark.parametrize("form", ["both", "bytes", "two", "mixed", "locked"])
+def test_a_client_certificate_in_memory(certificates: Certificates, form: str) -> None:
+    cert = in_memory(certificates)[form]
+    with serve(ANSWER, tls=certificates.asking_for_client) as server:
+        with gofer.Session(verify=certificates.ca_file, cert=cert) as session:
+            assert session.get(server.url).text == "hello"
+            assert session.get(server.url).text == "hello"
+        assert server.accepted == 1
+
+
+def test_a_wrong_one_in_memory(certificates: Certificates) -> None:
+    certificate, key = in_memory(certificates)["two"]
+    other = certificates.authority.issue_cert("other@example.com").private_key_pem.bytes()
+    for cert in ((certificate, other), (certificate, key[:60] + key), certificate):
+        with pytest.raises(SSLError, match="client certificate from memory") as caught:
+            gofer.get("https://127.0.0.1:1/", cert=cert)
+        assert "BEGIN" not in str(caught.value)
+
+
+def test_it_is_not_shown_to_another_origin(certificates: Certificates) -> None:
+    """As one from a file."""
+    cert = in_memory(certificates)["both"]
+    with serve(ANSWER, tls=certificates.asking_for_client) as there:
+        moved = response(status="302 Found", location=there.url)
+        with serve(always(moved), tls=certificates.asking_for_client) as server:
+            with pytest.raises(gofer.exceptions.ConnectionError):
+                gofer.get(server.url, verify=certificates.ca_file, cert=cert)
