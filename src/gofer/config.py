@@ -61,6 +61,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("pool_timeout", None, "seconds to wait for a connection where limits are set"),
     Setting("deadline", None, "seconds for everything: names, connect, redirects, content"),
     Setting("idle_seconds", 60.0, "seconds after which an idle connection is not used again"),
+    Setting("resolve_seconds", 10.0, "seconds for which addresses of a name are remembered"),
     Setting("max_connections", None, "open connections of a session; more requests wait in line"),
     Setting("max_connections_per_host", None, "open connections per origin"),
     Setting("max_field_section", 256 * 1024, "bytes of a response's heads and trailers together"),
@@ -77,7 +78,7 @@ SETTINGS: tuple[Setting, ...] = (
 KNOWN = {setting.name: setting for setting in SETTINGS}
 
 # What the values of settings are, beside None; those that are not here have checks of their own.
-_SECONDS = frozenset(("idle_seconds", "retry_after_max", "expect_timeout"))
+_SECONDS = frozenset(("idle_seconds", "resolve_seconds", "retry_after_max", "expect_timeout"))
 _COUNTS_OR_NONE = frozenset(("max_connections", "max_connections_per_host"))
 
 
@@ -453,6 +454,7 @@ class Settings:
     safe_mode: bool
     secret_headers: Iterable[str]
     resolve: Any
+    resolve_seconds: float
     socket_options: tuple[tuple[Any, ...], ...]
     source_address: Any
     store_cookies: bool

@@ -57,7 +57,8 @@ class SessionState:
         unix_socket: the path of a socket that every request is sent over.
         source_address: (address, port) of this machine to connect from; port 0 is any.
         socket_options: [(level, option, value)] for `setsockopt`, before connecting.
-        resolve: {"host:port" or "host": address or addresses}, before the system is asked; or a
+        resolve: "https://..." for DNS over HTTPS; or
+            {"host:port" or "host": address or addresses}, before the system is asked; or a
             callable that takes host and port and returns a list of addresses, or None.
         pins: certificates' SHA-256 in hexadecimal digits, or "sha256//" and their keys' in Base64,
             one of which an https server must show; {"host": pin or pins} for some servers.

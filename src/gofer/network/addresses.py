@@ -3,8 +3,6 @@
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from gofer.runtime.base import Runtime
-
 __all__ = ["Resolve", "check_resolve", "checked_options", "resolving"]
 
 # host, port, deadline -> the (family, sockaddr) pairs to try, as `Runtime.resolve`
@@ -12,17 +10,25 @@ Resolve = Callable[[str, int, float | None], Awaitable[list[tuple[Any, ...]]]]
 
 
 def check_resolve(given: Any) -> Any:
-    """`resolve` as a session keeps it: None, a callable, or a dict with its hosts in lower case.
+    """`resolve` as a session keeps it: None, a callable, the URL of a server of DNS over HTTPS, or
+    a dict with its hosts in lower case.
 
     Raises:
-        TypeError: it is neither a mapping nor a callable.
-        ValueError: an address in it is of no use; the message says which.
+        TypeError: it is none of these.
+        ValueError: the URL, or an address in the dict, is of no use; the message says which.
+        ImportError: DNS over HTTPS needs the extra `dns`.
     """
     if given is None or callable(given):
         return given
+    if isinstance(given, str):
+        from gofer.network.dns_over_https import check_server
+
+        check_server(given)
+        return given
     if not isinstance(given, Mapping):
         raise TypeError(
-            f"resolve: got {type(given).__name__}, expected {{'host:port': address}}, or a callable"
+            f"resolve: got {type(given).__name__}, expected {{'host:port': address}}, a callable,"
+            " or the URL of a server of DNS over HTTPS"
         )
     checked = {}
     for name, targets in given.items():
@@ -36,14 +42,15 @@ def check_resolve(given: Any) -> Any:
     return checked
 
 
-def resolving(given: Any, runtime: Runtime) -> Resolve:
-    """What looks names up in the place of the runtime.
+def resolving(given: Any, look_up: Resolve) -> Resolve:
+    """What looks names up where the caller has a say.
 
     Args:
         given: {"host:port" or "host": address, or a list of them}, an address being "192.0.2.1",
             "192.0.2.1:8443", "[2001:db8::1]:8443", or another name to look up; or a callable that
             takes host and port and gives such a list (or an awaitable of it), None for a host that
             it does not know.
+        look_up: the usual way.
     """
 
     async def resolve(host: str, port: int, deadline: float | None) -> list[tuple[Any, ...]]:
@@ -55,7 +62,7 @@ def resolving(given: Any, runtime: Runtime) -> Resolve:
             plain = host.lower().rstrip(".")
             targets = given.get(_authority(plain, port), given.get(plain))
         if targets is None:
-            return await runtime.resolve(host, port, deadline)
+            return await look_up(host, port, deadline)
         if not isinstance(targets, str | list | tuple):
             raise TypeError(
                 f"resolve: the callable gave {type(targets).__name__}, expected addresses or None"
@@ -63,7 +70,7 @@ def resolving(given: Any, runtime: Runtime) -> Resolve:
         addresses: list[tuple[Any, ...]] = []
         for target in [targets] if isinstance(targets, str) else targets:
             name, other_port = _split(target, port)
-            addresses += await runtime.resolve(name, other_port, deadline)
+            addresses += await look_up(name, other_port, deadline)
         return addresses
 
     return resolve

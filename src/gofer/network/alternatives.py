@@ -71,6 +71,11 @@ class Alternatives:
         if places:
             self._keep(origin, places)
 
+    def learn(self, origin: Origin, place: Place, seconds: float) -> None:
+        """Somebody else says so, its DNS for instance; what `origin` says itself counts before."""
+        if origin not in self.places:
+            self._keep(origin, [(place, time.time() + seconds)])
+
     def _keep(self, origin: Origin, places: list[tuple[Place, float]]) -> None:
         while len(self.places) >= MAX_ORIGINS:
             self.places.pop(next(iter(self.places)), None)

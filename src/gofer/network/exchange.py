@@ -1,6 +1,7 @@
 """The bottom of every chain of stages: from a request to a connection to a response."""
 
 import sys
+from functools import partial
 from typing import Any
 
 from gofer.exceptions import (
@@ -18,6 +19,7 @@ from gofer.network.deadlines import earlier, timed_out
 from gofer.network.dial import dial
 from gofer.network.http1 import Http1Connection
 from gofer.network.http1_head import encode_head
+from gofer.network.names import Names
 from gofer.network.pool import Pool
 from gofer.network.routes import HTTP_2, MAX_ROUTES, Route
 from gofer.protocols.http1 import Limits
@@ -35,7 +37,9 @@ class Network:
         alternatives: where origins can be reached by HTTP/3.
     """
 
-    __slots__ = ("_warned_of", "alternatives", "limits", "pool", "runtime")
+    __slots__ = (
+        "_resolvers", "_warned_of", "alternatives", "limits", "names", "pool", "runtime",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -48,6 +52,8 @@ class Network:
         self.limits = limits or Limits()
         self.pool = pool or Pool(runtime)
         self.alternatives = Alternatives() if alternatives is None else alternatives
+        self.names = Names(runtime)
+        self._resolvers: dict[tuple[str, bool], Any] = {}  # that ask others than the system
         self._warned_of: set[str] = set()  # authorities that nobody checks the certificate of
 
     async def send(
@@ -85,6 +91,12 @@ class Network:
             if settings.keep_alive and not request.fresh_connection:
                 connection = self.pool.take(route, started)
             if connection is None:
+                if (
+                    route.http3 is None
+                    and type(settings.resolve) is str
+                    and await self._is_announced(route, request)
+                ):
+                    return await self._send_by_http3(route, request)
                 connect = self._join if route.may_share else self._open
                 connection = await connect(route, request)
             response = await connection.exchange(request, started, head)
@@ -240,11 +252,7 @@ class Network:
                 self._warn_insecure(route)
             deadline = earlier(request.deadline, self.runtime.now(), timeouts.connect)
             agent = request.sent_headers.get("user-agent")
-            resolve = None
-            if request.settings.resolve is not None:
-                from gofer.network.addresses import resolving
-
-                resolve = resolving(request.settings.resolve, self.runtime)
+            resolve = self._resolver(request.settings)
             if route.is_http3:
                 from gofer.network.quic import connect as connect_by_quic
 
@@ -273,6 +281,7 @@ class Network:
         try:
             return await self.pool.open(route, connect, pool_deadline)
         except RequestException as error:
+            self._forget_names(route, request.settings)
             error.request = request
             over = request.deadline is not None and self.runtime.now() >= request.deadline - 0.001
             if isinstance(error, ConnectTimeout) and over:
@@ -280,6 +289,49 @@ class Network:
                     f"the deadline of the whole call passed: {error}", request=request
                 ) from error
             raise
+
+    # Names --------------------------------------------------------------------------------------
+
+    def _resolver(self, settings: Any) -> Any:
+        """What looks names up for requests with these settings."""
+        given = settings.resolve
+        if type(given) is str:
+            return self._over_https(given, settings).resolve
+        look_up: Any = self.runtime.resolve
+        if settings.resolve_seconds:
+            look_up = partial(self.names.resolve, seconds=settings.resolve_seconds)
+        if given is None:
+            return look_up
+        from gofer.network.addresses import resolving
+
+        return resolving(given, look_up)
+
+    def _over_https(self, url: str, settings: Any) -> Any:
+        """The resolver that asks the server at `url`, on connections of its own."""
+        key = url, settings.verify is not False  # nobody unchecked answers those who check
+        resolver = self._resolvers.get(key)
+        if resolver is None:
+            from gofer.network.dns_over_https import DnsOverHttps
+
+            if self.pool.assistant is None:
+                self.pool.assistant = Pool(self.runtime)
+            network = Network(self.runtime, pool=self.pool.assistant)
+            resolver = self._resolvers[key] = DnsOverHttps(url, network, settings)
+        return resolver
+
+    async def _is_announced(self, route: Route, request: PreparedRequest) -> bool:
+        """True if the origin's DNS says that it speaks HTTP/3, and nothing speaks against it."""
+        resolver = self._over_https(request.settings.resolve, request.settings)
+        limit = earlier(request.deadline, self.runtime.now(), request.settings.timeouts.connect)
+        found = await resolver.http3_place(route.host, route.port, limit)
+        if found is not None:
+            self.alternatives.learn(route.origin, *found)
+        return self.alternatives.find(route.origin) is not None
+
+    def _forget_names(self, route: Route, settings: Any) -> None:
+        """Nobody was there: who comes next asks again."""
+        for host, port in [(route.host, route.port), *[(p.host, p.port) for p in route.proxies]]:
+            self.names.forget(host, port, settings.resolve_seconds)
 
     def _warn_insecure(self, route: Route) -> None:
         """Say once for each origin that anybody could be answering, where the caller stands."""

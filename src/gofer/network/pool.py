@@ -111,6 +111,7 @@ class Pool:
         self._dialing: dict[Route, list[Any]] = {}  # who waits for the first shared connection
         self._latest: Host | None = None  # also saves the look-up for the same route again
         self.generation = 0
+        self.assistant: Pool | None = None  # whose connections serve ours, and end with them
         _pools.add(self)
 
     # The hot path ---------------------------------------------------------------------------
@@ -452,6 +453,8 @@ class Pool:
         self._settle()
         for connection in idle:
             connection.close(POOL_CLOSED)
+        if self.assistant is not None:
+            self.assistant.close()
 
     def abandon(self) -> None:
         """Close every idle connection of a pool nobody will take from again.
@@ -469,6 +472,8 @@ class Pool:
                 if not shared.users:
                     shared.counted = False
                     shared.close(POOL_CLOSED)
+        if self.assistant is not None:
+            self.assistant.abandon()
 
     def forget(self) -> None:
         """In a forked child: the connections are the parent's; drop them, do not speak on them."""

@@ -1,0 +1,116 @@
+"""Addresses of names, as a session remembers them for a while.
+
+State: `Remembered`, what was answered and until when it counts. No locks: a dict is atomic,
+and whoever was added too late sees that the list is not in use any more.
+"""
+
+import os
+from collections.abc import Awaitable, Callable, Hashable
+from typing import Any
+
+from gofer.runtime.base import Runtime
+
+__all__ = ["Address", "Names", "Remembered", "is_literal"]
+
+Address = tuple[Any, ...]  # (family, sockaddr), as `Runtime.resolve` gives them
+
+MAX_KNOWN = 4096  # answers kept; a crawler's must not grow without end
+
+# What to ask for and by when: the answer, and the seconds for which it counts
+Ask = Callable[[Any, float | None], Awaitable[tuple[Any, float]]]
+
+
+def is_literal(host: str) -> bool:
+    """True if `host` is an address: nobody has to be asked."""
+    return ":" in host or host.rpartition(".")[2].isdigit()
+
+
+class Remembered:
+    """Answers that count for a while. Of those who want the same at once, one asks."""
+
+    __slots__ = ("_ask", "_asking", "_known", "_runtime")
+
+    def __init__(self, runtime: Runtime, ask: Ask) -> None:
+        self._runtime = runtime
+        self._ask = ask
+        self._known: dict[Hashable, tuple[Any, float]] = {}
+        self._asking: dict[Hashable, list[_Waiter]] = {}
+
+    async def get(self, key: Hashable, deadline: float | None) -> Any:
+        """The answer for `key`.
+
+        Raises:
+            OSError: what `ask` raised, for whoever of us it was called.
+            TimedOut: `deadline` passed first.
+        """
+        ours = (os.getpid(), key)  # in a forked child nobody asks for us
+        while True:
+            known = self._known.get(key)
+            if known is not None and known[1] > self._runtime.now():
+                return known[0]
+            mine: list[_Waiter] = []
+            waiting = self._asking.setdefault(ours, mine)
+            if waiting is mine:
+                break
+            waiter = _Waiter(self._runtime.event())
+            waiting.append(waiter)
+            if self._asking.get(ours) is not waiting:
+                continue  # too late
+            await waiter.event.wait(deadline)
+            if waiter.error is not None:
+                raise type(waiter.error)(*waiter.error.args) from waiter.error
+        error: OSError | None = None
+        try:
+            answer, seconds = await self._ask(key, deadline)
+            while len(self._known) >= MAX_KNOWN:
+                self._known.pop(next(iter(self._known)), None)
+            self._known[key] = answer, self._runtime.now() + seconds
+            return answer
+        except OSError as failure:
+            error = failure
+            raise
+        finally:
+            for waiter in self._asking.pop(ours):
+                waiter.error = error
+                waiter.event.set()
+
+    def forget(self, key: Hashable) -> None:
+        """It was of no use."""
+        self._known.pop(key, None)
+
+
+class _Waiter:
+    __slots__ = ("error", "event")
+
+    def __init__(self, event: Any) -> None:
+        self.event = event
+        self.error: OSError | None = None
+
+
+class Names:
+    """What the system's resolver said, for as long as `seconds`."""
+
+    __slots__ = ("_remembered", "_runtime")
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+        self._remembered = Remembered(runtime, self._ask)
+
+    async def resolve(
+        self, host: str, port: int, deadline: float | None, *, seconds: float
+    ) -> list[Address]:
+        """As `Runtime.resolve`."""
+        if is_literal(host):
+            return await self._runtime.resolve(host, port, deadline)
+        addresses: list[Address] = await self._remembered.get((host, port, seconds), deadline)
+        return addresses
+
+    async def _ask(
+        self, key: tuple[str, int, float], deadline: float | None
+    ) -> tuple[list[Address], float]:
+        host, port, seconds = key
+        return await self._runtime.resolve(host, port, deadline), seconds
+
+    def forget(self, host: str, port: int, seconds: float) -> None:
+        """Nobody was there."""
+        self._remembered.forget((host, port, seconds))

@@ -1,0 +1,237 @@
+"""Names looked up by DNS over HTTPS (RFC 8484), and what HTTPS records say (RFC 9460)."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+import gofer
+from gofer.exceptions import ConnectTimeout, NameResolutionError
+from servers.certificates import Certificates
+from servers.names import NameServer
+from servers.raw import Peer, refused_port, serve
+from servers.web import Reply, Web
+from servers.web3 import Web3
+from worlds import world
+
+__all__ = ["world"]
+
+pytestmark = pytest.mark.usefixtures("world")
+
+ALONE = {"keep_alive": False}
+
+
+@pytest.fixture(scope="module")
+def lasting(certificates: Certificates) -> Iterator[NameServer]:
+    with NameServer(tls=certificates.good_http2) as server:
+        yield server
+        server.raise_errors()
+
+
+@pytest.fixture
+def names(lasting: NameServer) -> NameServer:
+    """A server that knows a.test."""
+    lasting.reset_counts()
+    lasting.asked.clear()
+    lasting.reply, lasting.seconds = None, 60
+    lasting.zone = {("a.test", "A"): ["127.0.0.1"]}
+    return lasting
+
+
+@pytest.fixture
+def session(certificates: Certificates, names: NameServer) -> Iterator[gofer.Session]:
+    with gofer.Session(
+        resolve=f"{names.url}/dns-query", verify=certificates.ca_file, timeout=20
+    ) as session:
+        yield session
+
+
+def test_a_name_is_looked_up(web: Web, names: NameServer, session: gofer.Session) -> None:
+    answer = session.get(f"http://a.test:{web.port}/get")
+    assert answer.json()["headers"]["Host"] == f"a.test:{web.port}"
+    assert names.asked == [("a.test", "AAAA"), ("a.test", "A")]
+
+
+def test_on_connections_that_are_kept(
+    web: Web, names: NameServer, certificates: Certificates
+) -> None:
+    """Beside those of the requests: they do not wait for each other's limits."""
+    names.zone = {(f"{n}.test", "A"): ["127.0.0.1"] for n in range(5)}
+    with gofer.Session(
+        resolve=f"{names.url}/dns-query",
+        verify=certificates.ca_file,
+        config={"max_connections": 1, "pool_timeout": 5},
+    ) as session:
+        for n in range(5):
+            assert session.get(f"http://{n}.test:{web.port}/get").ok
+        assert names.accepted == 1
+        session.close()
+        names.wait_for(lambda: names.open == 0)
+        assert session.get(f"http://0.test:{web.port}/get").ok
+
+
+def test_answers_count_as_long_as_they_say(web: Web, names: NameServer, session: Any) -> None:
+    session.config["keep_alive"] = False
+    for _ in range(3):
+        assert session.get(f"http://a.test:{web.port}/get").ok
+    assert names.asked == [("a.test", "AAAA"), ("a.test", "A")]
+
+
+def test_aliases_are_followed(web: Web, names: NameServer, session: gofer.Session) -> None:
+    names.zone = {
+        ("www.test", "CNAME"): ["a.test."],
+        ("a.test", "A"): ["127.0.0.1"],
+    }
+    assert session.get(f"http://www.test:{web.port}/get").ok
+
+
+def test_of_several_addresses_one_answers(web: Web, names: NameServer, session: Any) -> None:
+    names.zone["a.test", "A"] = ["127.0.0.9", "127.0.0.1"]
+    assert session.get(f"http://a.test:{web.port}/get").ok
+
+
+def test_addresses_and_local_names_are_not_asked_for(
+    web: Web, names: NameServer, session: gofer.Session
+) -> None:
+    for host in ("127.0.0.1", "localhost"):
+        assert session.get(f"http://{host}:{web.port}/get").ok
+    with pytest.raises(NameResolutionError):
+        session.get("http://printer.local/")
+    assert names.asked == []
+
+
+def test_a_name_that_does_not_exist(names: NameServer, session: gofer.Session) -> None:
+    with pytest.raises(NameResolutionError, match="missing.test.*does not exist"):
+        session.get("http://missing.test/")
+
+
+def test_a_name_without_an_address(names: NameServer, session: gofer.Session) -> None:
+    names.zone["bare.test", "TXT"] = ["x"]
+    with pytest.raises(NameResolutionError, match="no address"):
+        session.get("http://bare.test/")
+
+
+def test_half_an_answer_is_enough(web: Web, names: NameServer, session: gofer.Session) -> None:
+    names.zone["a.test", "AAAA"] = ["!SERVFAIL"]
+    assert session.get(f"http://a.test:{web.port}/get").ok
+    names.zone["b.test", "AAAA"] = ["!SERVFAIL"]
+    with pytest.raises(NameResolutionError, match="SERVFAIL"):
+        session.get("http://b.test/")
+
+
+DNS = [("Content-Type", "application/dns-message")]
+
+
+@pytest.mark.parametrize(
+    ("reply", "words"),
+    [
+        (Reply(status=500), "got 500"),
+        (Reply.text("hello"), "got 200 and 'text/plain'"),
+        (Reply(b"", fields=DNS), "no DNS"),
+        (Reply(b"x" * 100, fields=DNS), "no DNS"),
+        (Reply(b"x" * 70000, fields=DNS), "over 65535 bytes"),
+        (Reply(bytes(12), fields=DNS), "another question"),
+    ],
+    ids=["error", "text", "nothing", "garbage", "endless", "unasked"],
+)
+def test_an_answer_that_is_none(
+    names: NameServer, session: gofer.Session, reply: Reply, words: str
+) -> None:
+    names.reply = reply
+    with pytest.raises(NameResolutionError, match=words):
+        session.get("http://a.test/")
+    names.reply = None
+    names.zone["a.test", "A"] = ["127.0.0.1"]
+
+
+def test_a_server_that_is_not_there() -> None:
+    with gofer.Session(resolve=f"https://127.0.0.1:{refused_port()}/dns-query") as session:
+        with pytest.raises(NameResolutionError, match=r"a\.test, asking 127"):
+            session.get("http://a.test/")
+
+
+def test_a_server_that_says_nothing(certificates: Certificates) -> None:
+    with serve(Peer.wait_closed, tls=certificates.good) as server:
+        with gofer.Session(
+            resolve=f"{server.url}/dns-query", verify=certificates.ca_file, timeout=0.3
+        ) as session:
+            with pytest.raises((ConnectTimeout, NameResolutionError)):
+                session.get("http://a.test/")
+
+
+def test_its_certificate_counts(names: NameServer, web: Web) -> None:
+    with gofer.Session(resolve=f"{names.url}/dns-query") as session:
+        with pytest.raises(NameResolutionError, match="certificate"):
+            session.get(f"http://a.test:{web.port}/get")
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1/dns-query", "ftp://a", "https://", "x"])
+def test_urls_that_are_none(url: str) -> None:
+    with pytest.raises(ValueError, match="resolve: got"):
+        gofer.Session(resolve=url)
+
+
+# HTTPS records ------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def lasting3(certificates: Certificates, tmp_path_factory: Any) -> Iterator[Web3]:
+    chain, key = certificates.pem_files(tmp_path_factory.mktemp("quic"))
+    with Web3(tls=certificates.good_http2, chain=chain, key=key) as web:
+        yield web
+        web.raise_errors()
+
+
+@pytest.fixture
+def web3(lasting3: Web3, names: NameServer) -> Web3:
+    """Speaks HTTP/3 and says nothing of it; its name is example.com."""
+    lasting3.reset_counts()
+    names.zone = {("example.com", "A"): ["127.0.0.1"]}
+    return lasting3
+
+
+def test_a_record_says_that_http3_is_spoken(
+    names: NameServer, web3: Web3, session: gofer.Session
+) -> None:
+    """The first request goes by it."""
+    names.zone[f"_{web3.port}._https.example.com", "HTTPS"] = ["1 example.com. alpn=h3,h2"]
+    for _ in range(2):
+        assert session.get(f"https://example.com:{web3.port}/get").version == "HTTP/3"
+    assert names.asked[0] == (f"_{web3.port}._https.example.com", "HTTPS")
+    assert len(names.asked) == 3
+
+
+def test_it_may_be_elsewhere(names: NameServer, web3: Web3, session: gofer.Session) -> None:
+    """Another host, another port; the certificate is still the origin's."""
+    names.zone["_8443._https.example.com", "HTTPS"] = [
+        f"2 . alpn=h3 port={refused_port()}",
+        f"1 other.test. alpn=h3 port={web3.port}",
+    ]
+    names.zone["other.test", "A"] = ["127.0.0.1"]
+    assert session.get("https://example.com:8443/get").version == "HTTP/3"
+
+
+@pytest.mark.parametrize(
+    "records", [[], ["1 . alpn=h2"], ["0 elsewhere.test."], ["1 . port=1"], ["!SERVFAIL"]], ids=str
+)
+def test_records_that_do_not_say_so(
+    names: NameServer, web3: Web3, session: gofer.Session, records: list[str]
+) -> None:
+    names.zone[f"_{web3.port}._https.example.com", "HTTPS"] = records
+    assert session.get(f"https://example.com:{web3.port}/get").version == "HTTP/2"
+
+
+def test_a_place_where_nobody_is(names: NameServer, web3: Web3, session: gofer.Session) -> None:
+    """Costs one attempt, and TCP has the request."""
+    record = f"1 . alpn=h3 port={refused_port()}"
+    names.zone[f"_{web3.port}._https.example.com", "HTTPS"] = [record]
+    session.config["keep_alive"] = True
+    for _ in range(2):
+        assert session.get(f"https://example.com:{web3.port}/get").version == "HTTP/2"
+
+
+def test_http3_may_be_off(names: NameServer, web3: Web3, session: gofer.Session) -> None:
+    names.zone[f"_{web3.port}._https.example.com", "HTTPS"] = ["1 . alpn=h3"]
+    answer = session.get(f"https://example.com:{web3.port}/get", config={"http3": False})
+    assert answer.version == "HTTP/2"
+    assert [kind for _, kind in names.asked] == ["AAAA", "A"]
