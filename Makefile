@@ -32,7 +32,7 @@ test-http2: $(VENV)/.test  ## the behaviour suite once more, over HTTP/2
 test-http3: $(VENV)/.test  ## and over HTTP/3
 	$(PY) -m pytest -q -n $(JOBS) --http3 $(BEHAVIOUR) $(PYTEST)
 
-interop: $(VENV)/.test  ## with real servers, as far as they are installed
+interop: $(VENV)/.interop  ## with servers and proxies of others, as far as they are installed
 	$(PY) -m pytest -q -rs tests/interop $(PYTEST)
 
 requests-suite: $(VENV)/.requests  ## Requests' own test-suite, with gofer in its place
@@ -79,6 +79,10 @@ $(VENV)/.requests: $(VENV)/.test
 	$(PY) -m pip download --quiet --no-deps --no-binary :all: --dest $(VENV) \
 	  $(subst -,==,$(REQUESTS))
 	tar -xzf $(VENV)/$(REQUESTS).tar.gz -C $(VENV)
+	touch $@
+
+$(VENV)/.interop: $(VENV)/.test
+	$(PIP) --target $(VENV)/interop granian hypercorn
 	touch $@
 
 $(VENV)/.third-party: $(VENV)/.test

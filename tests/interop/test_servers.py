@@ -13,6 +13,7 @@ from gofer.exceptions import ConnectionError
 from servers.caddy import CADDY, Caddy
 from servers.certificates import Certificates
 from servers.nginx import NGINX, Nginx
+from servers.programs import Granian, Haproxy, Hypercorn, Nghttpd
 from worlds import world
 
 __all__ = ["world"]
@@ -22,6 +23,10 @@ PLAIN_PYTHON = pytest.mark.only_in("blocking")
 SERVERS: dict[str, tuple[Any, Any, list[str]]] = {
     "nginx": (Nginx, NGINX, ["HTTP/1.1", "HTTP/2"]),
     "caddy": (Caddy, CADDY, ["HTTP/1.1", "HTTP/2", "HTTP/3"]),
+    "nghttpd": (Nghttpd, Nghttpd.path, ["HTTP/2"]),
+    "haproxy": (Haproxy, Haproxy.path, ["HTTP/1.1", "HTTP/2"]),
+    "hypercorn": (Hypercorn, Hypercorn.path, ["HTTP/1.1", "HTTP/2"]),
+    "granian": (Granian, Granian.path, ["HTTP/1.1", "HTTP/2"]),
 }
 
 
@@ -43,7 +48,8 @@ def server(
     """The one that the test names: `url`, and `files`, the folder of what it serves."""
     kind, path, _ = SERVERS[request.param]
     if path is None:
-        pytest.skip(f"NOT TESTED: {request.param} is missing (apt install {request.param})")
+        install = getattr(kind, "install", f"apt install {request.param}")
+        pytest.skip(f"NOT TESTED: {request.param} is missing ({install})")
     server = kind(tmp_path_factory.mktemp(request.param), certificates)
     yield server
     server.stop()
@@ -63,14 +69,19 @@ def session(certificates: Certificates, protocol: str, world: Any) -> Iterator[g
         yield session
 
 
-@roads("nginx", "caddy")
+@roads(*SERVERS)
 def test_it_speaks_what_was_chosen(server: Any, session: gofer.Session, protocol: str) -> None:
-    """A small response, a redirect, what is not there, HEAD."""
+    """A small response, what is not there, HEAD."""
     answer = session.get(server.url + "/hello")
     assert (200, protocol, "hello") == (answer.status_code, answer.version, answer.text)
-    assert server.url + "/hello" == session.get(server.url + "/away").url
     assert 404 == session.get(server.url + "/nothing").status_code
     assert (200, b"") == ((head := session.head(server.url + "/hello")).status_code, head.content)
+
+
+@roads("nginx", "caddy", "haproxy", "hypercorn", "granian")
+def test_redirects(server: Any, session: gofer.Session) -> None:
+    """From its own hand."""
+    assert server.url + "/hello" == session.get(server.url + "/away").url
 
 
 @roads("nginx", "caddy")
@@ -106,7 +117,30 @@ def test_an_upload_that_is_refused(server: Any, session: gofer.Session) -> None:
     assert "hello" == session.get(server.url + "/hello").text
 
 
-@roads("nginx", "caddy")
+@roads("hypercorn", "granian")
+def test_uploads(server: Any, session: gofer.Session) -> None:
+    """Of a known length, and of none."""
+    content = os.urandom(3_000_000)
+    pieces = [content[start : start + 50_000] for start in range(0, len(content), 50_000)]
+    for data in (content, iter(pieces)):
+        answer = session.post(server.url + "/digest", data=data)
+        assert hashlib.sha256(content).hexdigest() == answer.text
+
+
+@roads("hypercorn", "granian")
+def test_websockets(server: Any, certificates: Certificates, protocol: str, world: Any) -> None:
+    """HTTP/2's only where the server lets it be."""
+    with session_for(certificates, protocol) as session:
+        assert "hello" == session.get(server.url + "/hello").text
+        with session.websocket(server.url + "/websocket") as socket:
+            for message in ("hello", "x" * 500_000, b"\x00\xff"):
+                socket.send(message)
+                assert message == socket.receive()
+            assert socket.ping() >= 0
+        assert 1000 == socket.closed.code
+
+
+@roads(*SERVERS)
 def test_many(server: Any, session: gofer.Session) -> None:
     """None is lost, fifty at a time and one by one; nginx says goodbye after every hundred."""
     answers = gofer.map([server.url + "/hello"] * 1000, size=50, session=session)
