@@ -25,7 +25,7 @@ HERE = Path(__file__).parent
 SOURCE = HERE.parent / "src"
 
 # The clients that run where this script does: gofer from src, and what needs no package.
-AT_HOME = {"raw", "gofer", "gofer_async", "http_client"}
+AT_HOME = {"raw", "gofer", "gofer_async", "gofer_http3", "http_client"}
 
 PEERS = HERE / ".venv"
 APART = {"niquests": HERE / ".venv-niquests"}  # its urllib3-future takes urllib3's place
@@ -60,7 +60,7 @@ def clean_environment() -> dict[str, str]:
 
 def python_for(client: str) -> str:
     """The interpreter that has the client's package."""
-    client = client.partition("+")[0]
+    client = client.partition("+")[0].replace("niquests_http3", "niquests")
     if client in AT_HOME:
         return sys.executable
     return str(APART.get(client, PEERS) / "bin" / "python")

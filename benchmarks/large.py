@@ -15,7 +15,7 @@ from rounds import Plan, Rounds, Work, interleave
 from server import DOCUMENT, LARGE, STREAM, Server
 from tables import Report, Table, Target, factor, figure
 
-__all__ = ["large"]
+__all__ = ["large", "once"]
 
 MIB = 2**20
 
@@ -45,7 +45,7 @@ def large(
 
     def works(function: str, size: int, *arguments: str) -> dict[str, Work]:
         return {
-            client: _once(client, small, cpu, size, function, *arguments)
+            client: once(client, small, cpu, size, function, *arguments)
             for client, child in files.items()
             if function in child.calls
         }
@@ -78,13 +78,19 @@ def large(
     )
 
 
-def _once(
-    client: str, small: str, cpu: int | None, size: int, function: str, *arguments: str
+def once(
+    client: str,
+    small: str,
+    cpu: int | None,
+    size: int,
+    function: str,
+    *arguments: str,
+    trust: str | None = None,
 ) -> Work:
     """One call in a new process, for a process that did it before has its memory at hand."""
 
     def work(_: int) -> Cost:
-        child = Child(client, small, cpu=cpu)
+        child = Child(client, small, trust, cpu=cpu)
         cost, moved = child.call(function, *arguments)
         child.quit()
         if moved != size:

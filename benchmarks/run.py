@@ -32,7 +32,9 @@ from server import LARGE, STREAM, Server
 from start import start
 from tables import Report, Table, Target, complain, write_between_markers
 
-SECTIONS = ["exact", "sequential", "tls", "concurrent", "start", "large"]
+from protocols import http2, http3
+
+SECTIONS = ["exact", "sequential", "tls", "concurrent", "start", "large", "http2", "http3"]
 
 # The order of the tables' rows. A client is a file in clients/ and a name here.
 CLIENTS = [
@@ -98,6 +100,10 @@ def measure(server: Server, options: argparse.Namespace) -> Iterator[Report]:
     if "large" in only:
         size = LARGE if options.quick else STREAM
         yield large(clients, server, plan.fewer_rounds(4), cpu=CLIENT_CPU, stream=size)
+    if "http2" in only:
+        yield http2(server, plan, places=PLACES, cpu=CLIENT_CPU)
+    if "http3" in only:
+        yield http3(server, plan, cpu=CLIENT_CPU)
 
 
 def _options() -> argparse.Namespace:

@@ -17,10 +17,13 @@ from types import TracebackType
 
 from environments import SERVER_CPU, pinned
 
-__all__ = ["DOCUMENT", "LARGE", "STREAM", "Server", "free_port"]
+__all__ = [
+    "DOCUMENT", "HUNDRED", "LARGE", "STREAM", "Caddy", "Server", "document_over", "free_port",
+]  # fmt: skip
 
 DOCUMENT = {"id": 4711, "name": "small answer", "ok": True, "tags": ["a", "b"]}
 LARGE = 200 * 1024 * 1024  # bytes
+HUNDRED = 100 * 1024 * 1024  # bytes
 STREAM = 2 * 1024 * 1024 * 1024  # bytes
 
 MISSING = """\
@@ -55,6 +58,7 @@ http {{
     server {{
         listen 127.0.0.1:{http_port} backlog=8192;
         listen 127.0.0.1:{https_port} ssl backlog=8192;
+        listen 127.0.0.1:{http2_port} ssl http2 backlog=8192;
         root {folder}/files;
         location = /status {{ stub_status; }}
         location = /small {{
@@ -64,6 +68,14 @@ http {{
             add_header X-Request-Id "7f0c2b1e-5f2e-4f0a-9b1c-3d5e7a9b1c3d";
             add_header X-Content-Type-Options nosniff;
             return 200 '{document}';
+        }}
+        location = /spoken {{
+            default_type application/json;
+            add_header Cache-Control "private, max-age=0, must-revalidate";
+            add_header Vary "Accept, Accept-Encoding";
+            add_header X-Request-Id "7f0c2b1e-5f2e-4f0a-9b1c-3d5e7a9b1c3d";
+            add_header X-Content-Type-Options nosniff;
+            return 200 '{spoken}';
         }}
     }}
 }}
@@ -75,6 +87,7 @@ class Server:
 
     Attributes:
         http, https: the URL up to the path: `http://127.0.0.1:port`.
+        http2: the same over TLS, where HTTP/2 can be chosen.
         trust: path of the CA that signed the certificate, PEM.
         files: the folder of what else is served: large and tiny are there.
     """
@@ -86,7 +99,8 @@ class Server:
         self._folder = tempfile.TemporaryDirectory(prefix="gofer-bench-")
         folder = Path(self._folder.name)
         folder.chmod(0o755)
-        http_port, https_port = free_port(), free_port()
+        http_port, https_port, http2_port = free_port(), free_port(), free_port()
+        self.http2 = f"https://127.0.0.1:{http2_port}"
         self.http = f"http://127.0.0.1:{http_port}"
         self.https = f"https://127.0.0.1:{https_port}"
         self.trust = str(folder / "ca.pem")
@@ -99,7 +113,9 @@ class Server:
                 user="user root;" if os.geteuid() == 0 else "",
                 http_port=http_port,
                 https_port=https_port,
+                http2_port=http2_port,
                 document=json.dumps(DOCUMENT, separators=(",", ":")),
+                spoken=json.dumps(document_over("$server_protocol"), separators=(",", ":")),
             )
         )
         command = [executable, "-p", str(folder), "-c", str(folder / "nginx.conf")]
@@ -140,6 +156,52 @@ class Server:
         raise SystemExit(f"nginx did not start:\n{log.read_text() if log.exists() else ''}")
 
 
+def document_over(protocol: str) -> dict[str, object]:
+    """The small answer of /spoken: who brings it has spoken `protocol`."""
+    return {**DOCUMENT, "protocol": protocol}
+
+
+class Caddy:
+    """Caddy, for HTTP/3, while the `with` lasts. It serves the files of `server`.
+
+    Attributes:
+        url: up to the path.
+    """
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+
+    def __enter__(self) -> "Caddy | None":
+        """None where there is no Caddy."""
+        executable = shutil.which("caddy")
+        if executable is None:
+            return None
+        folder = self._server.files.parent
+        port = free_port()
+        self.url = f"https://127.0.0.1:{port}"
+        document = json.dumps(document_over("HTTP/3.0"), separators=(",", ":"))
+        (folder / "Caddyfile").write_text(
+            f"{{\n admin off\n auto_https off\n storage file_system {folder}/caddy\n}}\n"
+            f"{self.url} {{\n tls {folder}/certificate.pem {folder}/key.pem\n"
+            f" root * {self._server.files}\n header /spoken Content-Type application/json\n"
+            " @spoken {\n  path /spoken\n  protocol http/3\n }\n"
+            f" respond @spoken `{document}`\n file_server\n}}\n"
+        )
+        command = [executable, "run", "--adapter", "caddyfile", "--config", f"{folder}/Caddyfile"]
+        self._process = subprocess.Popen(
+            pinned(command, SERVER_CPU),
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            env={**os.environ, "HOME": str(folder)},
+        )  # fmt: skip
+        Server._wait_until_it_answers(self, port, folder / "caddy.log")  # type: ignore[arg-type]
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        if hasattr(self, "_process"):
+            self._process.terminate()
+            self._process.wait()
+
+
 def free_port() -> int:
     """A loopback port that nobody listens on now."""
     with socket.socket() as sock:
@@ -160,7 +222,7 @@ def _write_certificate(folder: Path) -> None:
 
 def _write_files(folder: Path) -> None:
     folder.mkdir()
-    for name, size in (("large", LARGE), ("tiny", 1)):
+    for name, size in (("large", LARGE), ("hundred", HUNDRED), ("tiny", 1)):
         path = folder / name
         path.touch()
         os.truncate(path, size)

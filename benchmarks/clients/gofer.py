@@ -33,8 +33,8 @@ def connect_many(
     return run, responses.close
 
 
-def download(url: str) -> int:
-    with gofer.Session() as session:
+def download(url: str, trust: str | None = None) -> int:
+    with gofer.Session(verify=trust or True) as session:
         return len(session.get(url).content)
 
 

@@ -10,14 +10,18 @@ PIECE = 1024 * 1024  # bytes
 
 
 def connect(url: str, trust: str | None) -> tuple[Callable[[], Any], Callable[[], None]]:
-    verify = True if trust is None else ssl.create_default_context(cafile=trust)
-    client = httpx.Client(verify=verify)
+    client = _client(trust)
     return lambda: client.get(url).json(), client.close
 
 
-def download(url: str) -> int:
-    with httpx.Client() as client:
+def download(url: str, trust: str | None = None) -> int:
+    with _client(trust) as client:
         return len(client.get(url).content)
+
+
+def _client(trust: str | None) -> httpx.Client:
+    verify = True if trust is None else ssl.create_default_context(cafile=trust)
+    return httpx.Client(verify=verify, http2=trust is not None)
 
 
 def upload(url: str, path: str) -> int:

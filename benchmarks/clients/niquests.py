@@ -15,8 +15,27 @@ def connect(url: str, trust: str | None) -> tuple[Callable[[], Any], Callable[[]
     return lambda: session.get(url).json(), session.close
 
 
-def download(url: str) -> int:
+def connect_many(
+    url: str, trust: str | None, size: int
+) -> tuple[Callable[[int], None], Callable[[], None]]:
+    """Its multiplexing: answers that come when they are gathered."""
+    session = niquests.Session(multiplexed=True)
+    if trust is not None:
+        session.verify = trust
+
+    def run(count: int) -> None:
+        for start in range(0, count, size):
+            answers = [session.get(url) for _ in range(min(size, count - start))]
+            session.gather()
+            for answer in answers:
+                answer.json()
+
+    return run, session.close
+
+
+def download(url: str, trust: str | None = None) -> int:
     with niquests.Session() as session:
+        session.verify = trust or True
         return len(session.get(url).content)
 
 

@@ -44,6 +44,7 @@ def connect_many(
         curl.setopt(pycurl.ACCEPT_ENCODING, "gzip, deflate")
         if trust is not None:
             curl.setopt(pycurl.CAINFO, trust)
+            curl.setopt(pycurl.PIPEWAIT, 1)  # or each has a connection of its own over HTTP/2
 
     def begin(curl: Any) -> None:
         curl.lines, curl.content = [], BytesIO()
@@ -85,8 +86,10 @@ def connect_many(
     return run, multi.close
 
 
-def download(url: str) -> int:
+def download(url: str, trust: str | None = None) -> int:
     curl, content = pycurl.Curl(), BytesIO()
+    if trust is not None:
+        curl.setopt(pycurl.CAINFO, trust)
     curl.setopt(pycurl.URL, url)
     curl.setopt(pycurl.WRITEDATA, content)
     curl.perform()

@@ -8,13 +8,17 @@ from pyreqwest.client import SyncClientBuilder
 
 
 def connect(url: str, trust: str | None) -> tuple[Callable[[], Any], Callable[[], None]]:
-    builder = SyncClientBuilder()
-    if trust is not None:
-        builder = builder.add_root_certificate_pem(Path(trust).read_bytes())
-    client = builder.build()
+    client = _client(trust)
     return lambda: client.get(url).build().send().json(), client.close
 
 
-def download(url: str) -> int:
-    with SyncClientBuilder().build() as client:
+def download(url: str, trust: str | None = None) -> int:
+    with _client(trust) as client:
         return len(client.get(url).build().send().bytes())
+
+
+def _client(trust: str | None) -> Any:
+    builder = SyncClientBuilder()
+    if trust is not None:
+        builder = builder.add_root_certificate_pem(Path(trust).read_bytes())
+    return builder.build()

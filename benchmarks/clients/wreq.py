@@ -12,5 +12,6 @@ def connect(url: str, trust: str | None) -> tuple[Callable[[], Any], Callable[[]
     return lambda: client.get(url).json(), client.close
 
 
-def download(url: str) -> int:
-    return len(Client().get(url).bytes())
+def download(url: str, trust: str | None = None) -> int:
+    client = Client() if trust is None else Client(tls_verify=Path(trust))
+    return len(client.get(url).bytes())
