@@ -1,6 +1,6 @@
 """Where a keep-alive GET of gofer's spends its time, file by file and function by function.
 
-    profile_hot_path.py [SECONDS] [--tls] [--lines FUNCTION] [--client NAME]
+    profile_hot_path.py [SECONDS] [--tls|--http2] [--lines FUNCTION] [--client NAME]
 
 A profiler that counts calls (cProfile) doubles the price of small functions. This one looks now
 and then instead: a timer interrupts the loop every half millisecond or so, and what runs then gets
@@ -24,7 +24,7 @@ from typing import Any
 
 from client import load
 from environments import SERVER_CPU, SOURCE
-from server import DOCUMENT, Server
+from server import DOCUMENT, Server, document_over
 from tables import Table, figure
 
 INTERVAL = 0.0005  # seconds on average; drawn anew each time, so as not to march with the loop
@@ -82,6 +82,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("seconds", type=float, nargs="?", default=10.0)
     parser.add_argument("--tls", action="store_true")
+    parser.add_argument("--http2", action="store_true", help="over TLS; raw stays on HTTP/1.1")
     parser.add_argument("--lines", metavar="FUNCTION", help="the lines of this function too")
     parser.add_argument("--client", default="gofer", help="another one whose work is Python")
     options = parser.parse_args()
@@ -92,8 +93,13 @@ def main() -> None:
             os.sched_setaffinity(0, {SERVER_CPU})
         url, trust = server.small(tls=options.tls)
         raw, close_raw = load("raw").connect(url, trust)
+        document = DOCUMENT
+        if options.http2:
+            url, trust = f"{server.http2}/spoken", server.trust
+            document = document_over("HTTP/2.0")
         fetch, close = load(options.client).connect(url, trust)
-        assert raw() == fetch() == DOCUMENT
+        assert raw() == DOCUMENT
+        assert fetch() == document
         wall = _compare({"raw": raw, options.client: fetch})[options.client]
         sampler.run(fetch, options.seconds)
         close()
