@@ -100,6 +100,21 @@ def test_row_04_never_an_answer():
         ask(b"")
 
 
+def test_a_slow_way_takes_nothing_of_the_answers_time():
+    """The limit of connecting and the one of the answer are two, though they be equal."""
+
+    def slowly(host: str, port: int) -> str:
+        time.sleep(0.5)
+        return "127.0.0.1"
+
+    def answer(peer: Peer) -> None:
+        time.sleep(0.5)
+        peer.send(response(b"hello"))
+
+    with serve(always(answer)) as server, gofer.Session(resolve=slowly, timeout=0.9) as session:
+        assert session.get(f"http://a.test:{server.port}/").text == "hello"
+
+
 @pytest.mark.parametrize("start", [b"", HEAD + b"X: "], ids=["status line", "field"])
 def test_row_05_a_dripping_head(start: bytes):
     """The time for the head is limited as a whole: a byte now and then does not prolong it."""

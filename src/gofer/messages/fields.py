@@ -71,13 +71,7 @@ class FieldSection:
     @classmethod
     def of(cls, lines: Iterable[tuple[bytes, bytes]]) -> "FieldSection":
         """A section of ready (name, value) pairs."""
-        kept = list(lines)
-        parts = [part for name, value in kept for part in (b"\r\n", name, b": ", value)]
-        parts.append(b"\r\n\r\n")
-        data = b"".join(parts)
-        section = cls(data, len(data))
-        section._lines = kept
-        return section
+        return _ReadyFields(lines if type(lines) is list else list(lines))
 
     def has(self, lowered_name: bytes) -> bool:
         """True if there is a field of that name, given in lower case. Cheap: nothing is split."""
@@ -113,6 +107,33 @@ class FieldSection:
 
     def __repr__(self) -> str:
         return f"<FieldSection {[name.decode('latin-1') for name, _ in self.lines]}>"
+
+
+class _ReadyFields(FieldSection):
+    """A section that came as (name, value) pairs; its bytes are made when they are asked for."""
+
+    __slots__ = ("_names",)
+
+    def __init__(self, lines: list[tuple[bytes, bytes]]) -> None:
+        self._lines = lines
+        self._names = names = {name.lower() for name, _ in lines}
+        self.is_plain = b"set-cookie" not in names and b"content-encoding" not in names
+
+    @property
+    def size(self) -> int:
+        """As if it had come in HTTP/1.1."""
+        return len(self.block) + 2
+
+    @property
+    def block(self) -> bytes:
+        """The same."""
+        parts = [part for name, value in self.lines for part in (b"\r\n", name, b": ", value)]
+        parts.append(b"\r\n")
+        return b"".join(parts)
+
+    def has(self, lowered_name: bytes) -> bool:
+        """True if there is a field of that name, given in lower case."""
+        return lowered_name in self._names
 
 
 class EncodedFields:

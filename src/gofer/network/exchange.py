@@ -99,6 +99,7 @@ class Network:
                     return await self._send_by_http3(route, request)
                 connect = self._join if route.may_share else self._open
                 connection = await connect(route, request)
+                started = self.runtime.now()  # connecting has a limit of its own
             response = await connection.exchange(request, started, head)
         if route.is_tls:
             response.tls = connection.tls
@@ -135,6 +136,7 @@ class Network:
         if connection is None and must_share:
             encode_head(request)  # complains before anybody is connected to
             connection = await self._join(route, request)
+            started = self.runtime.now()
         if connection is not None and not await self._takes(connection, request):
             if must_share:
                 raise RemoteProtocolError(
@@ -154,6 +156,7 @@ class Network:
                 connection = self.pool.take(route, started)
             if connection is None:
                 connection = await self._open(route, request)
+                started = self.runtime.now()
             response = await connection.switch(request, started, head)
         response.tls = connection.tls
         if "logging" in sys.modules:

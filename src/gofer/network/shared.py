@@ -19,6 +19,7 @@ from gofer.exceptions import (
 )
 from gofer.messages.request import PreparedRequest
 from gofer.messages.response import Response
+from gofer.network.deadlines import earlier
 from gofer.network.shared_content import SharedContent
 from gofer.network.shared_head import connecting_head
 from gofer.network.sharing import FAILED, GLANCE, SharedStream, is_over
@@ -114,13 +115,13 @@ class SharedConnection(SharedStream):
             head = self.head_of(request)
             if protocol is not None:
                 head = connecting_head(head, protocol)
-            if self.exchanges and self.users == 1:
+            if self.exchanges and self.users == 1 and self._is_doubtful(started):
                 await self._trust_again(request, started)
             body = request.body
             stream = self._begin(head, has_content=body is not None or protocol is not None)
             timeouts = request.settings.timeouts
-            deadline = self.deadline_for(request, timeouts.write)
-            if body is not None or not self._send_soon():
+            deadline = earlier(request.deadline, started, timeouts.write)
+            if (body is not None or not self._send_soon()) and not self.send_without_waiting():
                 await self._send(deadline)
             if body is not None:
                 await self._send_content(stream, request, body)
@@ -290,6 +291,11 @@ class SharedConnection(SharedStream):
             if not (stream.has_ended_sending or stream.error_code is not None):
                 self.protocol.end(stream)
         await self._send(deadline)
+
+    def _is_doubtful(self, now: float) -> bool:
+        """True if the peer may have said something, or gone, while nobody listened."""
+        is_old = now - self.idle_since > UNTRUSTED_AFTER
+        return self.closing is not None or is_old or self.stream.is_readable()
 
     async def _trust_again(self, request: PreparedRequest, now: float) -> None:
         """Hear what the peer said while nobody listened; ask it for a sign of life if that is long.

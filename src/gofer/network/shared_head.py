@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from gofer.messages.request import PreparedRequest
 from gofer.network.http1_head import checked_fields
-from gofer.protocols.http1_request import encode_method
+from gofer.protocols.http1_request import METHODS, encode_method
 
 __all__ = ["connecting_head", "head_of"]
 
@@ -37,7 +37,7 @@ def head_of(
         encoded.other = never_indexed, *_fields_of(encoded.data, never_indexed)
     _, host, fields = encoded.other
     return [
-        (b":method", encode_method(request.method, url.target)),
+        (b":method", METHODS.get(request.method) or encode_method(request.method, url.target)),
         (b":scheme", b"https" if url.scheme == "https" else b"http"),
         (b":authority", host or url.host_field),
         (b":path", url.target),

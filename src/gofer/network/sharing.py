@@ -111,16 +111,20 @@ class SharedStream(Timed):
         if self._unsent and self._failure is None:
             self._send_soon()  # the stream goes on with what it has, and then with this
 
-    def send_without_waiting(self) -> None:
-        """Send what is there if that takes no waiting: the end of a stream, usually."""
+    def send_without_waiting(self) -> bool:
+        """Send what is there if that takes no waiting. False if something is left."""
         if not self._take_sending():
-            return
+            return True  # somebody is at it
+        is_done = True
         try:
-            if not self._send_now():
+            is_done = self._send_now()
+            if not is_done:
                 self._leave_sending()
         except OSError as error:  # every exchange will hear of it
             self._fail(self._broken(error, "sending"), FAILED)
-        self._fail_with_protocol()
+        if self.protocol.failure is not None:
+            self._fail_with_protocol()
+        return is_done
 
     def _take_sending(self) -> bool:
         """True if the sender's role was free, and is ours now."""
@@ -192,7 +196,8 @@ class SharedStream(Timed):
                     if has_displaced:
                         self._hand_on_locked()
                     return
-                self._raise_failure_locked()
+                if self._failure is not None:
+                    self._raise_failure_locked()
                 is_left = self._unsent and not self._is_sending
                 if is_left:
                     pass
@@ -267,10 +272,25 @@ class SharedStream(Timed):
         deadline: float | None,
     ) -> None:
         """In the reader's role, until `stream` has what is waited for; once, if it is None."""
+        protocol = self.protocol
         try:
             while True:
-                await self._receive(deadline)
-                if self.protocol.has_output:  # at once: it may be the end of our own stream
+                timer = protocol.timer
+                if timer is None:
+                    pieces = await self._come(deadline)
+                else:
+                    pieces = await self._come_in_time(timer, deadline)
+                now = self.runtime.now()
+                with self._lock:
+                    if pieces:
+                        protocol.feed(pieces, now)
+                    if timer is not None and timer <= now:
+                        protocol.on_time(now)
+                    self._tell_locked()
+                if protocol.failure is not None:
+                    self.send_without_waiting()  # tell the peer why
+                    self._fail_with_protocol()
+                elif protocol.has_output:  # at once: it may be the end of our own stream
                     await self._send(deadline)
                 if stream is None or is_ready(stream) or stream.is_over:
                     return
@@ -284,30 +304,18 @@ class SharedStream(Timed):
                 self._reader = None  # it would keep what comes of its task
                 self._hand_on_locked()
 
-    async def _receive(self, deadline: float | None) -> None:
-        """Read, in the reader's role, and tell the protocol and those whom it concerns."""
-        timer = self.protocol.timer
-        if timer is None:
-            pieces = await self._come(deadline)
-        else:
-            is_first = deadline is None or timer < deadline
-            self._reads_until = until = timer if is_first else deadline  # type: ignore[assignment]
-            try:
-                pieces = await self._come(until)
-            except TimedOut as over:
-                if not is_first or isinstance(over, Interrupted):
-                    raise
-                pieces = ()
-        now = self.runtime.now()
-        with self._lock:
-            if pieces:
-                self.protocol.feed(pieces, now)
-            if timer is not None and timer <= now:
-                self.protocol.on_time(now)
-            self._tell_locked()
-        if self.protocol.failure is not None:
-            self.send_without_waiting()  # tell the peer why
-            self._fail_with_protocol()
+    async def _come_in_time(
+        self, timer: float, deadline: float | None
+    ) -> Sequence[bytes | memoryview]:
+        """As `_come`, for no longer than the protocol's timer lets us; none if its time came."""
+        is_first = deadline is None or timer < deadline
+        self._reads_until = until = timer if is_first else deadline  # type: ignore[assignment]
+        try:
+            return await self._come(until)
+        except TimedOut as over:
+            if not is_first or isinstance(over, Interrupted):
+                raise
+            return ()
 
     async def _come(self, deadline: float | None) -> Sequence[bytes | memoryview]:
         """What has come from the peer; none if that was the end."""

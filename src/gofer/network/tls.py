@@ -163,8 +163,8 @@ class TLSStream:
 
     async def receive_into(self, buffer: memoryview, deadline: float | None) -> int:
         """Like `receive`, into `buffer`, and as many records as have come and fit."""
-        filled = 0
-        while not self._ended and filled < len(buffer):
+        filled, size = 0, len(buffer)
+        while not self._ended and filled < size:
             if not self._has_more:
                 if filled:
                     break
@@ -173,7 +173,7 @@ class TLSStream:
                 self._take(await self._stream.receive(CIPHERTEXT, deadline))
             self._lock.acquire()
             try:
-                count = self._read(len(buffer) - filled, buffer[filled:])
+                count = self._read(size - filled, buffer[filled:] if filled else buffer)
                 self._has_more = self._incoming.pending > 0 or self._pending() > 0
             except ssl.SSLWantReadError:
                 self._has_more = False

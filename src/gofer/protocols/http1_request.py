@@ -7,7 +7,7 @@ __all__ = ["LAST_CHUNK", "check_content_length", "chunk", "encode_method", "requ
 
 LAST_CHUNK = b"0\r\n\r\n"
 
-_METHODS = {
+METHODS = {
     name: name.encode() for name in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 }
 
@@ -22,7 +22,7 @@ def request_head(method: str, target: bytes, host: bytes, fields: bytes) -> byte
     Raises:
         InvalidMethod: the method is not a token.
     """
-    method_bytes = _METHODS.get(method) or encode_method(method, target)
+    method_bytes = METHODS.get(method) or encode_method(method, target)
     if not host:
         return b"%b %b HTTP/1.1\r\n%b\r\n" % (method_bytes, target, fields)
     return b"%b %b HTTP/1.1\r\nHost: %b\r\n%b\r\n" % (method_bytes, target, host, fields)
