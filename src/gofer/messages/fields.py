@@ -69,9 +69,9 @@ class FieldSection:
         return self._data.removesuffix(b"\r\n")
 
     @classmethod
-    def of(cls, lines: Iterable[tuple[bytes, bytes]]) -> "FieldSection":
+    def of(cls, lines: list[tuple[bytes, bytes]]) -> "FieldSection":
         """A section of ready (name, value) pairs."""
-        return _ReadyFields(lines if type(lines) is list else list(lines))
+        return _ReadyFields(lines)
 
     def has(self, lowered_name: bytes) -> bool:
         """True if there is a field of that name, given in lower case. Cheap: nothing is split."""

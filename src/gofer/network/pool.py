@@ -204,8 +204,8 @@ class Pool:
             host = self._hosts.get(route)
         if host is None or not host.shared:
             return None
+        found, old = None, []
         with self._lock:
-            found, old = None, []
             for connection in host.shared:
                 if not connection.users and now - connection.idle_since > self.limits.idle_seconds:
                     old.append(connection)
@@ -213,7 +213,8 @@ class Pool:
                     found = connection
                     found.users += 1
                     break
-        self._settle()
+        if self._released or self._left:
+            self._settle()
         for connection in old:
             connection.close(IDLE_TOO_LONG)
         if found is not None and host is not self._latest:

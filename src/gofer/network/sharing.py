@@ -25,7 +25,8 @@ from gofer.runtime.base import Event, Interrupted, Runtime, Stream, TimedOut
 
 __all__ = ["FAILED", "GLANCE", "SharedStream", "is_over"]
 
-RECEIVE = 64 * 1024
+RECEIVE = 64 * 1024  # bytes at a time
+RECEIVE_MUCH = 256 * 1024  # the same, where so much comes
 SEND = 32 * 1024  # bytes at a time: others' heads go between the pieces of an upload
 GLANCE = 0.02  # seconds for what has come to turn out to be frames, or TLS's own talk
 
@@ -319,9 +320,12 @@ class SharedStream(Timed):
 
     async def _come(self, deadline: float | None) -> Sequence[bytes | memoryview]:
         """What has come from the peer; none if that was the end."""
-        count = await self.stream.receive_into(self._buffer, deadline)
+        buffer = self._buffer
+        count = await self.stream.receive_into(buffer, deadline)
+        if count == RECEIVE == len(buffer):
+            self._buffer = memoryview(bytearray(RECEIVE_MUCH))
         if count:
-            return (self._buffer[:count],)
+            return (buffer[:count],)
         self._fail(ConnectionLost(f"{self.peer}: closed the connection"), FAILED)
         return ()
 

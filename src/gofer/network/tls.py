@@ -18,6 +18,7 @@ __all__ = ["HTTP11", "TLSStream", "explain", "reason"]
 HTTP11 = ("http/1.1",)  # ALPN protocol names, best first
 
 CIPHERTEXT = 64 * 1024  # bytes asked of the stream below: four records, and most answers whole
+MUCH_CIPHERTEXT = 256 * 1024  # the same as long as so much comes: 100 MB take a sixth less
 RECORD = 16 * 1024  # bytes of plaintext in the largest record (RFC 8446, 5.1)
 PLAINTEXT = 16 * RECORD  # bytes encrypted before they are sent on, so that memory stays flat
 MAX_HANDSHAKE = 256 * 1024  # bytes taken from the peer; chains of 10 kB are already unusual
@@ -32,20 +33,8 @@ class TLSStream:
     """
 
     __slots__ = (
-        "_ended",
-        "_fetch",
-        "_has_more",
-        "_incoming",
-        "_is_shared",
-        "_lock",
-        "_outgoing",
-        "_pending",
-        "_put",
-        "_read",
-        "_stream",
-        "_taken",
-        "_tls",
-        "_unsent",
+        "_asked", "_ended", "_fetch", "_has_more", "_incoming", "_is_shared", "_lock",
+        "_outgoing", "_pending", "_put", "_read", "_stream", "_taken", "_tls", "_unsent",
         "_write",
     )  # fmt: skip
 
@@ -67,6 +56,7 @@ class TLSStream:
         self._unsent = b""  # ciphertext that `send_some` could not get rid of yet
         self._taken = 0  # bytes of data that are in it
         self._is_shared = False
+        self._asked = CIPHERTEXT  # of the stream below
         self._has_more = False  # something came that `receive` has not handed out yet
         self._ended = False  # the peer's close_notify has come
         # OpenSSL objects must not be used by two threads at once (CPython guards them from 3.13
@@ -145,7 +135,7 @@ class TLSStream:
             if not self._has_more:  # asking OpenSSL then would cost an exception
                 if self._unsent or self._outgoing.pending:
                     await self._send_what_waits(deadline)
-                self._take(await self._stream.receive(CIPHERTEXT, deadline))
+                self._take(await self._stream.receive(self._asked, deadline))
             self._lock.acquire()
             try:
                 data = self._read(max_bytes)
@@ -170,7 +160,7 @@ class TLSStream:
                     break
                 if self._unsent or self._outgoing.pending:
                     await self._send_what_waits(deadline)
-                self._take(await self._stream.receive(CIPHERTEXT, deadline))
+                self._take(await self._stream.receive(self._asked, deadline))
             self._lock.acquire()
             try:
                 count = self._read(size - filled, buffer[filled:] if filled else buffer)
@@ -192,6 +182,7 @@ class TLSStream:
                 ssl.SSL_ERROR_EOF, "the server closed the connection without a TLS close_notify"
             )
         self._put(ciphertext)
+        self._asked = CIPHERTEXT if len(ciphertext) < CIPHERTEXT else MUCH_CIPHERTEXT
         self._has_more = True
 
     async def _send_what_waits(self, deadline: float | None) -> None:

@@ -198,22 +198,42 @@ class Http2Protocol:
         """
         self._now = now
         for data in pieces:
-            if self.is_over:
-                return
-            whole = self._whole_frames(data)
-            try:
-                self._ngh2.receive_data(whole)
-            except ngh2.DenialOfServiceError as error:
-                kind = FieldSectionTooLarge if "header list" in str(error) else RemoteProtocolError
-                self._fail(kind(f"{self.peer}: too much of HTTP/2: {error}"))
-            except ngh2.NGH2Error as error:
-                self._fail(RemoteProtocolError(f"{self.peer}: broke the rules of HTTP/2: {error}"))
-            if self._handle_events():
-                self._quiet = min(self._quiet, 0)
-                continue
-            self._quiet += len(whole)
-            if self._quiet > MAX_QUIET:
-                self._refuse(f"over {MAX_QUIET} bytes of frames that lead nowhere")
+            if self._rest:
+                data = self._end_frame(data)
+            if len(data) and not self.is_over:
+                self._take_in(self._whole_frames(data))
+
+    def _take_in(self, whole: bytes | memoryview) -> None:
+        """Take frames."""
+        try:
+            self._ngh2.receive_data(whole)
+        except ngh2.DenialOfServiceError as error:
+            kind = FieldSectionTooLarge if "header list" in str(error) else RemoteProtocolError
+            self._fail(kind(f"{self.peer}: too much of HTTP/2: {error}"))
+        except ngh2.NGH2Error as error:
+            self._fail(RemoteProtocolError(f"{self.peer}: broke the rules of HTTP/2: {error}"))
+        if self._handle_events():
+            self._quiet = min(self._quiet, 0)
+            return
+        self._quiet += len(whole)
+        if self._quiet > MAX_QUIET:
+            self._refuse(f"over {MAX_QUIET} bytes of frames that lead nowhere")
+
+    def _end_frame(self, data: bytes | memoryview) -> bytes | memoryview:
+        """Take the frame that has begun, if its end has come; what is behind it."""
+        begun = self._rest
+        header = begun if len(begun) >= HEADER else begun + bytes(data[:HEADER])
+        missing = len(data) + 1
+        if len(header) >= HEADER:
+            size = HEADER + (header[0] << 16 | header[1] << 8 | header[2])
+            # ngh2 says what is wrong with one that is too large
+            missing = size - len(begun) if size <= HEADER + MAX_FRAME else len(data)
+        if missing > len(data):
+            self._rest = b"".join((begun, data))
+            return b""
+        self._rest = b""
+        self._take_in(b"".join((begun, data[:missing])))
+        return data[missing:]
 
     def _whole_frames(self, data: bytes | memoryview) -> bytes | memoryview:
         """As much of what came as ends with a frame; the rest waits for its own end.
@@ -221,8 +241,6 @@ class Http2Protocol:
         When a stream is reset ngh2 forgets what has come of a frame on it, and the window of the
         connection would stay smaller by as much, for good.
         """
-        if self._rest:
-            data = b"".join((self._rest, data))
         end, count = 0, len(data)
         while count - end >= HEADER:
             size = HEADER + (data[end] << 16 | data[end + 1] << 8 | data[end + 2])
