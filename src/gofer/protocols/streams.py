@@ -32,12 +32,13 @@ class ResponseStream:
         was_reset: it was the peer who ended it so.
         is_deaf: the peer wants no more of the request.
         has_ended_sending: our side of the stream is done.
+        read: bytes of content that somebody has taken.
         outlet: what whoever sends on it waits for, where another receives from it meanwhile.
     """
 
     __slots__ = (
         "complete", "error_code", "fields", "has_ended_sending", "interim", "is_deaf", "number",
-        "outlet", "pieces", "problem", "status", "trailers", "was_reset",
+        "outlet", "pieces", "problem", "read", "status", "trailers", "was_reset",
     )  # fmt: skip
 
     def __init__(self, number: int, *, has_ended_sending: bool) -> None:
@@ -50,6 +51,7 @@ class ResponseStream:
         self.complete = False
         self.error_code: int | None = None
         self.was_reset = self.is_deaf = False
+        self.read = 0
         self.problem = ""  # what a peer did wrong on this stream alone
         self.has_ended_sending = has_ended_sending
         self.outlet: ResponseStream | None = None
