@@ -16,19 +16,13 @@ import pytest
 from gofer.dropin.models import PreparedRequest
 from gofer.exceptions import UnrewindableBodyError
 from gofer.messages.challenges import parse_challenges
+from gofer.messages.digest import ALGORITHMS, ProtectionSpace, choose
 from gofer.messages.fields import FieldSection
 from gofer.messages.response import Response
 from gofer.messages.url import parse
 from gofer.stages import auth as stage
 from gofer.stages.auth import AuthBase
-from gofer.stages.auth.digest import (
-    ALGORITHMS,
-    MAX_SPACES,
-    HTTPDigestAuth,
-    HTTPProxyDigestAuth,
-    ProtectionSpace,
-    choose,
-)
+from gofer.stages.auth.digest import MAX_SPACES, HTTPDigestAuth, HTTPProxyDigestAuth
 from servers import digest as judge
 
 URL = "http://one.example/path;p=1?x=1&y"
