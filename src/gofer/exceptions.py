@@ -191,7 +191,12 @@ class ProxyError(ConnectionError):
 
 
 class TunnelRefused(ProxyError):
-    """The proxy answered CONNECT with the status code `.status_code`, which is not 2xx."""
+    """The proxy answered CONNECT with the status code `.status_code`, which is not 2xx.
+
+    `is_challenge`: it asked for Digest credentials, which can be computed.
+    """
+
+    is_challenge = False
 
     def __init__(self, *args: Any, status_code: int | None = None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

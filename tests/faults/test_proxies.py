@@ -89,7 +89,7 @@ def test_row_103_407_for_ever(names: list[str]):
 
             with pytest.raises(TunnelRefused, match="credentials sent"):
                 session.get("https://origin.test/")
-            assert 3 == len(proxy.requests)
+            assert 4 == len(proxy.requests)  # Basic, then Digest
 
 
 def flood(peer: Peer) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 import gofer
-from gofer.exceptions import InvalidProxyURL, ProxyError
+from gofer.exceptions import InvalidProxyURL, ProxyError, TunnelRefused
 from servers.certificates import Certificates
 from servers.proxy import Proxy
 from servers.raw import refused_port
@@ -105,3 +105,67 @@ def test_a_chain_of_nothing_is_refused(web: Web, wrong: Any) -> None:
     with gofer.Session(proxies={"all": wrong}) as session:
         with pytest.raises(InvalidProxyURL):
             session.get(web.url) if wrong else session.get(web.url, proxies={"all": lambda u: [()]})
+
+
+# Digest -------------------------------------------------------------------------------------------
+
+
+def asked_by(proxy: Proxy) -> list[str]:
+    """How each CONNECT proved who it was."""
+    schemes = [asked.field("proxy-authorization") for asked in proxy.asked]
+    return [(field or "-").partition(" ")[0] for field in schemes]
+
+
+@pytest.mark.parametrize("algorithm", ["MD5", "SHA-256", "SHA-512-256"])
+def test_a_proxy_may_want_digest(web_tls: Web, certificates: Certificates, algorithm: str) -> None:
+    """It is asked once more, on a connection of its own; and from then on told at once."""
+    with Proxy(credentials="ann:open sesame", digest=algorithm) as proxy:
+        url = f"http://ann:open%20sesame@127.0.0.1:{proxy.port}"
+        with gofer.Session(proxies={"https": url}, verify=certificates.ca_file) as session:
+            for _ in range(3):
+                session.close()  # so that there is another tunnel each time
+                assert session.get(f"{web_tls.url}/get").ok
+        assert asked_by(proxy) == ["Basic", "Digest", "Digest", "Digest"]
+        assert proxy.counts == ["00000001", "00000002", "00000003"]
+
+
+def test_a_nonce_may_grow_old(web_tls: Web, certificates: Certificates) -> None:
+    with Proxy(credentials="ann:secret", digest="SHA-256") as proxy:
+        url = f"http://ann:secret@127.0.0.1:{proxy.port}"
+        with gofer.Session(proxies={"https": url}, verify=certificates.ca_file) as session:
+            assert session.get(f"{web_tls.url}/get").ok
+            session.close()
+            proxy.nonce = "nonce-2"
+            proxy.counts.clear()
+            assert session.get(f"{web_tls.url}/get").ok
+        assert asked_by(proxy) == ["Basic", "Digest", "Digest", "Digest"]
+
+
+def test_a_wrong_password_is_not_repeated_for_ever(web_tls: Web) -> None:
+    with Proxy(credentials="ann:secret", digest="MD5") as proxy:
+        url = f"http://ann:wrong@127.0.0.1:{proxy.port}"
+        with gofer.Session(proxies={"https": url}) as session:
+            with pytest.raises(TunnelRefused, match="credentials sent") as caught:
+                session.get(f"{web_tls.url}/get")
+        assert caught.value.status_code == 407
+        assert "wrong" not in str(caught.value)
+        assert asked_by(proxy) == ["Basic", "Digest"]
+
+
+def test_without_credentials_there_is_no_answer(web_tls: Web) -> None:
+    with Proxy(credentials="ann:secret", digest="MD5") as proxy:
+        with gofer.Session(proxies={"https": proxy.url}) as session:
+            with pytest.raises(TunnelRefused, match="has no credentials"):
+                session.get(f"{web_tls.url}/get")
+        assert asked_by(proxy) == ["-"]
+
+
+def test_each_proxy_of_a_chain_may_want_it(web_tls: Web, certificates: Certificates) -> None:
+    with (
+        Proxy(credentials="ann:1", digest="MD5") as first,
+        Proxy(credentials="bob:2", digest="SHA-256") as second,
+    ):
+        chain = [f"http://ann:1@127.0.0.1:{first.port}", f"http://bob:2@127.0.0.1:{second.port}"]
+        with gofer.Session(proxies={"all": chain}, verify=certificates.ca_file) as session:
+            assert session.get(f"{web_tls.url}/get").ok
+        assert asked_by(second) == ["Basic", "Digest"]

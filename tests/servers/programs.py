@@ -8,6 +8,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 from textwrap import dedent
@@ -16,7 +17,7 @@ from servers.certificates import Certificates
 from servers.raw import refused_port
 
 __all__ = [
-    "Danted", "Granian", "Haproxy", "Hypercorn", "Microsocks", "Nghttpd", "Program", "Squid",
+    "Danted", "DigestSquid", "Granian", "Haproxy", "Hypercorn", "Microsocks", "Nghttpd", "Program", "Squid",
     "Tinyproxy",
 ]  # fmt: skip
 
@@ -181,7 +182,40 @@ class Squid(Program):
             pinger_enable off
             server_persistent_connections off
         """
-        return [str(self.path), "-N", "-f", self.write("squid.conf", configuration)]
+        name = f"gofer{self.port}"  # several share the machine's memory by name
+        path = self.write("squid.conf", configuration)
+        return [str(self.path), "-N", "-n", name, "-f", path]
+
+
+class DigestSquid(Squid):
+    """Asks for ann's password by Digest."""
+
+    helper = "/usr/lib/squid/digest_file_auth"
+    path = find("squid") if os.path.exists(helper) else None
+
+    def command(self) -> list[str]:
+        command = super().command()
+        # Squid gives up root's rights, and then cannot see our folder.
+        self._passwords = tempfile.NamedTemporaryFile("w")  # noqa: SIM115
+        self._passwords.write("ann:open-sesame\n")
+        self._passwords.flush()
+        os.chmod(self._passwords.name, 0o644)
+        configuration = Path(command[-1])
+        rules = f"""
+            auth_param digest program {self.helper} {self._passwords.name}
+            auth_param digest children 1
+            auth_param digest realm test
+            acl known proxy_auth REQUIRED
+            http_access allow known
+        """
+        text = configuration.read_text().replace("http_access allow all\n", "")
+        self.write(configuration.name, dedent(rules).strip() + "\n" + text)
+        self.url = f"http://ann:open-sesame@127.0.0.1:{self.port}"
+        return command
+
+    def stop(self) -> None:
+        super().stop()
+        self._passwords.close()
 
 
 class Tinyproxy(Program):

@@ -14,6 +14,7 @@ from typing import Any
 
 import h11
 
+from servers import digest
 from servers.listener import Listener, Stopped
 
 __all__ = ["Asked", "Proxy", "relay"]
@@ -40,6 +41,7 @@ class Proxy(Listener):
 
     Args:
         credentials: `user:password` it asks for with 407; None lets everybody pass.
+        digest: it asks by Digest with this algorithm, and Basic does not count.
         refuse: a status code with which every CONNECT is refused.
         hosts: where "host:port" really is, as (address, port).
         tls: TLS between the client and the proxy.
@@ -51,6 +53,7 @@ class Proxy(Listener):
         self,
         *,
         credentials: str | None = None,
+        digest: str | None = None,
         refuse: int | None = None,
         hosts: dict[str, tuple[str, int]] | None = None,
         tls: ssl.SSLContext | None = None,
@@ -58,6 +61,9 @@ class Proxy(Listener):
     ) -> None:
         super().__init__(tls=tls, host=host)
         self.credentials = credentials
+        self.digest = digest
+        self.nonce = "nonce-1"  # the one that counts; the test may change it
+        self.counts: list[str] = []  # of its good answers
         self.refuse = refuse
         self.hosts = hosts if hosts is not None else {}
         self.asked: list[Asked] = []
@@ -123,7 +129,7 @@ class Carrier:
         """Relay bytes until both sides are done; false if there is no tunnel."""
         receive_event(self.http, self.socket)  # the end of a message without content
         if not self._is_welcome(asked):
-            self._reply(407, [("Proxy-Authenticate", 'Basic realm="proxy"')])
+            self._challenge()
             return False
         if self.proxy.refuse is not None:
             self._reply(self.proxy.refuse, [], b"the proxy says no\n")
@@ -149,7 +155,7 @@ class Carrier:
         while isinstance(event := receive_event(self.http, self.socket), h11.Data):
             content += event.data
         if not self._is_welcome(asked):
-            self._reply(407, [("Proxy-Authenticate", 'Basic realm="proxy"')])
+            self._challenge()
             return
         assert asked.target.startswith("http://"), "a proxy wants the absolute-form"
         authority, slash, path = asked.target.removeprefix("http://").partition("/")
@@ -198,8 +204,37 @@ class Carrier:
     def _is_welcome(self, asked: Asked) -> bool:
         if self.proxy.credentials is None:
             return True
+        if self.proxy.digest is not None:
+            return self._is_answered(asked, self.proxy.credentials)
         expected = base64.b64encode(self.proxy.credentials.encode()).decode("ascii")
         return asked.field("proxy-authorization") == f"Basic {expected}"
+
+    def _is_answered(self, asked: Asked, credentials: str) -> bool:
+        """RFC 7616, 3.4."""
+        scheme, _, text = (asked.field("proxy-authorization") or "").partition(" ")
+        if scheme != "Digest":
+            return False
+        given = digest.parse(text)
+        user, _, password = credentials.partition(":")
+        account = digest.Account("auth", user, password, self.proxy.digest or "")
+        expected = digest.expected_response(account, asked.method, given, b"")
+        is_good = (
+            given["nonce"] == self.proxy.nonce
+            and given["uri"] == asked.target
+            and given["response"] == expected
+            and given["nc"] not in self.proxy.counts
+        )
+        if is_good:
+            self.proxy.counts.append(given["nc"])
+        return is_good
+
+    def _challenge(self) -> None:
+        if self.proxy.digest is None:
+            self._reply(407, [("Proxy-Authenticate", 'Basic realm="proxy"')])
+            return
+        challenge = f'Digest realm="{digest.REALM}", nonce="{self.proxy.nonce}", qop="auth"'
+        challenge += f", algorithm={self.proxy.digest}"
+        self._reply(407, [("Proxy-Authenticate", challenge)])
 
     def _reply(self, status: int, fields: list[tuple[str, str]], content: bytes = b"") -> None:
         fields = [("Content-Length", str(len(content))), *fields]

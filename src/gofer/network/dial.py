@@ -16,6 +16,7 @@ from gofer.exceptions import (
     NameResolutionError,
     ProxyError,
     RequestException,
+    TunnelRefused,
 )
 from gofer.network.routes import HTTP_1_1, Proxy, Route, authority, server_hostname
 from gofer.runtime.base import Runtime, Stream, TimedOut
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
     from gofer.network.addresses import Resolve
     from gofer.network.tls import TLSStream
+    from gofer.network.tunnels import Spaces
 
 __all__ = ["Step", "dial", "look_up"]
 
@@ -36,6 +38,7 @@ async def dial(
     *,
     resolve: "Resolve | None" = None,
     user_agent: str | None = None,
+    spaces: "Spaces | None" = None,
 ) -> Stream:
     """An open stream on which the route's origin, or its forwarding proxy, can be spoken to.
 
@@ -44,6 +47,7 @@ async def dial(
         resolve: looks names up instead of the runtime. What it raises that is not an OSError
             passes untouched, so it may also refuse an address.
         user_agent: for CONNECT; nothing else of a request is shown to the proxy.
+        spaces: what proxies have asked for by Digest, and will be asked for anew.
 
     Raises:
         NameResolutionError: the origin's name has no address.
@@ -55,6 +59,26 @@ async def dial(
         ConnectTimeout: the deadline passed; the message names the step.
         OSError: a certificate file that is not there. Nothing was connected to then.
     """
+    spaces = {} if spaces is None else spaces
+    challenges = len(route.proxies)  # each may have one
+    while True:
+        try:
+            return await _dial(route, runtime, deadline, resolve, user_agent, spaces)
+        except TunnelRefused as refusal:
+            if not (refusal.is_challenge and challenges):
+                raise
+            challenges -= 1
+
+
+async def _dial(
+    route: Route,
+    runtime: Runtime,
+    deadline: float | None,
+    resolve: "Resolve | None",
+    user_agent: str | None,
+    spaces: "Spaces",
+) -> Stream:
+    """As `dial`; a proxy that wants Digest for the first time refuses."""
     origin_context, proxy_context = _contexts(route)
     step = Step()
     stream: Stream | None = None
@@ -73,7 +97,7 @@ async def dial(
             if proxy.is_socks:
                 await by_socks(stream, proxy, *target, deadline, find)
             else:
-                await by_connect(stream, proxy, *target, deadline, user_agent)
+                await by_connect(stream, proxy, *target, deadline, user_agent, spaces)
         if origin_context is not None:
             step.name = "speaking TLS"
             stream = secured = await _secure(

@@ -38,7 +38,7 @@ class Network:
     """
 
     __slots__ = (
-        "_resolvers", "_warned_of", "alternatives", "limits", "names", "pool", "runtime",
+        "_resolvers", "_spaces", "_warned_of", "alternatives", "limits", "names", "pool", "runtime",
     )  # fmt: skip
 
     def __init__(
@@ -54,6 +54,7 @@ class Network:
         self.alternatives = Alternatives() if alternatives is None else alternatives
         self.names = Names(runtime)
         self._resolvers: dict[tuple[str, bool], Any] = {}  # that ask others than the system
+        self._spaces: Any = {}  # what proxies have asked for by Digest
         self._warned_of: set[str] = set()  # authorities that nobody checks the certificate of
 
     async def send(
@@ -264,7 +265,7 @@ class Network:
                 )
             stream = await dial(
                 route, self.runtime, deadline, resolve=resolve,
-                user_agent=agent if isinstance(agent, str) else None,
+                user_agent=agent if isinstance(agent, str) else None, spaces=self._spaces,
             )  # fmt: skip
             if route.may_share and (not route.is_tls or stream.alpn == "h2"):  # type: ignore[attr-defined]
                 from gofer.network.http2 import Http2Connection

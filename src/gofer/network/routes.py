@@ -62,7 +62,7 @@ class Proxy:
         scheme: "http" or "https"; "socks4" and "socks5", for which names are looked up here;
             "socks4a" and "socks5h", which look them up themselves.
         authorization: value of Proxy-Authorization, for the eyes of this proxy only.
-        login: user name and password for SOCKS.
+        login: user name and password, for SOCKS and Digest.
         via: the proxy that leads to this one; None if it is reached directly.
     """
 
@@ -143,7 +143,8 @@ class Proxy:
             port = url.port if re.search(r":\d+/*$", text) else SOCKS_PORT
             login = (url.username or "", url.password or "")
             return cls(scheme, url.host, port, None, login, via)
-        return cls(scheme, url.host, url.port, _basic_authorization(url), via=via)
+        login = (url.username or "", url.password or "")
+        return cls(scheme, url.host, url.port, _basic_authorization(url), login, via)
 
     def __repr__(self) -> str:
         return f"<Proxy {self}>"

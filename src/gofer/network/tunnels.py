@@ -1,6 +1,6 @@
 """Asking a proxy for a tunnel, by CONNECT or by SOCKS. Behind its answer the origin speaks."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Hashable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -9,10 +9,14 @@ from gofer.network.routes import Proxy, authority
 from gofer.runtime.base import Stream, TimedOut
 
 if TYPE_CHECKING:
+    from gofer.messages.digest import ProtectionSpace
     from gofer.protocols.proxy import ConnectResponse
     from gofer.protocols.socks import Handshake
 
-__all__ = ["by_connect", "by_socks"]
+__all__ = ["Spaces", "by_connect", "by_socks"]
+
+# What proxies have asked for by Digest, by their keys, with the numbers of the next answers
+Spaces = dict[Hashable, "tuple[ProtectionSpace, Iterator[int]]"]
 
 RECEIVE_BYTES = 16 * 1024  # the answer to CONNECT is a few lines
 
@@ -24,15 +28,24 @@ async def by_connect(
     port: int,
     deadline: float | None,
     user_agent: str | None,
+    spaces: Spaces,
 ) -> None:
     """Ask an HTTP proxy for a tunnel (RFC 9110, 9.3.6); return when `stream` leads to `host`.
 
-    Credentials are sent at once, so a 407 means that they are missing or wrong: asking a second
-    time would give the same answer. (Digest, which needs one, is not spoken to proxies yet.)
+    Basic credentials are sent at once, so a 407 means that they are missing or wrong, or that the
+    proxy wants Digest. From then on it gets that at once, and Basic no more.
+
+    Raises:
+        TunnelRefused: if it `is_challenge`, `spaces` now know the answer, for another connection.
+        ProxyError: it broke the rules.
     """
     from gofer.protocols.proxy import ConnectReader, connect_request
 
-    request = connect_request(host, port, proxy.authorization, user_agent)
+    authorization = proxy.authorization
+    known = spaces.get(proxy.key)
+    if known is not None:
+        authorization = _answer(known, proxy, authority(host, port))
+    request = connect_request(host, port, authorization, user_agent)
     reader = ConnectReader(str(proxy))
     response = None
     try:
@@ -45,8 +58,34 @@ async def by_connect(
         raise ProxyError(
             f"asking {proxy} for a tunnel to {authority(host, port)}: {exc.strerror or exc}"
         ) from exc
-    if not response.is_tunnel:
-        raise _refusal(response, authority(host, port), proxy)
+    if response.is_tunnel:
+        return
+    refusal = _refusal(response, authority(host, port), proxy)
+    if response.status == 407 and any(proxy.login):
+        refusal.is_challenge = _learn(response, proxy, spaces)
+    raise refusal
+
+
+def _learn(response: "ConnectResponse", proxy: Proxy, spaces: Spaces) -> bool:
+    """Keep the challenge in a proxy's answer; False if there is none that can be answered."""
+    from itertools import count
+
+    from gofer.messages.challenges import parse_challenges
+    from gofer.messages.digest import ProtectionSpace, choose
+
+    challenge = choose(parse_challenges(response.fields.get_all("proxy-authenticate")))
+    if challenge is None:
+        return False
+    spaces[proxy.key] = ProtectionSpace(challenge), count(1)
+    return True
+
+
+def _answer(known: "tuple[ProtectionSpace, Iterator[int]]", proxy: Proxy, target: str) -> str:
+    space, numbers = known
+    content_hash = space.hash(b"") if space.quality == "auth-int" else b""
+    return space.credentials(
+        *proxy.login, "CONNECT", target, count=next(numbers), content_hash=content_hash
+    )
 
 
 async def by_socks(
