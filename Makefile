@@ -15,7 +15,7 @@ BEHAVIOUR := tests/seed tests/stages tests/faults tests/torture tests/runtime te
 # Whose test-suite gofer has to pass
 REQUESTS := requests-2.34.2
 
-.PHONY: help demo test test-http2 test-http3 interop requests-suite third-party check format bench clean
+.PHONY: help demo test test-http2 test-http3 interop stress requests-suite third-party check format bench clean
 
 help:           ## this list
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:[^#]*##/\t/'
@@ -34,6 +34,9 @@ test-http3: $(VENV)/.test  ## and over HTTP/3
 
 interop: $(VENV)/.interop  ## with servers and proxies of others, as far as they are installed
 	$(PY) -m pytest -q -rs tests/interop $(PYTEST)
+
+stress: $(VENV)/.interop  ## many at once on one session, a minute for each protocol
+	GOFER_STRESS_SECONDS=60 $(PY) -m pytest -q -rsP tests/interop/test_stress.py $(PYTEST)
 
 requests-suite: $(VENV)/.requests  ## Requests' own test-suite, with gofer in its place
 	cd $(VENV)/$(REQUESTS) && PYTHONPATH=$(CURDIR)/tests:../suite $(abspath $(PY)) -m pytest -q \
