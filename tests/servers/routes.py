@@ -223,6 +223,20 @@ def redirect(request: Request, count: str) -> Reply:
     return Reply(b"on your way\n", 302, [("Location", target)])
 
 
+@route("/echo", ANY)
+def echo_at_once(request: Request) -> Reply:
+    """The content as it comes, while it comes; `?status=`, and `?first=` bytes before it."""
+    first = request.option("first").encode()
+
+    def pieces() -> Iterator[bytes]:
+        if first:
+            yield first
+        yield from request.pieces()
+
+    fields = [("Content-Type", "application/octet-stream")]
+    return Reply(pieces(), int(request.option("status", "200")), fields)
+
+
 @route("/redirect-to", ANY)
 def redirect_to(request: Request) -> Reply:
     status = int(request.option("status_code", "302"))

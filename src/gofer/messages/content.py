@@ -23,13 +23,13 @@ from gofer.exceptions import (
 from gofer.messages.url import encode_form
 
 __all__ = [
+    "Pieces",
     "chunks",
     "encode",
     "is_async_stream",
     "is_replayable",
     "is_stream",
     "length",
-    "pieces",
     "position",
     "refuse_async",
     "rewind",
@@ -297,14 +297,39 @@ def chunks(body: Any, size: int = PIECE, *, declared: int | None = None) -> Iter
     )
 
 
-async def pieces(
-    body: Any, size: int = PIECE, *, declared: int | None = None
-) -> AsyncGenerator[bytes, None]:
-    """As `chunks`; what is iterated over by `async for` too, where something can be awaited."""
-    if not is_async_stream(body):
-        for data in chunks(body, size, declared=declared):
-            yield data
-        return
+class Pieces:
+    """As `chunks`, one piece after the other; of what is iterated over by `async for` too, where
+    something can be awaited."""
+
+    __slots__ = ("_pieces",)
+
+    def __init__(self, body: Any, size: int = PIECE, *, declared: int | None = None) -> None:
+        self._pieces: Any
+        if is_async_stream(body):
+            self._pieces = _from_async_iterable(body, declared)
+        else:  # no generator of ours that waits: an event loop that ends would close it unseen
+            self._pieces = chunks(body, size, declared=declared)
+
+    async def next(self) -> bytes | None:
+        """The next piece; None if there is none.
+
+        Raises:
+            LocalProtocolError: it is not as long as was declared, or no bytes.
+        """
+        if hasattr(self._pieces, "__anext__"):
+            piece: bytes | None = await anext(self._pieces, None)
+            return piece
+        return next(self._pieces, None)
+
+    async def close(self) -> None:
+        """No more: what makes them hears of it."""
+        if hasattr(self._pieces, "aclose"):
+            await self._pieces.aclose()
+        elif hasattr(self._pieces, "close"):
+            self._pieces.close()
+
+
+async def _from_async_iterable(body: Any, declared: int | None) -> AsyncGenerator[bytes, None]:
     promise = _Promise(declared)
     async for item in body:
         if data := promise.check(item):

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 from gofer.exceptions import (
     ConnectionLost,
-    LocalProtocolError,
     ReadTimeout,
     RequestException,
     WriteTimeout,
@@ -18,9 +17,9 @@ from gofer.exceptions import (
 from gofer.messages.request import PreparedRequest
 from gofer.messages.response import Response
 from gofer.network.deadlines import Timed, earlier
-from gofer.network.http1_content import RECEIVE, Http1Content
+from gofer.network.http1_content import EARLY_ANSWER, GLANCE, RECEIVE, Http1Content
+from gofer.network.http1_upload import SEND_TOGETHER, SENT_AT_ONCE, Http1Upload
 from gofer.protocols.http1 import Limits, ResponseReader
-from gofer.protocols.http1_request import LAST_CHUNK, chunk
 from gofer.protocols.http1_whole import WholeResponse
 from gofer.runtime.base import Runtime, Stream, TimedOut
 
@@ -30,18 +29,12 @@ if TYPE_CHECKING:
 
 __all__ = ["Http1Connection"]
 
-SEND_TOGETHER = 64 * 1024  # content up to this size goes out with the head
 LAST_WORD = 1.0  # seconds for the answer of a peer that no longer takes what we send
-GLANCE = 0.02  # seconds for what has come to turn out to be an answer, or TLS's own talk
-SENT_AT_ONCE = 4 * 1024  # bytes; no system has a smaller send buffer
-SEND_PIECE = 256 * 1024  # between two pieces an early answer is noticed
-SEND_FILE_PIECE = 4 * 1024 * 1024  # the same where the system moves them
 
 # Why a connection is not kept: values for the log and for whoever debugs.
 ASKED_TO_CLOSE = "the server closes after this response"
 WE_CLOSE = "the request said Connection: close"
 EXCESS_BYTES = "the server sent more than its response"
-EARLY_ANSWER = "the server answered before it had the whole request"
 FAILED = "the exchange failed"
 
 
@@ -112,6 +105,7 @@ class Http1Connection(Timed):
         stream = self.stream
         self.exchanges += 1
         written = False
+        upload: Http1Upload | None = None
         try:
             timeouts, whole = request.settings.timeouts, request.deadline
             if request.body is None:
@@ -129,7 +123,7 @@ class Http1Connection(Timed):
                 self.feed(data)
             else:
                 self.reader.begin(request.method)
-                await self._send_with_content(request, head, request.body)
+                upload = await self._send_with_content(request, head, request.body)
                 written = request.sent = True
                 deadline = earlier(whole, self.runtime.now(), timeouts.read)
             # The time for the head is limited as a whole, not per byte.
@@ -138,7 +132,7 @@ class Http1Connection(Timed):
         except BaseException as error:
             self.close(FAILED)
             raise self._named(error, request, written) from error
-        return self._response(request, started)
+        return self._response(request, started, upload)
 
     async def switch(self, request: PreparedRequest, started: float, head: bytes) -> Response:
         """As `exchange`, for a request that asks for another protocol.
@@ -186,7 +180,9 @@ class Http1Connection(Timed):
         self._finish(request, now, answer.keep_alive)
         return response
 
-    def _response(self, request: PreparedRequest, started: float) -> Response:
+    def _response(
+        self, request: PreparedRequest, started: float, upload: Http1Upload | None = None
+    ) -> Response:
         """The response whose head the reader has, with what of its content is there."""
         reader = self.reader
         response = self._head(request, started)
@@ -197,7 +193,7 @@ class Http1Connection(Timed):
                 response._take_trailers = _constant(reader.trailers)
             self.finish(request, self.runtime.now())
         else:
-            source = response._source = Http1Content(self, request)
+            source = response._source = Http1Content(self, request, upload)
             response._take_trailers = source.take_trailers
         return response
 
@@ -251,122 +247,62 @@ class Http1Connection(Timed):
 
     # Writing ----------------------------------------------------------------------------------
 
-    async def _send_with_content(self, request: PreparedRequest, head: bytes, body: Any) -> None:
-        """Send head and content; stop when an answer comes before the end (RFC 9112, 9.5)."""
+    async def _send_with_content(
+        self, request: PreparedRequest, head: bytes, body: Any
+    ) -> Http1Upload | None:
+        """Send head and content; what is left of it when a good answer comes before the end.
+
+        One that is none (300 and above) stops it (RFC 9112, 9.5).
+        """
         self.begun = False
-        chunked = "transfer-encoding" in request.sent_headers
-        if type(body) is bytes and len(body) <= SEND_TOGETHER and not chunked:
-            if request.has_field("expect") and await self._answered_expectation(request, head):
-                return
-            message = body if request.has_field("expect") else head + body
-            await self._send(message, request)
-            return
+        if request.has_field("expect"):
+            if await self._answered_expectation(request, head):
+                return None
+            head = b""
+        if type(body) is bytes and len(body) <= SEND_TOGETHER:
+            if "transfer-encoding" not in request.sent_headers:
+                await self._send(head + body, request)
+                return None
+        upload = Http1Upload(self, request, head, body)
         try:
-            if request.has_field("expect"):
-                if await self._answered_expectation(request, head):
-                    return
-                head = b""
-            await self._send_pieces(request, head, body, chunked)
+            while not await upload.send():
+                if not await self._early_answer(request):
+                    continue
+                if self.reader.status < 300 and not self.reader.complete:
+                    return upload
+                self.closing = EARLY_ANSWER
+                break
         except OSError as error:
             # The peer stopped taking content. If it said why, that is the answer.
-            if isinstance(error, RequestException):
+            await upload.close()
+            if upload.has_failed or isinstance(error, RequestException):
                 raise
             self.closing = EARLY_ANSWER
             try:
                 await self._receive_head(request, LAST_WORD)
             except (OSError, TimedOut):
                 raise error from None
+        except BaseException:
+            await upload.close()
+            raise
+        await upload.close()
+        return None
 
     async def _send(self, data: bytes, request: PreparedRequest) -> None:
-        """Send all of `data`, and remember that the peer may have read of it.
-
-        If sending a little fails at once, nothing has been sent: a send buffer that is empty takes
-        it whole or not at all.
-        """
+        """Send all of `data`, and remember that the peer may have read of it; see `Http1Upload`."""
         if len(data) > SENT_AT_ONCE:
             self.begun = True
         await self.stream.send(data, self.deadline_for(request, request.settings.timeouts.write))
         self.begun = True
 
-    async def _send_pieces(
-        self, request: PreparedRequest, head: bytes, body: Any, chunked: bool
-    ) -> None:
-        from contextlib import aclosing
-
-        from gofer.messages.content import pieces
-
-        declared = None
-        if not chunked:
-            declared = int(request.sent_headers["content-length"])
-        if type(body) is bytes and not chunked:
-            if head:
-                await self._send(head, request)
-            await self._send_watchfully(request, body)
-            return
-        send_file = getattr(self.stream, "send_file", None)
-        if declared and send_file is not None and _is_plain_file(body):
-            await self._send(head, request)
-            await self._send_file(request, body, declared)
-            return
-        waiting = head  # the head goes out with the first piece
-        async with aclosing(pieces(body, SEND_PIECE, declared=declared)) as content:
-            async for piece in content:
-                data = chunk(piece) if chunked else piece
-                if waiting:
-                    await self._send(waiting + data, request)
-                    waiting = b""
-                elif not await self._send_watchfully(request, data):
-                    return
-        tail = waiting + LAST_CHUNK if chunked else waiting
-        if tail:
-            await self._send(tail, request)
-
-    async def _send_watchfully(self, request: PreparedRequest, data: bytes) -> bool:
-        """Send `data`, with an eye on the peer: False if it has answered before the end."""
-        stream = self.stream
-        seconds = request.settings.timeouts.write
-        rest = memoryview(data)
-        while rest:
-            if stream.is_readable() and await self._early_answer(request):
-                return False
-            count = await stream.send_some(rest[:SEND_PIECE], self.deadline_for(request, seconds))
-            rest = rest[count:]
-        return True
-
-    async def _send_file(self, request: PreparedRequest, file: Any, count: int) -> None:
-        """Content straight from the file to the socket, by the operating system."""
-        stream: Any = self.stream
-        offset = file.tell()
-        end = offset + count
-        while offset < end:
-            if stream.is_readable() and await self._early_answer(request):
-                return
-            sent = await stream.send_file(
-                file,
-                offset,
-                min(end - offset, SEND_FILE_PIECE),
-                self.deadline_for(request, request.settings.timeouts.write),
-            )
-            if sent == 0:
-                raise LocalProtocolError(
-                    f"sending a file: it ended {end - offset} bytes before its Content-Length;"
-                    " it must not change while it is sent"
-                )
-            offset += sent
-        file.seek(offset)
-
     async def _early_answer(self, request: PreparedRequest) -> bool:
-        """Something came while we send: True if it is the answer, so that sending is over."""
-        reader = self.reader
+        """Something came while we send: True if it is the answer."""
         try:
             data = await self.stream.receive(RECEIVE, self.deadline_for(request, GLANCE))
         except TimedOut:
             return False  # it was TLS's own talk, a session ticket for instance
         self.feed(data)
-        if reader.status:
-            self.closing = EARLY_ANSWER
-            return True
-        return False
+        return bool(self.reader.status)
 
     async def _answered_expectation(self, request: PreparedRequest, head: bytes) -> bool:
         """Expect: 100-continue (RFC 9110, 10.1.1). True if the final answer came instead."""
@@ -423,13 +359,6 @@ class Http1Connection(Timed):
     def __repr__(self) -> str:
         state = f"closed: {self.closing}" if self.closing else f"{self.exchanges} exchanges"
         return f"<Http1Connection {self.route!r}, {state}>"
-
-
-def _is_plain_file(body: Any) -> bool:
-    """True for a file of the operating system opened for bytes, which can be sent as it is."""
-    from io import BufferedReader, FileIO
-
-    return type(body) in (BufferedReader, FileIO)
 
 
 def _constant(value: Any) -> Callable[[], Any]:

@@ -3,7 +3,12 @@
 from io import BytesIO
 from typing import TYPE_CHECKING
 
-from gofer.exceptions import BodyReadTimeout, IncompleteContent, RequestException
+from gofer.exceptions import (
+    BodyReadTimeout,
+    IncompleteContent,
+    RequestException,
+    WriteTimeout,
+)
 from gofer.messages.request import PreparedRequest
 from gofer.network.endings import keep, when_dropped
 from gofer.protocols.http1 import LENGTH
@@ -11,23 +16,37 @@ from gofer.runtime.base import TimedOut
 
 if TYPE_CHECKING:
     from gofer.network.http1 import Http1Connection
+    from gofer.network.http1_upload import Http1Upload
 
 __all__ = ["ABANDONED", "RECEIVE", "Http1Content"]
 
 RECEIVE = 64 * 1024  # bytes; a small answer, head and content, comes in one piece
 RECEIVE_LARGE = 1024 * 1024
+GLANCE = 0.02  # seconds for what has come to turn out to be an answer, or TLS's own talk
 
+EARLY_ANSWER = "the server answered before it had the whole request"
 ABANDONED = "the response was closed before its end"  # why its connection is not kept
 
 
 class Http1Content:
-    """The content of a response that has not arrived whole yet: a response's source."""
+    """The content of a response that has not arrived whole yet: a response's source.
+
+    Args:
+        upload: what of the request has not been sent; whoever reads sends it.
+    """
 
     __slots__ = (
-        "__weakref__", "_connection", "_ending", "_request", "_trailers", "has_length", "run",
+        "__weakref__", "_connection", "_ending", "_request", "_trailers", "_upload", "has_length",
+        "run",
     )  # fmt: skip
 
-    def __init__(self, connection: "Http1Connection", request: PreparedRequest) -> None:
+    def __init__(
+        self,
+        connection: "Http1Connection",
+        request: PreparedRequest,
+        upload: "Http1Upload | None" = None,
+    ) -> None:
+        self._upload = upload
         self._connection: Http1Connection | None = connection
         # Here and not in Response: most responses come whole and have no source. Not `__del__`: in
         # a cycle the socket's own could come first, and complain.
@@ -60,7 +79,7 @@ class Http1Content:
         if connection is None:
             return b""
         reader = connection.reader
-        if reader.framing is not LENGTH:
+        if reader.framing is not LENGTH or self._upload is not None:
             return await self.receive()
         content = BytesIO()  # as in `receive_all`
         for piece in reader.take_pieces():
@@ -85,7 +104,7 @@ class Http1Content:
                 content.write(piece)
             if reader.complete:
                 break
-            if reader.framing is LENGTH:
+            if reader.framing is LENGTH and self._upload is None:
                 await self._receive_into(connection, content, RECEIVE_LARGE)
             else:
                 await self._more(connection, RECEIVE)
@@ -146,6 +165,13 @@ class Http1Content:
             into: where content of known length goes, past the reader; the result is how much.
         """
         reader, request = connection.reader, self._request
+        try:
+            while self._upload is not None:
+                if await self._send_more(self._upload, connection):
+                    return 0
+        except BaseException:
+            self.abort()
+            raise
         deadline = connection.deadline_for(request, request.settings.timeouts.read)
         if until is not None and (deadline is None or until < deadline):
             deadline = until
@@ -181,9 +207,39 @@ class Http1Content:
             self.abort()
             raise
 
+    async def _send_more(self, upload: "Http1Upload", connection: "Http1Connection") -> bool:
+        """Go on with the request until the peer has something to say; True if that was content."""
+        request = self._request
+        is_done = True
+        try:
+            is_done = await upload.send()
+        except TimedOut:
+            raise connection.timed_out(
+                WriteTimeout, "write", request, "sending the rest of the request"
+            ) from None
+        except OSError as error:
+            if upload.has_failed or isinstance(error, RequestException):
+                raise
+            connection.closing = EARLY_ANSWER  # it takes no more; perhaps its answer goes on
+            await upload.close()
+        if is_done:
+            self._upload = None
+            return False
+        try:
+            data = await connection.stream.receive(
+                RECEIVE, connection.deadline_for(request, GLANCE)
+            )
+        except TimedOut:
+            return False  # it was TLS's own talk
+        connection.feed(data)
+        return True
+
     def _end(self, connection: "Http1Connection") -> None:
         self._connection = None
         keep(self._ending)
+        if self._upload is not None:
+            self._upload = None
+            connection.closing = EARLY_ANSWER
         self._trailers = connection.reader.trailers
         connection.finish(self._request, connection.runtime.now())
 

@@ -22,6 +22,7 @@ from gofer.messages.response import Response
 from gofer.network.deadlines import earlier
 from gofer.network.shared_content import SharedContent
 from gofer.network.shared_head import connecting_head
+from gofer.network.shared_upload import SharedUpload
 from gofer.network.sharing import FAILED, GLANCE, SharedStream, is_over
 from gofer.protocols.streams import ResponseStream, StreamsProtocol
 from gofer.runtime.base import Runtime, Stream, TimedOut
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
 
 __all__ = ["SharedConnection"]
 
-PIECE = 64 * 1024  # bytes of content that are queued at a time
 UNTRUSTED_AFTER = 5.0  # seconds idle after which the peer is asked whether it is still there
 SIGN_OF_LIFE = 5.0  # seconds that it has for its answer
 
@@ -111,6 +111,7 @@ class SharedConnection(SharedStream):
             ConnectionLost, RemoteProtocolError, ReadTimeout, WriteTimeout, DeadlineExceeded.
         """
         stream: ResponseStream | None = None
+        upload: SharedUpload | None = None
         try:
             head = self.head_of(request)
             if protocol is not None:
@@ -124,7 +125,7 @@ class SharedConnection(SharedStream):
             if (body is not None or not self._send_soon()) and not self.send_without_waiting():
                 await self._send(deadline)
             if body is not None:
-                await self._send_content(stream, request, body)
+                upload = await self._send_content(stream, request, body)
             request.sent = True
             if body is not None or timeouts.read != timeouts.write:
                 deadline = self.deadline_for(request, timeouts.read)
@@ -140,7 +141,7 @@ class SharedConnection(SharedStream):
             raise named from error
         if protocol is not None and 200 <= stream.status < 300:
             return self._switched(stream, request, started)
-        return self._response(stream, request, started)
+        return self._response(stream, request, started, upload)
 
     def head_of(self, request: PreparedRequest) -> list[tuple[bytes, bytes]]:
         """The request's field section. Raises as `shared_head.head_of`."""
@@ -157,7 +158,11 @@ class SharedConnection(SharedStream):
             return stream
 
     def _response(
-        self, stream: ResponseStream, request: PreparedRequest, started: float
+        self,
+        stream: ResponseStream,
+        request: PreparedRequest,
+        started: float,
+        upload: SharedUpload | None = None,
     ) -> Response:
         response = self._head(stream, request, started)
         if stream.complete:
@@ -173,7 +178,7 @@ class SharedConnection(SharedStream):
                 response._take_trailers = lambda: trailers
             self.pool.leave(self)
         else:
-            source = response._source = SharedContent(self, stream, request)
+            source = response._source = SharedContent(self, stream, request, upload)
             response._take_trailers = source.take_trailers
         return response
 
@@ -333,43 +338,40 @@ class SharedConnection(SharedStream):
 
     async def _send_content(
         self, stream: ResponseStream, request: PreparedRequest, body: Any
-    ) -> None:
-        """Send content as the peer's windows allow; stop when its answer comes before the end."""
-        from contextlib import aclosing
+    ) -> SharedUpload | None:
+        """Send content; what is left of it when a good answer comes before the end.
 
-        from gofer.messages.content import pieces
-
-        length = request.sent_headers.get("content-length")
-        declared = None if length is None else int(length)
+        One that is none (300 and above) stops it, as does the peer who wants no more.
+        """
         if request.has_field("expect"):
             await self._await_go_ahead(stream, request)
         with self._lock:
             self._uploading.add(stream)
-        async with aclosing(pieces(body, PIECE, declared=declared)) as content:
-            async for piece in content:
-                for start in range(0, len(piece), PIECE):
-                    if stream.status or stream.is_over or stream.is_deaf:
-                        return
-                    await self._send_piece(stream, piece[start : start + PIECE], request)
-        with self._lock:
-            self._uploading.discard(stream)
-            if not stream.is_over:
-                self.protocol.end(stream)
-        await self._send(self.deadline_for(request, request.settings.timeouts.write))
+        upload = SharedUpload(self, stream, request, body)
+        is_kept = False
+        try:
+            is_done = await upload.send(_has_head)
+            is_kept = not is_done and stream.status < 300 and not stream.is_over
+        finally:
+            if not is_kept:
+                await upload.close()
+        return upload if is_kept else None
 
-    async def _send_piece(
-        self, stream: ResponseStream, piece: bytes, request: PreparedRequest
+    async def send_piece(
+        self, stream: ResponseStream, piece: bytes, deadline: float | None
     ) -> None:
+        """Queue a piece of content, and send what can be sent."""
         with self._lock:
             self._raise_failure_locked()
             if not stream.is_over:
                 self.protocol.send(stream, piece)
-        deadline = self.deadline_for(request, request.settings.timeouts.write)
         await self._send(deadline)
-        await self.until(stream, self._takes_more, deadline)
 
-    def _takes_more(self, stream: ResponseStream) -> bool:
-        return bool(stream.status) or stream.is_deaf or self.protocol.queued(stream) < PIECE
+    async def end_upload(self, stream: ResponseStream, deadline: float | None) -> None:
+        """The content is complete."""
+        with self._lock:
+            self._uploading.discard(stream)
+        await self.end_sending(stream, deadline)
 
     async def _await_go_ahead(self, stream: ResponseStream, request: PreparedRequest) -> None:
         """Expect: 100-continue (RFC 9110, 10.1.1)."""

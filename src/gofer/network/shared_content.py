@@ -3,7 +3,7 @@
 from io import BytesIO
 from typing import TYPE_CHECKING
 
-from gofer.exceptions import BodyReadTimeout
+from gofer.exceptions import BodyReadTimeout, WriteTimeout
 from gofer.messages.request import PreparedRequest
 from gofer.network.endings import keep, when_dropped
 from gofer.protocols.streams import ResponseStream
@@ -11,21 +11,31 @@ from gofer.runtime.base import TimedOut
 
 if TYPE_CHECKING:
     from gofer.network.shared import SharedConnection
+    from gofer.network.shared_upload import SharedUpload
 
 __all__ = ["SharedContent"]
 
 
 class SharedContent:
-    """A response's source on a stream of a connection that others share."""
+    """A response's source on a stream of a connection that others share.
+
+    Args:
+        upload: what of the request has not been sent; whoever reads sends it.
+    """
 
     __slots__ = (
-        "__weakref__", "_connection", "_ending", "_request", "_stream", "_trailers", "has_length",
-        "run",
+        "__weakref__", "_connection", "_ending", "_request", "_stream", "_trailers", "_upload",
+        "has_length", "run",
     )  # fmt: skip
 
     def __init__(
-        self, connection: "SharedConnection", stream: ResponseStream, request: PreparedRequest
+        self,
+        connection: "SharedConnection",
+        stream: ResponseStream,
+        request: PreparedRequest,
+        upload: "SharedUpload | None" = None,
     ) -> None:
+        self._upload = upload
         self._connection: SharedConnection | None = connection
         self._stream = stream
         self._ending = when_dropped(self, connection.abandon, stream)
@@ -86,8 +96,12 @@ class SharedContent:
     async def _more(self, connection: "SharedConnection") -> None:
         """Wait for news of the stream, with errors that name what happened to the content."""
         request = self._request
-        deadline = connection.deadline_for(request, request.settings.timeouts.read)
         try:
+            if self._upload is not None:
+                if not await self._sent_all(self._upload, connection):
+                    return
+                self._upload = None
+            deadline = connection.deadline_for(request, request.settings.timeouts.read)
             await connection.until(self._stream, _has_news, deadline)
             if self._stream.error_code is not None and not self._stream.pieces:
                 raise connection.incomplete(self._stream, request)
@@ -100,6 +114,15 @@ class SharedContent:
         except BaseException:
             self.abort()
             raise
+
+    async def _sent_all(self, upload: "SharedUpload", connection: "SharedConnection") -> bool:
+        """Go on with the request until there is news of the answer; True if all has been sent."""
+        try:
+            return await upload.send(_has_news)
+        except TimedOut:
+            raise connection.timed_out(
+                WriteTimeout, "write", self._request, "sending the rest of the request"
+            ) from None
 
     def _end(self, connection: "SharedConnection") -> None:
         self._connection = None

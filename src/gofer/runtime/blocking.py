@@ -92,7 +92,7 @@ class BlockingStream(SocketStream):
     ) -> int:
         """Send up to `count` bytes of `file` from `offset` on; see `SocketStream.send_file`."""
         if deadline is not None and deadline - monotonic() <= FIRST_WAIT:
-            await self._wait(WRITABLE, deadline)
+            await self._wait(READABLE | WRITABLE, deadline)
         return await super().send_file(file, offset, count, deadline)
 
     async def _wait(self, events: int, deadline: float | None) -> int:

@@ -105,6 +105,7 @@ class SocketStream:
     ) -> int:
         """Send up to `count` bytes of `file` from `offset` on: the number sent, 0 at its end.
 
+        -1 means what 0 means to `send_some`: nothing fits while the peer has something to say.
         The system moves them without a copy through Python, where it can (`os.sendfile`). The
         file's own position may or may not move.
         """
@@ -113,7 +114,8 @@ class SocketStream:
             try:
                 return os.sendfile(self._socket.fileno(), file.fileno(), offset, count)
             except BlockingIOError:
-                await self._wait(WRITABLE, deadline)
+                if not await self._wait(READABLE | WRITABLE, deadline) & WRITABLE:
+                    return -1
             except OSError as error:
                 if error.errno not in _NO_SEND_FILE:
                     raise
