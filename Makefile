@@ -10,7 +10,7 @@ JOBS   ?= 4
 
 # What does not depend on the protocol
 BEHAVIOUR := tests/seed tests/stages tests/faults tests/torture tests/runtime tests/test_bulk.py \
-  tests/test_aio.py tests/test_priority.py tests/test_websocket.py
+  tests/test_aio.py tests/test_both_ways.py tests/test_priority.py tests/test_websocket.py
 
 # Whose test-suite gofer has to pass
 REQUESTS := requests-2.34.2

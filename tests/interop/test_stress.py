@@ -10,6 +10,7 @@ import os
 import random
 import threading
 import time
+import traceback
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -69,8 +70,8 @@ def test_threads(server: Any, certificates: Certificates, protocol: str) -> None
             kind = dice.choice(["small"] * 8 + ["whole", "part", "part", "left", "refused", "late"])
             try:
                 answer(kind, dice)
-            except BaseException as error:
-                wrong.append((kind, error))
+            except BaseException:
+                wrong.append((kind, traceback.format_exc()))
                 raise
             with lock:
                 counts[kind] = counts.get(kind, 0) + 1
@@ -104,7 +105,7 @@ def test_threads(server: Any, certificates: Certificates, protocol: str) -> None
             thread.start()
         for thread in threads:
             thread.join()
-        assert wrong == []
+        assert wrong == [], wrong[0][1]
         assert session.network.pool.counts[1:] == (0, 0)
         assert session.get(f"{server.url}/hello").text == "hello"
     print(protocol, counts)  # noqa: T201

@@ -259,10 +259,10 @@ class Http1Connection(Timed):
             if await self._answered_expectation(request, head):
                 return None
             head = b""
-        if type(body) is bytes and len(body) <= SEND_TOGETHER:
-            if "transfer-encoding" not in request.sent_headers:
-                await self._send(head + body, request)
-                return None
+        is_small = type(body) is bytes and len(body) <= SEND_TOGETHER
+        if is_small and "transfer-encoding" not in request.sent_headers:
+            await self._send(head + body, request)
+            return None
         upload = Http1Upload(self, request, head, body)
         try:
             while not await upload.send():

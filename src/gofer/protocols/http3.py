@@ -162,7 +162,7 @@ class Http3Protocol:
         datagrams = self._datagrams
         if not datagrams and not self.is_over:
             datagrams.extend(data for data, _ in self._try(self.quic.datagrams_to_send, now) or ())
-            self.timer = self.quic.get_timer()
+            self.timer = self._try(self.quic.get_timer)
             for stream in self._uploads:
                 stream.queued = self._unsent(stream.number)
         data = datagrams.popleft() if datagrams else b""
@@ -171,11 +171,15 @@ class Http3Protocol:
         return data
 
     def on_time(self, now: float) -> None:
-        """`timer` has come to its time: something may have been lost, or the connection has."""
-        if not self.is_over:
+        """`timer` has come to its time: something may have been lost, or the connection has.
+
+        Once for each time: many may see it pass, and qh3 waits twice as long after each of these.
+        """
+        if not self.is_over and self.timer is not None and self.timer <= now:
             self._now = now
             self._try(self.quic.handle_timer, now)
             self._settle()
+            self.timer = None if self.is_over else self._try(self.quic.get_timer)
 
     def begin(self, fields: Iterable[Any], *, has_content: bool) -> ResponseStream:
         """Send the head of a request, on a new stream.
