@@ -50,15 +50,15 @@ def large(
             if function in child.calls
         }
 
-    rounds, once = plan._replace(turn_seconds=0), Plan(1, 0)
+    rounds, single = plan._replace(turn_seconds=0), Plan(1, 0)
     with _sink() as sink:
         down = interleave(works("download", LARGE, f"{server.http}/large"), rounds)
         uploads = works("upload", LARGE, f"{sink}/large", str(file))
         if shutil.which("curl"):
             uploads["curl"] = _curl(f"{sink}/large", str(file), str(tiny), cpu)
         up = interleave(uploads, rounds)
-        flow_down = interleave(works("stream_down", stream, f"{server.http}/stream"), once)
-        flow_up = interleave(works("stream_up", stream, f"{sink}/stream", str(stream)), once)
+        flow_down = interleave(works("stream_down", stream, f"{server.http}/stream"), single)
+        flow_up = interleave(works("stream_up", stream, f"{sink}/stream", str(stream)), single)
     return Report(
         [
             _table("download", "200 MB into memory", down, "raw"),

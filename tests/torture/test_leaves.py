@@ -92,6 +92,7 @@ EXCHANGES: dict[str, Callable[[gofer.Session, str], Any]] = {
     "lazy and dropped": lambda s, url: s.get(url + "/drip/60").status_code,
     "redirects": lambda s, url: s.get(url + "/redirect/3").content,
     "upload": lambda s, url: s.post(url + "/post", data=pieces()).content,
+    "both ways": lambda s, url: s.post(url + "/echo?first=x", data=pieces()).content,
     "digest": lambda s, url: (
         s.get(
             url + "/digest-auth/auth/ann/key", auth=gofer.auth.HTTPDigestAuth("ann", "key")
@@ -112,7 +113,7 @@ def test_every_leaf(
 
 
 @pytest.mark.parametrize("error", [OSError(104, "reset"), Cancelled()], ids=["fails", "cancelled"])
-@pytest.mark.parametrize("exchange", ["get", "upload", "iteration", "websocket"])
+@pytest.mark.parametrize("exchange", ["get", "upload", "both ways", "iteration", "websocket"])
 def test_every_leaf_over_tls(
     web_tls: Web,
     certificates: Certificates,
