@@ -21,7 +21,7 @@ MANY = [
 THIRD = ["gofer_http3", "niquests_http3"]
 NAMES = {"gofer": "gofer imap", "pycurl": "pycurl, multi", "niquests": "niquests, multiplexed"}
 
-COLUMNS = ["client", "wall µs", "CPU µs", "gofer × (wall)", "gofer × (CPU)"]
+COLUMNS = ["client", "wall {unit}", "CPU {unit}", "gofer × (wall)", "gofer × (CPU)"]
 
 
 def http2(server: Server, plan: Plan, *, places: dict[str, int | None], cpu: int | None) -> Report:
@@ -125,16 +125,17 @@ def _table(
     name: str, title: str, rounds: Rounds, names: dict[str, str] | None = None, ours: str = "gofer"
 ) -> Table:
     rows = []
+    unit, scale = ("ms", 1e3) if name.endswith("download") else ("µs", 1e6)
     for client in rounds.clients:
         cost = rounds.typical(client)
         rows.append([
             (names or {}).get(client, client.replace("_http3", "")),
-            figure(cost.wall * 1e6, 1),
-            figure(cost.cpu * 1e6, 1),
+            figure(cost.wall * scale, 1),
+            figure(cost.cpu * scale, 1),
             factor(rounds.ratio(client, ours, "wall")),
             factor(rounds.ratio(client, ours, "cpu")),
         ])  # fmt: skip
-    return Table(name, title, COLUMNS, rows)
+    return Table(name, title, [column.format(unit=unit) for column in COLUMNS], rows)
 
 
 def _faster(

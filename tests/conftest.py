@@ -5,6 +5,7 @@ gofer is imported inside fixtures only, so that a test of one room needs that ro
 
 import contextlib
 import gc
+import importlib
 import inspect
 import os
 import sys
@@ -65,6 +66,17 @@ def _empty_home(factory: pytest.TempPathFactory) -> str:
 warm_up()
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """With `--h2`, gofer does not find ngh2. The servers do."""
+    if config.getoption("--h2"):
+        ngh2 = sys.modules.pop("ngh2", None)
+        sys.modules["ngh2"] = None  # type: ignore[assignment]
+        importlib.import_module("gofer.protocols.http2")
+        del sys.modules["ngh2"]
+        if ngh2 is not None:
+            sys.modules["ngh2"] = ngh2
+
+
 def pytest_collection_finish() -> None:
     """The tests themselves stay to the end: no search for garbage has to look at them."""
     gc.collect()
@@ -77,6 +89,8 @@ def pytest_collection_finish() -> None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Take tests out of the worlds that they are not about, and count the others."""
     left_out = [item for item in items if not _exists_in_its_world(item)]
+    if config.getoption("--h2"):
+        left_out += [item for item in items if item.get_closest_marker("ngh2") is not None]
     if config.getoption("--http2") or config.getoption("--http3"):
         left_out += [item for item in items if not _may_speak_another(item)]
     if left_out:
@@ -127,6 +141,7 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--h2", action="store_true", help="HTTP/2 by h2, as where ngh2 is not there")
     for version in ("2", "3"):
         parser.addoption(
             f"--http{version}",

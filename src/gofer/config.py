@@ -140,8 +140,8 @@ def check_setting(key: str, value: Any) -> None:
 
 
 def has_http2() -> bool:
-    """True if the extra `http2` is installed."""
-    return _is_installed("ngh2")
+    """True if the extra `http2` is installed; h2 will do as well, slowly."""
+    return _is_installed("ngh2") or _is_installed("h2")
 
 
 def has_http3() -> bool:

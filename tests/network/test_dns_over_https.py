@@ -221,6 +221,16 @@ def test_records_that_do_not_say_so(
     assert session.get(f"https://example.com:{web3.port}/get").version == "HTTP/2"
 
 
+def test_a_name_without_records_is_not_asked_for_them_again(
+    names: NameServer, web3: Web3, session: gofer.Session
+) -> None:
+    session.config["http2"] = False  # a connection for each
+    for _ in range(2):
+        with session.get(f"https://example.com:{web3.port}/get", stream=True):
+            assert session.get(f"https://example.com:{web3.port}/get").version == "HTTP/1.1"
+    assert [kind for _, kind in names.asked] == ["HTTPS", "AAAA", "A"]
+
+
 def test_a_place_where_nobody_is(names: NameServer, web3: Web3, session: gofer.Session) -> None:
     """Costs one attempt, and TCP has the request."""
     record = f"1 . alpn=h3 port={refused_port()}"

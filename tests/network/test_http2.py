@@ -86,7 +86,8 @@ def test_without_the_extra_the_error_names_it(
     web_tls: Web, certificates: Certificates, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """At once, where it is asked for; who does not ask has HTTP/1.1."""
-    monkeypatch.setitem(gofer.config._installed, "ngh2", False)
+    for package in ("ngh2", "h2"):
+        monkeypatch.setitem(gofer.config._installed, package, False)
     with gofer.Session(verify=certificates.ca_file) as session:
         assert "HTTP/1.1" == session.get(web_tls.url + "/get").version
     with pytest.raises(ImportError, match=r"pip install gofer\[http2\]"):

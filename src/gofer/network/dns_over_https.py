@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["DnsOverHttps", "check_server"]
 
 MEDIA_TYPE = "application/dns-message"
+NO_RECORD = 60.0  # seconds for which a name without HTTPS records is not asked for them again
 SHORTEST, LONGEST = 1.0, 24 * 3600.0  # seconds that an answer counts, whatever it says
 
 
@@ -108,6 +109,8 @@ class DnsOverHttps:
             asked = question(name, kind)
             answer = read(await self._exchange(asked.to_wire(), deadline), asked)
         except NoAnswer as error:
+            if kind == "HTTPS" and error.is_final:
+                return Answer([], NO_RECORD), NO_RECORD  # most names have none
             raise NameResolutionError(
                 f"resolving {name}, asking {self._url.authority}: {error}"
             ) from error

@@ -134,7 +134,7 @@ class Http1Content:
         if connection is None:
             return b""
         reader = connection.reader
-        if reader.framing is LENGTH and reader.remaining > max_bytes:
+        if self._upload is not None or (reader.framing is LENGTH and reader.remaining > max_bytes):
             return None
         until = connection.runtime.now() + seconds
         count = sum(map(len, reader.pieces))

@@ -110,6 +110,8 @@ class Http1Upload:
 
     async def _send_first(self, head: bytes) -> None:
         """The head alone, before content that is not copied behind it."""
+        if len(head) > SENT_AT_ONCE:
+            self._connection.begun = True
         await self._connection.stream.send(head, self._deadline())
         self._connection.begun = True
         self._is_first = False

@@ -2,13 +2,11 @@
 
 from typing import TYPE_CHECKING
 
-import ngh2
-
 from gofer.messages.request import PreparedRequest
 from gofer.network.shared import SharedConnection
 from gofer.network.shared_head import head_of
 from gofer.protocols.http1 import Limits
-from gofer.protocols.http2 import Http2Protocol
+from gofer.protocols.http2 import Http2Protocol, never_indexed
 from gofer.runtime.base import Runtime, Stream
 
 if TYPE_CHECKING:
@@ -30,4 +28,4 @@ class Http2Connection(SharedConnection):
 
     def head_of(self, request: PreparedRequest) -> list[tuple[bytes, bytes]]:
         """What is secret is never put into an HPACK table (RFC 7541, 7.1.3)."""
-        return head_of(request, ngh2.NeverIndexedHeader)
+        return head_of(request, never_indexed)

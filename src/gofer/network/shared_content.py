@@ -79,6 +79,8 @@ class SharedContent:
         connection = self._connection
         if connection is None:
             return b""
+        if self._upload is not None:
+            return None
         until = connection.runtime.now() + seconds
         content = BytesIO()
         while content.tell() <= max_bytes:

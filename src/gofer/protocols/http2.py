@@ -12,8 +12,6 @@ from collections.abc import Iterable
 from contextlib import suppress
 from typing import Any
 
-import ngh2
-
 from gofer.exceptions import (
     ConnectionLost,
     FieldSectionTooLarge,
@@ -24,7 +22,14 @@ from gofer.messages.fields import FieldSection
 from gofer.protocols.http1 import Limits
 from gofer.protocols.streams import Patience, ResponseStream
 
-__all__ = ["CANCEL", "NO_ERROR", "REFUSED_STREAM", "Http2Protocol"]
+try:
+    import ngh2
+except ImportError:
+    from gofer.protocols import http2_by_h2 as ngh2  # type: ignore[no-redef]
+
+__all__ = ["CANCEL", "NO_ERROR", "REFUSED_STREAM", "Http2Protocol", "never_indexed"]
+
+never_indexed = ngh2.NeverIndexedHeader  # a field that no table of the compression may hold
 
 STREAM_WINDOW = 1024 * 1024  # bytes a peer may send on one stream before we have read them
 LARGE_STREAM_WINDOW = 8 * 1024 * 1024  # the same, once as much as the first has been read
