@@ -30,8 +30,6 @@ if TYPE_CHECKING:
 __all__ = ["WebSocket"]
 
 NORMAL, GOING_AWAY = 1000, 1001  # RFC 6455, 7.4.1
-HEARTBEAT = 20.0  # seconds of silence after which the peer is asked whether it is still there
-MAX_MESSAGE = 16 * 1024 * 1024  # bytes
 MAX_UNREAD = 16 * 1024 * 1024  # bytes of messages heard while we send; one more message may follow
 FAREWELL = 10.0  # seconds for the peer's goodbye
 HANG_UP = 1.0  # seconds for it to close the connection after that
@@ -99,7 +97,6 @@ class WebSocket:
         )
         way = response._duplex
         if way is None:
-            await response._load()
             raise HTTPError(
                 f"opening a WebSocket at {response.url}: got {response.status_code}"
                 f" {response.reason}, expected a WebSocket",

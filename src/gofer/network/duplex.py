@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from gofer.messages.request import PreparedRequest
 from gofer.network.endings import keep, when_dropped
 from gofer.network.http1_content import RECEIVE
+from gofer.network.shared_content import has_news
 from gofer.network.turns import Turns
 from gofer.protocols.streams import ResponseStream
 
@@ -150,7 +151,7 @@ class SharedDuplex:
                 return await connection.take(stream, self._request)
             if stream.is_over:
                 break
-            await connection.until(stream, _has_news, deadline)
+            await connection.until(stream, has_news, deadline)
         return b""
 
     async def end(self, deadline: float | None) -> None:
@@ -164,7 +165,3 @@ class SharedDuplex:
             keep(self._ending)
             connection.end(self._stream)
             connection.send_without_waiting()
-
-
-def _has_news(stream: ResponseStream) -> bool:
-    return bool(stream.pieces) or stream.is_over

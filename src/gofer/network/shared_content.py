@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from gofer.network.shared import SharedConnection
     from gofer.network.shared_upload import SharedUpload
 
-__all__ = ["SharedContent"]
+__all__ = ["SharedContent", "has_news"]
 
 
 class SharedContent:
@@ -86,7 +86,7 @@ class SharedContent:
         while content.tell() <= max_bytes:
             try:
                 while not (self._stream.pieces or self._stream.is_over):
-                    await connection.until(self._stream, _has_news, until)
+                    await connection.until(self._stream, has_news, until)
                 piece = await self.receive()
             except (OSError, TimedOut):
                 return None
@@ -104,7 +104,7 @@ class SharedContent:
                     return
                 self._upload = None
             deadline = connection.deadline_for(request, request.settings.timeouts.read)
-            await connection.until(self._stream, _has_news, deadline)
+            await connection.until(self._stream, has_news, deadline)
             if self._stream.error_code is not None and not self._stream.pieces:
                 raise connection.incomplete(self._stream, request)
         except TimedOut:
@@ -120,7 +120,7 @@ class SharedContent:
     async def _sent_all(self, upload: "SharedUpload", connection: "SharedConnection") -> bool:
         """Go on with the request until there is news of the answer; True if all has been sent."""
         try:
-            return await upload.send(_has_news)
+            return await upload.send(has_news)
         except TimedOut:
             raise connection.timed_out(
                 WriteTimeout, "write", self._request, "sending the rest of the request"
@@ -145,5 +145,6 @@ class SharedContent:
             connection.send_without_waiting()
 
 
-def _has_news(stream: ResponseStream) -> bool:
+def has_news(stream: ResponseStream) -> bool:
+    """True if content has come, or none will."""
     return bool(stream.pieces) or stream.is_over
