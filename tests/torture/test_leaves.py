@@ -135,7 +135,8 @@ def torture(
     exchange: Callable[[gofer.Session, str], Any],
     error: BaseException,
 ) -> None:
-    patch.setattr("gofer.network.http1.LAST_WORD", 0.02)  # the peer is well, and has none
+    for module in ("http1", "http1_content"):  # the peer is well, and has none
+        patch.setattr(f"gofer.network.{module}.LAST_WORD", 0.02)
     saboteur = Saboteur(patch, world)
     for number in range(1, 200):
         with gofer.Session(**options) as session:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from gofer.network.addresses import Resolve
     from gofer.network.tls import TLSStream
+    from gofer.network.tls_sessions import TlsSessions
     from gofer.network.tunnels import Spaces
 
 __all__ = ["Step", "dial", "look_up"]
@@ -39,6 +40,7 @@ async def dial(
     resolve: "Resolve | None" = None,
     user_agent: str | None = None,
     spaces: "Spaces | None" = None,
+    sessions: "TlsSessions | None" = None,
 ) -> Stream:
     """An open stream on which the route's origin, or its forwarding proxy, can be spoken to.
 
@@ -48,6 +50,7 @@ async def dial(
             passes untouched, so it may also refuse an address.
         user_agent: for CONNECT; nothing else of a request is shown to the proxy.
         spaces: what proxies have asked for by Digest, and will be asked for anew.
+        sessions: of earlier connections, to go on with in TLS.
 
     Raises:
         NameResolutionError: the origin's name has no address.
@@ -63,7 +66,7 @@ async def dial(
     challenges = len(route.proxies)  # each may have one
     while True:
         try:
-            return await _dial(route, runtime, deadline, resolve, user_agent, spaces)
+            return await _dial(route, runtime, deadline, resolve, user_agent, spaces, sessions)
         except TunnelRefused as refusal:
             if not (refusal.is_challenge and challenges):
                 raise
@@ -77,6 +80,7 @@ async def _dial(
     resolve: "Resolve | None",
     user_agent: str | None,
     spaces: "Spaces",
+    sessions: "TlsSessions | None",
 ) -> Stream:
     """As `dial`; a proxy that wants Digest for the first time refuses."""
     origin_context, proxy_context = _contexts(route)
@@ -103,6 +107,7 @@ async def _dial(
             stream = secured = await _secure(
                 stream, origin_context, route.server_hostname, route.host, route.port, deadline,
                 alpn=route.alpn,
+                session=None if sessions is None else sessions.find(route, origin_context),
             )  # fmt: skip
             if route.pins:
                 from gofer.network.pins import check_certificate
@@ -236,12 +241,15 @@ async def _secure(
     deadline: float | None,
     *,
     alpn: tuple[str, ...] = HTTP_1_1,
+    session: Any = None,
 ) -> "TLSStream":
     """TLS over `stream`, with errors that name host and port."""
     from gofer.network.tls import TLSStream, explain
 
     try:
-        return await TLSStream.start(stream, context, hostname, deadline, alpn=alpn)
+        return await TLSStream.start(
+            stream, context, hostname, deadline, alpn=alpn, session=session
+        )
     except OSError as exc:
         raise explain(exc, host, port) from exc
 

@@ -22,6 +22,7 @@ from gofer.network.http1_head import encode_head
 from gofer.network.names import Names
 from gofer.network.pool import Pool
 from gofer.network.routes import HTTP_2, MAX_ROUTES, Route
+from gofer.network.tls_sessions import TlsSessions
 from gofer.protocols.http1 import Limits
 from gofer.runtime.base import Runtime, TimedOut
 
@@ -39,6 +40,7 @@ class Network:
 
     __slots__ = (
         "_resolvers", "_spaces", "_warned_of", "alternatives", "limits", "names", "pool", "runtime",
+        "sessions",
     )  # fmt: skip
 
     def __init__(
@@ -53,6 +55,7 @@ class Network:
         self.pool = pool or Pool(runtime)
         self.alternatives = Alternatives() if alternatives is None else alternatives
         self.names = Names(runtime)
+        self.sessions = TlsSessions()
         self._resolvers: dict[tuple[str, bool], Any] = {}  # that ask others than the system
         self._spaces: Any = {}  # what proxies have asked for by Digest
         self._warned_of: set[str] = set()  # authorities that nobody checks the certificate of
@@ -104,9 +107,9 @@ class Network:
             response = await connection.exchange(request, started, head)
         if route.is_tls:
             response.tls = connection.tls
-            if not connection.has_spoken and route.http3 is None:
+            if not connection.has_spoken:
                 connection.has_spoken = True  # it would say the same each time
-                self._heed(route, response)
+                self._get_to_know(route, connection, response)
         if _logger is not None and _logger.isEnabledFor(DEBUG):
             _log(request, response)
         elif _logger is None and "logging" in sys.modules:
@@ -190,6 +193,13 @@ class Network:
                 response = await self.send(request, route)
         return response
 
+    def _get_to_know(self, route: Route, connection: Any, response: Response) -> None:
+        """The first response on a connection: what will be of use for others."""
+        if route.http3 is None:
+            self._heed(route, response)
+        if not route.is_http3:
+            self.sessions.keep(route, connection.stream)
+
     def _heed(self, route: Route, response: Response) -> None:
         """Remember where else the origin says that it is, if we know that it is the origin."""
         fields = response.fields
@@ -266,6 +276,7 @@ class Network:
             stream = await dial(
                 route, self.runtime, deadline, resolve=resolve,
                 user_agent=agent if isinstance(agent, str) else None, spaces=self._spaces,
+                sessions=self.sessions,
             )  # fmt: skip
             if route.may_share and (not route.is_tls or stream.alpn == "h2"):  # type: ignore[attr-defined]
                 from gofer.network.http2 import Http2Connection

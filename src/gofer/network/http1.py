@@ -17,7 +17,7 @@ from gofer.exceptions import (
 from gofer.messages.request import PreparedRequest
 from gofer.messages.response import Response
 from gofer.network.deadlines import Timed, earlier
-from gofer.network.http1_content import EARLY_ANSWER, GLANCE, RECEIVE, Http1Content
+from gofer.network.http1_content import EARLY_ANSWER, GLANCE, LAST_WORD, RECEIVE, Http1Content
 from gofer.network.http1_upload import SEND_TOGETHER, SENT_AT_ONCE, Http1Upload
 from gofer.protocols.http1 import Limits, ResponseReader
 from gofer.protocols.http1_whole import WholeResponse
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Http1Connection"]
 
-LAST_WORD = 1.0  # seconds for the answer of a peer that no longer takes what we send
 
 # Why a connection is not kept: values for the log and for whoever debugs.
 ASKED_TO_CLOSE = "the server closes after this response"

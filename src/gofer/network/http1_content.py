@@ -22,6 +22,7 @@ __all__ = ["ABANDONED", "RECEIVE", "Http1Content"]
 
 RECEIVE = 64 * 1024  # bytes; a small answer, head and content, comes in one piece
 RECEIVE_LARGE = 1024 * 1024
+LAST_WORD = 1.0  # seconds for the answer of a peer that no longer takes what we send
 GLANCE = 0.02  # seconds for what has come to turn out to be an answer, or TLS's own talk
 
 EARLY_ANSWER = "the server answered before it had the whole request"
@@ -36,7 +37,7 @@ class Http1Content:
     """
 
     __slots__ = (
-        "__weakref__", "_connection", "_ending", "_request", "_trailers", "_upload", "has_length",
+        "__weakref__", "_broken", "_connection", "_ending", "_request", "_trailers", "_until", "_upload", "has_length",
         "run",
     )  # fmt: skip
 
@@ -47,6 +48,8 @@ class Http1Content:
         upload: "Http1Upload | None" = None,
     ) -> None:
         self._upload = upload
+        self._broken: OSError | None = None  # what ended the upload before it was done
+        self._until: float | None = None  # how long the answer may still take then
         self._connection: Http1Connection | None = connection
         # Here and not in Response: most responses come whole and have no source. Not `__del__`: in
         # a cycle the socket's own could come first, and complain.
@@ -173,6 +176,7 @@ class Http1Content:
             self.abort()
             raise
         deadline = connection.deadline_for(request, request.settings.timeouts.read)
+        until = self._until if until is None else until
         if until is not None and (deadline is None or until < deadline):
             deadline = until
         try:
@@ -186,6 +190,12 @@ class Http1Content:
                 reader.eof()
             return count
         except TimedOut:
+            if self._broken is not None:
+                self.abort()
+                raise IncompleteContent(
+                    f"{reader.peer}: the connection broke while sending the rest of the request:"
+                    f" {self._broken.strerror or self._broken}"
+                ) from self._broken
             error = connection.timed_out(
                 BodyReadTimeout, "read", request,
                 "in the middle of the content"
@@ -221,6 +231,7 @@ class Http1Content:
             if upload.has_failed or isinstance(error, RequestException):
                 raise
             connection.closing = EARLY_ANSWER  # it takes no more; perhaps its answer goes on
+            self._broken, self._until = error, connection.runtime.now() + LAST_WORD
             await upload.close()
         if is_done:
             self._upload = None

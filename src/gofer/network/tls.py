@@ -33,12 +33,15 @@ class TLSStream:
     """
 
     __slots__ = (
-        "_asked", "_ended", "_fetch", "_has_more", "_incoming", "_is_shared", "_lock",
+        "_asked", "_context", "_ended", "_fetch", "_has_more", "_incoming", "_is_shared", "_lock",
         "_outgoing", "_pending", "_put", "_read", "_stream", "_taken", "_tls", "_unsent",
         "_write",
     )  # fmt: skip
 
-    def __init__(self, stream: Stream, context: Any, server_hostname: str | None) -> None:
+    def __init__(
+        self, stream: Stream, context: Any, server_hostname: str | None, session: Any = None
+    ) -> None:
+        self._context = context
         self._stream = stream
         self._incoming = ssl.MemoryBIO()
         self._outgoing = ssl.MemoryBIO()
@@ -46,6 +49,7 @@ class TLSStream:
             self._incoming,
             self._outgoing,
             server_hostname=_server_name(context, server_hostname),
+            **({} if session is None else {"session": session}),
         )
         # The methods in C, bound once: those of `ssl.SSLObject` are Python around them, 0.2 us.
         bare = self._tls
@@ -73,11 +77,13 @@ class TLSStream:
         deadline: float | None,
         *,
         alpn: Sequence[str] = HTTP11,
+        session: Any = None,
     ) -> "TLSStream":
         """Shake hands over `stream`. Whatever fails, `stream` stays the caller's to abort.
 
         Args:
             server_hostname: whom the certificate must name; a DNS name in ASCII or an IP literal.
+            session: of an earlier connection with `context`, to go on with if the server agrees.
             alpn: the protocols the caller can speak; an answer outside it is an error, whatever
                 `context` offered. No answer is always fine.
 
@@ -85,7 +91,7 @@ class TLSStream:
             ssl.SSLError, OSError: for `explain`.
             TimedOut: the deadline passed.
         """
-        tls = cls(stream, context, server_hostname)
+        tls = cls(stream, context, server_hostname, session)
         await tls._shake_hands(deadline)
         if tls.alpn is not None and tls.alpn not in alpn:
             raise _failure(
@@ -288,6 +294,14 @@ class TLSStream:
     def agreed(self) -> tuple[Any, threading.Lock]:
         """The TLS object, which knows what was agreed on, and the lock to ask it under."""
         return self._tls, self._lock
+
+    @property
+    def session(self) -> tuple[Any, Any]:
+        """The context, and a session that another connection with it can go on with, or None."""
+        if type(self._tls) is not ssl.SSLObject:
+            return self._context, None
+        with self._lock:
+            return self._context, self._tls.session
 
     @property
     def version(self) -> str:
