@@ -197,7 +197,7 @@ class Network:
         """The first response on a connection: what will be of use for others."""
         if route.http3 is None:
             self._heed(route, response)
-        if not route.is_http3:
+        if response.version != "HTTP/3":
             self.sessions.keep(route, connection.stream)
 
     def _heed(self, route: Route, response: Response) -> None:

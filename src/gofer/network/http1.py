@@ -48,6 +48,7 @@ class Http1Connection(Timed):
     __slots__ = (
         "__weakref__",
         "begun",
+        "broken",
         "closing",
         "counted",
         "exchanges",
@@ -76,6 +77,7 @@ class Http1Connection(Timed):
         self.reader = ResponseReader(limits, self.peer)
         self.whole = WholeResponse(limits)
         self.closing: str | None = None
+        self.broken: OSError | None = None  # what ended sending before its end
         self.begun = False  # the peer may have a part of a message with content
         self.exchanges = 0
         self.has_spoken = False
@@ -276,7 +278,7 @@ class Http1Connection(Timed):
             await upload.close()
             if upload.has_failed or isinstance(error, RequestException):
                 raise
-            self.closing = EARLY_ANSWER
+            self.closing, self.broken = EARLY_ANSWER, error
             try:
                 await self._receive_head(request, LAST_WORD)
             except (OSError, TimedOut):

@@ -37,7 +37,7 @@ class Http1Content:
     """
 
     __slots__ = (
-        "__weakref__", "_broken", "_connection", "_ending", "_request", "_trailers", "_until", "_upload", "has_length",
+        "__weakref__", "_connection", "_ending", "_request", "_trailers", "_upload", "has_length",
         "run",
     )  # fmt: skip
 
@@ -48,8 +48,6 @@ class Http1Content:
         upload: "Http1Upload | None" = None,
     ) -> None:
         self._upload = upload
-        self._broken: OSError | None = None  # what ended the upload before it was done
-        self._until: float | None = None  # how long the answer may still take then
         self._connection: Http1Connection | None = connection
         # Here and not in Response: most responses come whole and have no source. Not `__del__`: in
         # a cycle the socket's own could come first, and complain.
@@ -172,14 +170,11 @@ class Http1Content:
             while self._upload is not None:
                 if await self._send_more(self._upload, connection):
                     return 0
-        except BaseException:
-            self.abort()
-            raise
-        deadline = connection.deadline_for(request, request.settings.timeouts.read)
-        until = self._until if until is None else until
-        if until is not None and (deadline is None or until < deadline):
-            deadline = until
-        try:
+            deadline = connection.deadline_for(request, request.settings.timeouts.read)
+            if connection.broken is not None:
+                until = connection.runtime.now() + LAST_WORD
+            if until is not None and (deadline is None or until < deadline):
+                deadline = until
             if into is None:
                 connection.feed(await connection.stream.receive(size, deadline))
                 return 0
@@ -190,12 +185,12 @@ class Http1Content:
                 reader.eof()
             return count
         except TimedOut:
-            if self._broken is not None:
+            if connection.broken is not None:
                 self.abort()
                 raise IncompleteContent(
-                    f"{reader.peer}: the connection broke while sending the rest of the request:"
-                    f" {self._broken.strerror or self._broken}"
-                ) from self._broken
+                    f"{reader.peer}: the connection broke while the request was being sent:"
+                    f" {connection.broken.strerror or connection.broken}"
+                ) from connection.broken
             error = connection.timed_out(
                 BodyReadTimeout, "read", request,
                 "in the middle of the content"
@@ -207,7 +202,10 @@ class Http1Content:
             self.abort()
             raise
         except OSError as error:
+            is_callers = self._upload is not None and self._upload.has_failed
             self.abort()
+            if is_callers:
+                raise
             missing = f", {reader.remaining} bytes missing" if reader.framing is LENGTH else ""
             raise IncompleteContent(
                 f"{reader.peer}: the connection broke in the middle of the content{missing}:"
@@ -231,7 +229,7 @@ class Http1Content:
             if upload.has_failed or isinstance(error, RequestException):
                 raise
             connection.closing = EARLY_ANSWER  # it takes no more; perhaps its answer goes on
-            self._broken, self._until = error, connection.runtime.now() + LAST_WORD
+            connection.broken = error
             await upload.close()
         if is_done:
             self._upload = None
