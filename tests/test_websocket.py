@@ -358,17 +358,17 @@ def test_pings(web: Web, session: gofer.Session) -> None:
 
 def test_a_heartbeat_keeps_it_alive(web: Web, session: gofer.Session) -> None:
     """The peer is asked, and answers, as often as it takes."""
-    with session.websocket(f"{web.url}/websocket", heartbeat=0.02) as socket:
+    with session.websocket(f"{web.url}/websocket", heartbeat=0.5) as socket:
         with pytest.raises(ReadTimeout):
-            socket.receive(timeout=0.3)
+            socket.receive(timeout=1.2)
         socket.send("a")
         assert socket.receive() == "a"
 
 
 def test_the_deadline_is_for_the_opening(web: Web, session: gofer.Session) -> None:
-    with session.websocket(f"{web.url}/websocket", deadline=0.3) as socket:
+    with session.websocket(f"{web.url}/websocket", deadline=1) as socket:
         with pytest.raises(ReadTimeout):
-            socket.receive(timeout=0.4)
+            socket.receive(timeout=1.1)
         socket.send("a")
         assert socket.receive() == "a"
 

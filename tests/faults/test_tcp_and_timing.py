@@ -104,14 +104,14 @@ def test_a_slow_way_takes_nothing_of_the_answers_time():
     """The limit of connecting and the one of the answer are two, though they be equal."""
 
     def slowly(host: str, port: int) -> str:
-        time.sleep(0.5)
+        time.sleep(1)
         return "127.0.0.1"
 
     def answer(peer: Peer) -> None:
-        time.sleep(0.5)
+        time.sleep(1)
         peer.send(response(b"hello"))
 
-    with serve(always(answer)) as server, gofer.Session(resolve=slowly, timeout=0.9) as session:
+    with serve(always(answer)) as server, gofer.Session(resolve=slowly, timeout=1.9) as session:
         assert session.get(f"http://a.test:{server.port}/").text == "hello"
 
 

@@ -130,7 +130,7 @@ def test_an_opening_that_does_not_come(session: gofer.Session) -> None:
         peer.wait_closed()
 
     with serve(script) as server, pytest.raises(ReadTimeout):
-        session.websocket(url_of(server), timeout=0.1)
+        session.websocket(url_of(server), timeout=gofer.Timeouts(read=0.1))
     with serve(lambda peer: peer.receive_head() and None) as server:  # type: ignore[func-returns-value]
         with pytest.raises(ConnectionLost):
             session.websocket(url_of(server))

@@ -76,20 +76,20 @@ def test_verbose(web: Web, get: Get) -> None:
 def test_timeout(web: Web, gate: Gate, get: Get) -> None:
     """Honoured where neither call nor session give one."""
     with pytest.raises(gofer.ReadTimeout):
-        get({"timeout": 0.1}, web.url + "/gate/late")
+        get({"timeout": (5, 0.1)}, web.url + "/gate/late")
 
 
 def test_timeout_comes_last(web: Web, gate: Gate) -> None:
     """Call, then session, then config."""
     url = web.url + "/gate/late"
-    with gofer.session(config={"timeout": 30}, timeout=0.1) as session:
+    with gofer.session(config={"timeout": 30}, timeout=(5, 0.1)) as session:
         with pytest.raises(gofer.ReadTimeout):
             session.get(url)
         with pytest.raises(gofer.ReadTimeout):
             session.get(url, config={"timeout": 30})
         session.timeout = 30
         with pytest.raises(gofer.ReadTimeout):
-            session.get(url, timeout=0.1, config={"timeout": 30})
+            session.get(url, timeout=(5, 0.1), config={"timeout": 30})
 
 
 @pytest.mark.parametrize("limit", [0, 1, 2, 30])
