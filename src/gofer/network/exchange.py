@@ -107,9 +107,11 @@ class Network:
             response = await connection.exchange(request, started, head)
         if route.is_tls:
             response.tls = connection.tls
-            if not connection.has_spoken:
+            if connection.exchanges == 1 and response.version != "HTTP/3":
+                self.sessions.keep(route, connection.stream)
+            if not connection.has_spoken and route.http3 is None:
                 connection.has_spoken = True  # it would say the same each time
-                self._get_to_know(route, connection, response)
+                self._heed(route, response)
         if _logger is not None and _logger.isEnabledFor(DEBUG):
             _log(request, response)
         elif _logger is None and "logging" in sys.modules:
@@ -192,13 +194,6 @@ class Network:
                 response.close()
                 response = await self.send(request, route)
         return response
-
-    def _get_to_know(self, route: Route, connection: Any, response: Response) -> None:
-        """The first response on a connection: what will be of use for others."""
-        if route.http3 is None:
-            self._heed(route, response)
-        if response.version != "HTTP/3":
-            self.sessions.keep(route, connection.stream)
 
     def _heed(self, route: Route, response: Response) -> None:
         """Remember where else the origin says that it is, if we know that it is the origin."""
