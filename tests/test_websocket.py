@@ -325,6 +325,7 @@ def test_letting_go(web: Web, session: gofer.Session) -> None:
         socket.receive()
     with pytest.raises(KeyError), session.websocket(f"{web.url}/websocket") as socket:
         raise KeyError  # nobody waits for a goodbye then
+    assert session.get(f"{web.url}/get").ok  # over QUIC, what was lost is sent again with this
     web.wait_for(lambda: web.in_flight == 0)
 
 
