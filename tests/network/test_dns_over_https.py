@@ -1,5 +1,6 @@
 """Names looked up by DNS over HTTPS (RFC 8484), and what HTTPS records say (RFC 9460)."""
 
+import warnings
 from collections.abc import Iterator
 from typing import Any
 
@@ -161,6 +162,16 @@ def test_a_server_that_says_nothing(certificates: Certificates) -> None:
 
 def test_its_certificate_counts(names: NameServer, web: Web) -> None:
     with gofer.Session(resolve=f"{names.url}/dns-query") as session:
+        with pytest.raises(NameResolutionError, match="certificate"):
+            session.get(f"http://a.test:{web.port}/get")
+
+
+def test_who_checks_is_not_answered_unchecked(names: NameServer, web: Web) -> None:
+    """A call that checks nothing does not decide for the next."""
+    with gofer.Session(resolve=f"{names.url}/dns-query", config=ALONE) as session:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            assert session.get(f"http://a.test:{web.port}/get", verify=False).ok
         with pytest.raises(NameResolutionError, match="certificate"):
             session.get(f"http://a.test:{web.port}/get")
 

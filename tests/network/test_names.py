@@ -130,7 +130,9 @@ def test_many_at_once_ask_once(web: Web, asked: Asked, monkeypatch: pytest.Monke
                 asyncio.ensure_future(session.get(f"http://{host}:{web.port}/get"))
                 for _ in range(10)
             ]
-            await asyncio.sleep(0.05)
+            asking = session.network.names._remembered._asking
+            while sum(map(len, asking.values())) < 9:  # the others wait for the first
+                await asyncio.sleep(0)
             await asyncio.to_thread(several.wait, 5)
             return await asyncio.gather(*calls, return_exceptions=True)
 
