@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as some
 
 from servers.frames import (
@@ -91,6 +91,7 @@ def outcome(pieces: Iterable[bytes], *, answering: bool = False) -> Any:
 
 
 @given(CONVERSATIONS | some.binary(max_size=200), some.lists(some.integers(0, 300), max_size=6))
+@example(frame(DATA, 0, 2) + frame(GOAWAY, 0, 0, b"\0\0\0\0\0\0\0\0") + GOOD[0], [9])
 @settings(max_examples=600, deadline=None)
 def test_the_split_makes_no_difference(data: bytes, places: list[int]) -> None:
     """Byte by byte, in pieces and whole: nothing but named errors, and always the same."""

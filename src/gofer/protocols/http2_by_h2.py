@@ -254,6 +254,8 @@ class Connection:
     def receive_data(self, data: bytes | memoryview) -> None:
         """Take frames. Raises NGH2Error; what has to be said about it is there to be sent."""
         self.want_write = True  # perhaps
+        if self._failure is not None:
+            return  # what follows is of no account, in the same piece or in the next
         data = bytes(data)
         try:
             while data:  # one at a time: h2 would take nothing behind a goodbye
