@@ -21,7 +21,7 @@ from gofer.exceptions import (
     TunnelRefused,
 )
 from gofer.network.dial import dial
-from gofer.network.routes import Proxy as ProxyAddress
+from gofer.network.proxies import Proxy as ProxyAddress
 from gofer.network.routes import Route
 from gofer.runtime.base import TimedOut
 from gofer.runtime.blocking import runtime

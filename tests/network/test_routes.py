@@ -1,4 +1,4 @@
-"""network/routes.py: which proxy, which trust, and which connections are interchangeable."""
+"""network/routes.py, network/proxies.py: which proxy, which trust, and which connections are interchangeable."""
 
 import base64
 import json
@@ -15,7 +15,8 @@ from gofer.exceptions import InvalidProxyURL, InvalidSchema, InvalidURL
 from gofer.messages.url import parse
 from gofer.network import environment, routes
 from gofer.network.environment import Environment
-from gofer.network.routes import Proxy, Route, Router, choose, choose_proxy, proxy_headers
+from gofer.network.proxies import Proxy, choose_proxy, proxy_headers
+from gofer.network.routes import Route, Router, choose
 
 VECTORS = Path(__file__).resolve().parents[2] / ".." / "shared" / "vectors" / "no-proxy"
 

@@ -19,7 +19,8 @@ from gofer.messages.url import parse
 from gofer.network.endings import when_dropped
 from gofer.network.exchange import Network
 from gofer.network.pool import Pool, PoolLimits
-from gofer.network.routes import Router, choose_proxy, proxy_headers
+from gofer.network.proxies import choose_proxy, proxy_headers
+from gofer.network.routes import Router
 from gofer.runtime.blocking import runtime
 from gofer.stages import fold
 from gofer.stages.retries import policy_from, retries

@@ -26,7 +26,7 @@ from gofer.exceptions import RequestException, TooManyRedirects
 from gofer.messages.response import Response
 from gofer.messages.url import DEFAULT_PORTS, URL, parse
 from gofer.network.environment import read as read_environment
-from gofer.network.routes import choose_proxy, proxy_headers
+from gofer.network.proxies import choose_proxy, proxy_headers
 from gofer.stages.auth.netrc import lookup
 from gofer.stages.redirects import Rules, drop_credentials, hop, keeps_credentials
 

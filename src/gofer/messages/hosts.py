@@ -16,7 +16,7 @@ from gofer.messages.quoting import (
     percent_decoded,
 )
 
-__all__ = ["MAX_HOST", "MAX_LABEL", "host_to_ascii", "ipv6_literal"]
+__all__ = ["MAX_HOST", "MAX_LABEL", "authority", "host_to_ascii", "ipv6_literal"]
 
 MAX_LABEL = 63  # octets (RFC 1035, 2.3.4)
 MAX_HOST = 253  # octets: the 255 of RFC 1035, 2.3.4, in text form
@@ -117,6 +117,11 @@ def _ipv4_number(label: str) -> int:
     if label.startswith("0x"):
         return int(label[2:] or "0", 16)
     return int(label, 8 if label.startswith("0") else 10)
+
+
+def authority(host: str, port: int) -> str:
+    """host:port, IPv6 in brackets."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def ipv6_literal(literal: str) -> str:

@@ -3,6 +3,8 @@
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
+from gofer.messages.hosts import authority
+
 __all__ = ["Resolve", "check_resolve", "checked_options", "resolving"]
 
 # host, port, deadline -> the (family, sockaddr) pairs to try, as `Runtime.resolve`
@@ -60,7 +62,7 @@ def resolving(given: Any, look_up: Resolve) -> Resolve:
                 targets = await targets
         else:
             plain = host.lower().rstrip(".")
-            targets = given.get(_authority(plain, port), given.get(plain))
+            targets = given.get(authority(plain, port), given.get(plain))
         if targets is None:
             return await look_up(host, port, deadline)
         if not isinstance(targets, str | list | tuple):
@@ -74,10 +76,6 @@ def resolving(given: Any, look_up: Resolve) -> Resolve:
         return addresses
 
     return resolve
-
-
-def _authority(host: str, port: int) -> str:
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def _split(target: Any, port: int) -> tuple[str, int]:

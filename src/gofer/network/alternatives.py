@@ -12,6 +12,8 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from gofer.messages.hosts import authority
+
 __all__ = ["Alternatives"]
 
 Origin = tuple[str, str, int]  # scheme, host, port
@@ -135,7 +137,7 @@ class Alternatives:
         """(origin's URL, host, port) of everything that is known."""
         for (scheme, host, port), places in list(self.places.items()):
             for place, _ in places:
-                yield f"{scheme}://{_bracketed(host)}:{port}", *place
+                yield f"{scheme}://{authority(host, port)}", *place
 
     def __len__(self) -> int:
         return sum(len(places) for places in self.places.values())

@@ -18,7 +18,9 @@ from gofer.exceptions import (
     RequestException,
     TunnelRefused,
 )
-from gofer.network.routes import HTTP_1_1, Proxy, Route, authority, server_hostname
+from gofer.messages.hosts import authority
+from gofer.network.proxies import Proxy
+from gofer.network.routes import HTTP_1_1, Route, server_hostname
 from gofer.runtime.base import Runtime, Stream, TimedOut
 
 if TYPE_CHECKING:

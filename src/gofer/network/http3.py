@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from gofer.messages.hosts import authority
 from gofer.messages.request import PreparedRequest
-from gofer.network.routes import authority
 from gofer.network.shared import SharedConnection
 from gofer.network.shared_head import head_of
 from gofer.network.sharing import is_over

@@ -13,6 +13,7 @@ from hmac import compare_digest
 from typing import Any
 
 from gofer.exceptions import CertificateError
+from gofer.messages.hosts import authority
 
 __all__ = ["check_certificate", "check_pins", "pins_for"]
 
@@ -59,8 +60,7 @@ def _checked(pin: Any) -> str:
 def pins_for(host: str, port: int, pins: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
     """Those that count for an origin; none if it has none."""
     plain = host.lower().rstrip(".")
-    authority = f"[{plain}]:{port}" if ":" in plain else f"{plain}:{port}"
-    return pins.get(authority) or pins.get(plain) or pins.get("*") or ()
+    return pins.get(authority(plain, port)) or pins.get(plain) or pins.get("*") or ()
 
 
 def check_certificate(certificate: bytes | None, pins: Iterable[str], origin: str) -> None:

@@ -22,9 +22,10 @@ from gofer.exceptions import (
     RequestException,
     SSLError,
 )
+from gofer.messages.hosts import authority
 from gofer.network.dial import Step, look_up
 from gofer.network.http3 import Http3Connection
-from gofer.network.routes import Route, authority
+from gofer.network.routes import Route
 from gofer.network.tls_info import TLSInfo
 from gofer.network.trust import client_certificate, must_exist, shown_name, trust_in
 from gofer.protocols.http1 import Limits

@@ -3,38 +3,26 @@
 A `Route` is everything that makes two connections interchangeable: the pool is indexed by it,
 and whoever holds one knows how to dial. `choose` decides, from what the caller set and what the
 environment says; `Router` remembers the decisions of one session.
-
-To add a type of proxy: its handshake in `protocols/`, its scheme in `Proxy.parse`, a step in
-`network/dial.py`.
 """
 
 import os
-import re
-from binascii import b2a_base64
 from collections.abc import Hashable, Mapping
 from typing import Any, Protocol
 
 from gofer.config import has_http2, has_http3
-from gofer.exceptions import (
-    InvalidProxyURL,
-    InvalidSchema,
-    InvalidURL,
-    LocalProtocolError,
-    MissingSchema,
-)
-from gofer.messages.url import DEFAULT_PORTS, URL, parse
-from gofer.network.environment import Environment, NoProxy
+from gofer.exceptions import InvalidSchema, LocalProtocolError
+from gofer.messages.hosts import authority
+from gofer.messages.url import DEFAULT_PORTS, URL
+from gofer.network.environment import Environment
+from gofer.network.proxies import Proxy, choose_proxy
 
-__all__ = ["Proxy", "Route", "Router", "Settings", "choose", "choose_proxy", "proxy_headers"]
+__all__ = ["Route", "Router", "Settings", "choose"]
 
 MAX_ROUTES = 4096  # remembered by a Router; a crawler must not grow without end
 
 HTTP_1_1 = ("http/1.1",)  # protocols by their ALPN names, best first
 HTTP_2 = ("h2",)
 HTTP_3 = ("h3",)
-
-SOCKS = ("socks4", "socks4a", "socks5", "socks5h")
-SOCKS_PORT = 1080
 
 
 class Settings(Protocol):
@@ -53,139 +41,6 @@ class Settings(Protocol):
     tls_ciphers: str | None
     crl_file: Any  # a path or None
     keep_alive: bool
-
-
-class Proxy:
-    """A proxy: HTTP, in plain or, with scheme "https", over TLS; or SOCKS. Immutable.
-
-    Attributes:
-        scheme: "http" or "https"; "socks4" and "socks5", for which names are looked up here;
-            "socks4a" and "socks5h", which look them up themselves.
-        authorization: value of Proxy-Authorization, for the eyes of this proxy only.
-        login: user name and password, for SOCKS and Digest.
-        via: the proxy that leads to this one; None if it is reached directly.
-    """
-
-    __slots__ = ("authorization", "host", "is_socks", "key", "login", "port", "scheme", "via")
-
-    def __init__(
-        self,
-        scheme: str,
-        host: str,
-        port: int,
-        authorization: str | None,
-        login: tuple[str, str] = ("", ""),
-        via: "Proxy | None" = None,
-    ) -> None:
-        self.scheme = scheme
-        self.host = host
-        self.port = port
-        self.authorization = authorization
-        self.login = login
-        self.via = via
-        self.is_socks = scheme.startswith("socks")
-        self.key: Hashable = (
-            scheme, host, port, authorization, login, None if via is None else via.key,
-        )  # fmt: skip
-
-    @classmethod
-    def of(cls, given: Any) -> "Proxy":
-        """The proxy that `given` stands for: a URL, or several, each reached by the one before.
-
-        Raises:
-            InvalidSchema, InvalidProxyURL: as `parse`.
-        """
-        if not isinstance(given, list | tuple):
-            return cls.parse(given)
-        if not given:
-            raise InvalidProxyURL("reading a chain of proxies: got an empty list")
-        proxy = None
-        for text in given:
-            proxy = cls.parse(text, via=proxy)
-        return proxy  # type: ignore[return-value]
-
-    @classmethod
-    def parse(cls, text: str, via: "Proxy | None" = None) -> "Proxy":
-        """The proxy of a URL such as `http://user:password@proxy.example:3128`.
-
-        Without a scheme it is http, as in Requests and curl. The port defaults to the scheme's;
-        1080 for SOCKS.
-
-        Raises:
-            InvalidSchema: the scheme is none that gofer knows proxies of.
-            InvalidProxyURL: anything else that is no URL of a proxy.
-        """
-        if not isinstance(text, str):
-            raise InvalidProxyURL(f"reading a proxy URL: got {type(text).__name__}, expected str")
-        text = text.strip()
-        scheme, separator, _ = text.partition("://")
-        if not separator:
-            if ":/" in text:
-                raise _invalid(text, "expected two slashes behind the scheme")
-            scheme = "http"
-            text = f"http://{text.removeprefix('//')}"
-        scheme = scheme.lower()
-        is_socks = scheme in SOCKS
-        if not is_socks and scheme.startswith("socks"):
-            raise InvalidSchema(
-                f"reading a proxy URL: got {scheme[:40]!r}, expected one of {', '.join(SOCKS)}"
-            )
-        if not is_socks and scheme not in ("http", "https"):
-            raise _invalid(text, f"expected the scheme http, https, {', '.join(SOCKS)}")
-
-        try:
-            url = parse(f"http{text[len(scheme) :]}" if is_socks else text)
-        except (InvalidURL, InvalidSchema, MissingSchema) as exc:
-            # The reason could quote a piece of the password when that holds "/", "#" or "?".
-            reason = "" if "@" in text else str(exc)
-            raise _invalid(text, reason) from None
-        if is_socks:
-            port = url.port if re.search(r":\d+/*$", text) else SOCKS_PORT
-            login = (url.username or "", url.password or "")
-            return cls(scheme, url.host, port, None, login, via)
-        login = (url.username or "", url.password or "")
-        return cls(scheme, url.host, url.port, _basic_authorization(url), login, via)
-
-    def __repr__(self) -> str:
-        return f"<Proxy {self}>"
-
-    def __str__(self) -> str:
-        return f"{self.scheme}://{authority(self.host, self.port)}"
-
-
-def _invalid(text: str, reason: str) -> InvalidProxyURL:
-    """The error for a proxy's URL; shows none of it if there may be credentials in it."""
-    shown = "a URL with credentials" if "@" in text else repr(text[:40])
-    form = "http://[user:password@]host[:port], reserved characters percent-encoded"
-    return InvalidProxyURL(f"reading a proxy URL: got {shown}, {reason or f'expected {form}'}")
-
-
-def _basic_authorization(url: URL) -> str | None:
-    """Basic credentials (RFC 7617) from the userinfo, percent-decoded; None without it."""
-    username, password = url.username or "", url.password or ""
-    if not username and not password:
-        return None
-    if ":" in username:
-        raise InvalidProxyURL(
-            "reading a proxy URL: the user name holds a colon, which Basic cannot send"
-            " (RFC 7617, 2)"
-        )
-    credentials = f"{username}:{password}"
-    try:
-        data = credentials.encode("latin-1")  # as Requests
-    except UnicodeEncodeError:
-        data = credentials.encode()
-    return "Basic " + b2a_base64(data, newline=False).decode("ascii")
-
-
-def proxy_headers(proxy_url: str) -> dict[str, str]:
-    """The fields that a proxy wants of every request sent to it, by the credentials in its URL.
-
-    Raises:
-        InvalidSchema, InvalidProxyURL: as `Proxy.parse`.
-    """
-    authorization = Proxy.of(proxy_url).authorization
-    return {} if authorization is None else {"Proxy-Authorization": authorization}
 
 
 class Route:
@@ -396,40 +251,9 @@ class Route:
         return way + ">"
 
 
-def authority(host: str, port: int) -> str:
-    """host:port, IPv6 in brackets."""
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-
-
 def server_hostname(host: str) -> str:
     """`host` as TLS names it: no trailing dot (RFC 6066, 3), no IPv6 zone."""
     return host.partition("%")[0] if ":" in host else host.removesuffix(".")
-
-
-def choose_proxy(url: URL, proxies: Mapping[str, Any], environment: Environment | None) -> Any:
-    """The URL of the proxy for `url`, or a list of them, or None to go directly.
-
-    What the caller says comes first: `scheme://host`, `scheme`, `all://host`, `all`, in this
-    order; a value that is empty or None switches the proxy off, and a callable is asked, with the
-    URL. `proxies["no_proxy"]` holds for
-    those and replaces NO_PROXY. (In Requests it holds for the environment's proxies only,
-    and the environment's http_proxy beats an explicit "all".)
-    """
-    listed = proxies.get("no_proxy")
-    if listed is not None and NoProxy(listed).matches(url.host, url.port):
-        return None
-    scheme, host = url.scheme, url.host
-    for key in (f"{scheme}://{host}", scheme, f"all://{host}", "all"):
-        if key in proxies:
-            chosen = proxies[key]
-            return (chosen(url.href) if callable(chosen) else chosen) or None
-
-    if environment is None or not environment.proxies:
-        return None
-    proxy = environment.proxies.get(scheme) or environment.proxies.get("all")
-    if proxy is None or (listed is None and environment.bypasses_proxies(host, url.port)):
-        return None
-    return proxy
 
 
 def choose(

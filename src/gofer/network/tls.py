@@ -11,6 +11,7 @@ from collections.abc import Coroutine, Sequence
 from typing import Any
 
 from gofer.exceptions import CertificateError, ConnectionLost, RequestException, SSLError
+from gofer.messages.hosts import authority
 from gofer.runtime.base import Sender, Stream, TimedOut
 
 __all__ = ["HTTP11", "TLSStream", "explain", "reason"]
@@ -350,7 +351,7 @@ def explain(error: OSError, host: str, port: int) -> RequestException:
     """
     if isinstance(error, RequestException):
         return error
-    text = f"connecting to {_authority(host, port)}: {reason(error)}"
+    text = f"connecting to {authority(host, port)}: {reason(error)}"
     if isinstance(error, ssl.SSLCertVerificationError):
         return CertificateError(text)
     if isinstance(error, ssl.SSLError):
@@ -385,7 +386,3 @@ def reason(error: OSError) -> str:
 
 def _failure(text: str) -> ssl.SSLError:
     return ssl.SSLError(ssl.SSL_ERROR_SSL, text)
-
-
-def _authority(host: str, port: int) -> str:
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -5,7 +5,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from gofer.exceptions import ProxyError, RequestException, TunnelRefused
-from gofer.network.routes import Proxy, authority
+from gofer.messages.hosts import authority
+from gofer.network.proxies import Proxy
 from gofer.runtime.base import Stream, TimedOut
 
 if TYPE_CHECKING:
