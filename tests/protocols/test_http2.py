@@ -81,7 +81,7 @@ def outcome(pieces: Iterable[bytes], *, answering: bool = False) -> Any:
                 None if stream.fields is None else stream.fields.lines,
                 [status for status, _ in stream.interim],
                 b"".join(stream.pieces),
-                stream.trailers,
+                list(stream.trailers),
                 stream.complete,
                 stream.error_code,
             )

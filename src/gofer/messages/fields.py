@@ -7,7 +7,7 @@ fields become bytes for a text protocol, so it is where injection is refused.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, MutableMapping
+from collections.abc import Container, Iterable, Iterator, Mapping, MutableMapping, Sequence
 from typing import Any
 
 from gofer.exceptions import InvalidHeader
@@ -50,7 +50,7 @@ class FieldSection:
         self._size = size
         self.is_plain = _NOTABLE.search(data, 0, size or len(data)) is None
         self._lowered: bytes | None = None
-        self._lines: list[tuple[bytes, bytes]] | None = None
+        self._lines: Sequence[tuple[bytes, bytes]] | None = None
 
     @property
     def size(self) -> int:
@@ -69,9 +69,11 @@ class FieldSection:
         return self._data.removesuffix(b"\r\n")
 
     @classmethod
-    def of(cls, lines: list[tuple[bytes, bytes]]) -> "FieldSection":
-        """A section of ready (name, value) pairs."""
-        return _ReadyFields(lines)
+    def of(
+        cls, lines: Sequence[tuple[bytes, bytes]], *, are_lower: bool = False
+    ) -> "FieldSection":
+        """A section of ready (name, value) pairs; `are_lower` if all the names are in lower case."""
+        return _ReadyFields(lines, are_lower=are_lower)
 
     def has(self, lowered_name: bytes) -> bool:
         """True if there is a field of that name, given in lower case. Cheap: nothing is split."""
@@ -81,7 +83,7 @@ class FieldSection:
         return b"\r\n" + lowered_name + b":" in lowered
 
     @property
-    def lines(self) -> list[tuple[bytes, bytes]]:
+    def lines(self) -> Sequence[tuple[bytes, bytes]]:
         """(name, value) in the order they came, values without surrounding white space."""
         if self._lines is None:
             lines = []
@@ -114,9 +116,11 @@ class _ReadyFields(FieldSection):
 
     __slots__ = ("_names",)
 
-    def __init__(self, lines: list[tuple[bytes, bytes]]) -> None:
+    def __init__(self, lines: Sequence[tuple[bytes, bytes]], *, are_lower: bool) -> None:
         self._lines = lines
-        self._names = names = {name.lower() for name, _ in lines}
+        # A dict, for it takes pairs: two thirds less than a set of the names.
+        names: Container[bytes] = dict(lines) if are_lower else {name.lower() for name, _ in lines}
+        self._names = names
         self.is_plain = b"set-cookie" not in names and b"content-encoding" not in names
 
     @property

@@ -6,7 +6,7 @@ through `source.run`, so this file has no I/O of its own.
 """
 
 import json as json_library
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from gofer.codings import MAX_RATIO
@@ -86,8 +86,8 @@ class Response:
     _next: Any = None
     _raw: Any = None
     _received: bytes | None = None  # content as it came, not decoded yet
-    _interim: list[tuple[int, FieldSection]] | None = None
-    _take_trailers: Callable[[], list[tuple[bytes, bytes]]] | None = None
+    _interim: Sequence[tuple[int, FieldSection]] | None = None
+    _take_trailers: Callable[[], Sequence[tuple[bytes, bytes]]] | None = None
     _partial_error: Exception | None = None
 
     # What came with the head ----------------------------------------------------------------

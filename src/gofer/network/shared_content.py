@@ -1,5 +1,6 @@
 """The content of a shared connection's response, if it did not come whole: read when wanted."""
 
+from collections.abc import Sequence
 from io import BytesIO
 from typing import TYPE_CHECKING
 
@@ -40,7 +41,7 @@ class SharedContent:
         self._stream = stream
         self._ending = when_dropped(self, connection.abandon, stream)
         self._request = request
-        self._trailers: list[tuple[bytes, bytes]] = []
+        self._trailers: Sequence[tuple[bytes, bytes]] = ()
         self.has_length = bool(stream.fields and stream.fields.has(b"content-length"))
         self.run = connection.runtime.run
 
@@ -132,7 +133,7 @@ class SharedContent:
         self._trailers = self._stream.trailers
         connection.end(self._stream)
 
-    def take_trailers(self) -> list[tuple[bytes, bytes]]:
+    def take_trailers(self) -> Sequence[tuple[bytes, bytes]]:
         return self._trailers
 
     def abort(self) -> None:

@@ -84,19 +84,20 @@ class SharedStream(Timed):
         Raises:
             TimedOut: `deadline` has passed.
         """
-        if not self._take_sending():
-            return
+        is_ours = False
         try:
-            while not self._send_now():
-                count = await self.stream.send_some(self._unsent, deadline)
-                self._unsent = self._unsent[count:]
-                if not count:
-                    await self._hear(deadline)
+            while not self._send_now(is_ours):
+                is_ours = True
+                try:
+                    count = await self.stream.send_some(self._unsent, deadline)
+                    self._unsent = self._unsent[count:]
+                    if not count:
+                        await self._hear(deadline)
+                except BaseException:
+                    self._leave_sending()
+                    raise
         except OSError as error:
             self._fail(self._broken(error, "sending"), FAILED)
-        except BaseException:
-            self._leave_sending()
-            raise
         self._fail_with_protocol()
 
     def _send_soon(self) -> bool:
@@ -114,8 +115,6 @@ class SharedStream(Timed):
 
     def send_without_waiting(self) -> bool:
         """Send what is there if that takes no waiting. False if something is left."""
-        if not self._take_sending():
-            return True  # somebody is at it
         is_done = True
         try:
             is_done = self._send_now()
@@ -127,33 +126,41 @@ class SharedStream(Timed):
             self._fail_with_protocol()
         return is_done
 
-    def _take_sending(self) -> bool:
-        """True if the sender's role was free, and is ours now."""
-        with self._lock:
-            self._is_asked = True
-            if self._is_sending:
-                return False
-            self._is_sending = True
-            return True
+    def _send_now(self, is_ours: bool = False) -> bool:
+        """In the sender's role, send what needs no waiting. The role is free again, unless False.
 
-    def _send_now(self) -> bool:
-        """True if everything has been sent, and the sender's role is free again."""
-        while True:
-            with self._lock:
-                if not self._unsent and self._is_asked and self._failure is None:
-                    output = self.protocol.output(SEND, self.runtime.now())
-                    self._is_asked = not self.protocol.is_drained
-                    self._unsent = memoryview(output)
-                    self._tell_locked()
-                if not self._unsent or self._failure is not None:
-                    self._is_sending = False
-                    for stream in self._uploading:
-                        self._wake_locked(stream)
-                    return True
-            count = self.stream.send_now(self._unsent)
-            if not count:
-                return False
-            self._unsent = self._unsent[count:]
+        Args:
+            is_ours: we have the role already; else it is taken if it is free.
+
+        Returns:
+            True if everything has been sent, or somebody else is at it.
+        """
+        try:
+            while True:
+                with self._lock:
+                    if not is_ours:
+                        self._is_asked = True
+                        if self._is_sending:
+                            return True
+                        self._is_sending = is_ours = True
+                    if not self._unsent and self._is_asked and self._failure is None:
+                        output = self.protocol.output(SEND, self.runtime.now())
+                        self._is_asked = not self.protocol.is_drained
+                        self._unsent = memoryview(output)
+                        self._tell_locked()
+                    if not self._unsent or self._failure is not None:
+                        self._is_sending = False
+                        for stream in self._uploading:
+                            self._wake_locked(stream)
+                        return True
+                count = self.stream.send_now(self._unsent)
+                if not count:
+                    return False
+                self._unsent = self._unsent[count:]
+        except BaseException:
+            if is_ours:
+                self._leave_sending()
+            raise
 
     def _leave_sending(self) -> None:
         """Not everything has been sent: somebody who waits has to take the role."""
@@ -216,6 +223,8 @@ class SharedStream(Timed):
                     await self._read_for_all(stream, is_ready, deadline)
                 except Interrupted:
                     is_displaced = True
+                if not has_displaced and (is_ready(stream) or stream.is_over):
+                    return
                 continue
             is_displaced = False
             if reader is not None and reader.interrupt():
@@ -274,6 +283,7 @@ class SharedStream(Timed):
     ) -> None:
         """In the reader's role, until `stream` has what is waited for; once, if it is None."""
         protocol = self.protocol
+        is_done = False
         try:
             while True:
                 timer = protocol.timer
@@ -288,22 +298,29 @@ class SharedStream(Timed):
                     if timer is not None and timer <= now:
                         protocol.on_time(now)
                     self._tell_locked()
+                    is_done = stream is None or is_ready(stream) or stream.is_over
+                    if is_done:
+                        self._leave_reading_locked()
                 if protocol.failure is not None:
                     self.send_without_waiting()  # tell the peer why
                     self._fail_with_protocol()
                 elif protocol.has_output:  # at once: it may be the end of our own stream
                     await self._send(deadline)
-                if stream is None or is_ready(stream) or stream.is_over:
+                if is_done or stream is None or is_ready(stream) or stream.is_over:
                     return
                 if self._failure is not None:
                     return
         except OSError as error:
             self._fail(self._broken(error, "receiving"), FAILED)
         finally:
-            with self._lock:
-                self._is_reading = False
-                self._reader = None  # it would keep what comes of its task
-                self._hand_on_locked()
+            if not is_done:
+                with self._lock:
+                    self._leave_reading_locked()
+
+    def _leave_reading_locked(self) -> None:
+        self._is_reading = False
+        self._reader = None  # it would keep what comes of its task
+        self._hand_on_locked()
 
     async def _come_in_time(
         self, timer: float, deadline: float | None

@@ -277,9 +277,11 @@ class Http2Protocol:
     def _handle_events(self) -> bool:
         """True if there was one."""
         events = self._ngh2.events()
+        touched = None
         for event in events:
             stream = _HANDLERS.get(type(event), Http2Protocol._on_idle)(self, event)
-            if stream is not None:
+            if stream is not None and stream is not touched:
+                touched = stream
                 self.touched.append(stream)
         return bool(events)
 
@@ -335,7 +337,7 @@ class Http2Protocol:
         if stream is None:
             return None
         status, fields = _head(event.headers)
-        stream.interim.append((status, fields))
+        stream.interim = [*stream.interim, (status, fields)]
         self._on_idle(event)
         most = self.limits.max_interim_responses
         if len(stream.interim) > most:
@@ -403,7 +405,7 @@ class Http2Protocol:
 def _head(fields: Iterable[Any]) -> tuple[int, FieldSection]:
     """Status and fields of a head; that `:status` comes first, and once, is ngh2's to check."""
     lines = list(fields)
-    return int(lines.pop(0)[1]), FieldSection.of(lines)
+    return int(lines.pop(0)[1]), FieldSection.of(lines, are_lower=True)
 
 
 _HANDLERS: dict[type, Any] = {

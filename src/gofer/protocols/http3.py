@@ -73,8 +73,6 @@ class Http3Stream(ResponseStream):
         queued: bytes of the request's content that have not gone out.
     """
 
-    __slots__ = ("is_empty", "is_head", "left", "queued", "silent", "unread")
-
     def __init__(self, number: int, *, has_ended_sending: bool, is_head: bool = False) -> None:
         super().__init__(number, has_ended_sending=has_ended_sending)
         self.is_head = is_head
@@ -315,7 +313,8 @@ class Http3Protocol:
             return
         self._now = now
         self.has_heard = True
-        receive, address = self.quic.receive_datagram, self._address
+        address = self._address
+        receive: Any = self.quic.receive_datagram
         try:
             for datagram in pieces:
                 receive(datagram, address, now)
@@ -490,7 +489,7 @@ class Http3Protocol:
         except TooLarge as problem:
             self._refuse(str(problem), kind=FieldSectionTooLarge)
             return
-        stream.interim.append((status, fields))
+        stream.interim = [*stream.interim, (status, fields)]
         most = self.limits.max_interim_responses
         if len(stream.interim) > most:
             self._malformed(stream, f"over {most} interim responses")

@@ -46,7 +46,7 @@ def head_of(lines: list[Field], limits: Limits) -> tuple[int, FieldSection, int 
     if name != b":status" or _STATUS.fullmatch(status) is None:
         raise Malformed(f"the status is {status[:20]!r}")
     _check(fields, limits)
-    section = FieldSection.of(fields)
+    section = FieldSection.of(fields, are_lower=True)
     if not section.has(b"content-length"):
         return int(status), section, None
     lengths = {value for name, value in fields if name == b"content-length"}

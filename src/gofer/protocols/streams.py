@@ -30,31 +30,28 @@ class ResponseStream:
         error_code: why the stream ended before that (RFC 9113, 7; RFC 9114, 8.1); None if it did
             not.
         was_reset: it was the peer who ended it so.
+        problem: what a peer did wrong on this stream alone.
         is_deaf: the peer wants no more of the request.
         has_ended_sending: our side of the stream is done.
         read: bytes of content that somebody has taken.
         outlet: what whoever sends on it waits for, where another receives from it meanwhile.
     """
 
-    __slots__ = (
-        "complete", "error_code", "fields", "has_ended_sending", "interim", "is_deaf", "number",
-        "outlet", "pieces", "problem", "read", "status", "trailers", "was_reset",
-    )  # fmt: skip
+    # Most never change, so they are the class's until they do: there is a stream a request.
+    status = 0
+    fields: FieldSection | None = None
+    interim: Sequence[tuple[int, FieldSection]] = ()
+    trailers: Sequence[tuple[bytes, bytes]] = ()
+    complete = was_reset = is_deaf = False
+    error_code: int | None = None
+    read = 0
+    problem = ""
+    outlet: "ResponseStream | None" = None
 
     def __init__(self, number: int, *, has_ended_sending: bool) -> None:
         self.number = number
-        self.status = 0
-        self.fields: FieldSection | None = None
-        self.interim: list[tuple[int, FieldSection]] = []
         self.pieces: list[bytes] = []
-        self.trailers: list[tuple[bytes, bytes]] = []
-        self.complete = False
-        self.error_code: int | None = None
-        self.was_reset = self.is_deaf = False
-        self.read = 0
-        self.problem = ""  # what a peer did wrong on this stream alone
         self.has_ended_sending = has_ended_sending
-        self.outlet: ResponseStream | None = None
 
     @property
     def is_over(self) -> bool:
