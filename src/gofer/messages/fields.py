@@ -72,8 +72,8 @@ class FieldSection:
     def of(
         cls, lines: Sequence[tuple[bytes, bytes]], *, are_lower: bool = False
     ) -> "FieldSection":
-        """A section of ready (name, value) pairs; `are_lower` if all the names are in lower case."""
-        return _ReadyFields(lines, are_lower=are_lower)
+        """A section of ready (name, value) pairs; `are_lower` if all names are in lower case."""
+        return _ReadyFields(lines, are_lower)
 
     def has(self, lowered_name: bytes) -> bool:
         """True if there is a field of that name, given in lower case. Cheap: nothing is split."""
@@ -116,7 +116,7 @@ class _ReadyFields(FieldSection):
 
     __slots__ = ("_names",)
 
-    def __init__(self, lines: Sequence[tuple[bytes, bytes]], *, are_lower: bool) -> None:
+    def __init__(self, lines: Sequence[tuple[bytes, bytes]], are_lower: bool) -> None:
         self._lines = lines
         # A dict, for it takes pairs: two thirds less than a set of the names.
         names: Container[bytes] = dict(lines) if are_lower else {name.lower() for name, _ in lines}

@@ -10,6 +10,7 @@ has been taken by `output`. ngh2 takes no calls after that: each method here ask
 
 from collections.abc import Iterable
 from contextlib import suppress
+from struct import Struct
 from typing import Any
 
 from gofer.exceptions import (
@@ -38,6 +39,7 @@ UNTOLD_STREAMS = 100  # taken to be allowed until the peer says (RFC 9113, 6.5.2
 MAX_CONTINUATIONS = 16  # frames that a field section may be spread over, beside its first
 HEADER, MAX_FRAME = 9, 16 * 1024  # bytes of a frame: its header; what may follow (RFC 9113, 4)
 MAX_QUIET = 1024 * 1024  # bytes of frames that lead nowhere and are no events: unknown ones
+_first_four = Struct(">I").unpack_from  # bytes of a frame's header: its length is three of them
 
 NO_ERROR = 0x0  # RFC 9113, 7
 PROTOCOL_ERROR = 0x1
@@ -244,7 +246,7 @@ class Http2Protocol:
         header = begun if len(begun) >= HEADER else begun + bytes(data[:HEADER])
         missing = len(data) + 1
         if len(header) >= HEADER:
-            size = HEADER + (header[0] << 16 | header[1] << 8 | header[2])
+            size = HEADER + (_first_four(header)[0] >> 8)
             # ngh2 says what is wrong with one that is too large
             missing = size - len(begun) if size <= HEADER + MAX_FRAME else len(data)
         if missing > len(data):
@@ -262,7 +264,7 @@ class Http2Protocol:
         """
         end, count = 0, len(data)
         while count - end >= HEADER:
-            size = HEADER + (data[end] << 16 | data[end + 1] << 8 | data[end + 2])
+            size = HEADER + (_first_four(data, end)[0] >> 8)
             if end + size > count:
                 if size > HEADER + MAX_FRAME:
                     end = count  # against the rules: ngh2 says so
@@ -279,7 +281,8 @@ class Http2Protocol:
         events = self._ngh2.events()
         touched = None
         for event in events:
-            stream = _HANDLERS.get(type(event), Http2Protocol._on_idle)(self, event)
+            handle = _HANDLERS.get(type(event)) or Http2Protocol._on_idle
+            stream = handle(self, event)
             if stream is not None and stream is not touched:
                 touched = stream
                 self.touched.append(stream)
