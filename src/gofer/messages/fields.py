@@ -69,9 +69,7 @@ class FieldSection:
         return self._data.removesuffix(b"\r\n")
 
     @classmethod
-    def of(
-        cls, lines: Sequence[tuple[bytes, bytes]], *, are_lower: bool = False
-    ) -> "FieldSection":
+    def of(cls, lines: Sequence[tuple[bytes, bytes]], *, are_lower: bool = False) -> "FieldSection":
         """A section of ready (name, value) pairs; `are_lower` if all names are in lower case."""
         return _ReadyFields(lines, are_lower)
 

@@ -1,21 +1,15 @@
 """HTTP/3 (RFC 9114) without I/O: one connection's datagrams in and out, by qh3.
 
-`Http3Protocol` turns datagrams into the state of `ResponseStream`s and calls into datagrams. QUIC,
-TLS, framing and QPACK are qh3's; the rules for fields (`http3_fields.py`) and lengths, the limits,
-and what counts as a flood, are ours. It has no lock: whoever drives it holds one.
+`Http3Protocol` turns datagrams into the state of `ResponseStream`s and calls into datagrams. QUIC
+(`quic.py`), framing and QPACK are qh3's; the rules for fields (`http3_fields.py`) and lengths, the
+limits, and what counts as a flood, are ours. It has no lock: whoever drives it holds one.
 
 qh3 lets the peer send on as soon as something has come, whether anybody has read it or not. So a
 connection with much unread takes no new requests, and the stream with most of it is ended before
 it is too much.
-
-What the peer does wrong on the connection becomes `failure`; the datagram that tells the peer so is
-the last that `output` gives.
 """
 
-import logging
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Iterable
 from typing import Any
 
 from qh3._hazmat import QpackDecoder
@@ -23,17 +17,8 @@ from qh3.h3 import events as http
 from qh3.h3.connection import ErrorCode, H3Connection, Setting
 from qh3.quic import events as quic
 from qh3.quic.configuration import QuicConfiguration
-from qh3.quic.connection import QuicConnection
-from qh3.quic.connection import QuicConnectionState as State
 
-from gofer.exceptions import (
-    CertificateError,
-    ConnectionLost,
-    FieldSectionTooLarge,
-    RemoteProtocolError,
-    RequestException,
-    SSLError,
-)
+from gofer.exceptions import ConnectionLost, FieldSectionTooLarge
 from gofer.protocols.http1 import Limits
 from gofer.protocols.http3_fields import (
     MOST_ENCODED,
@@ -43,7 +28,8 @@ from gofer.protocols.http3_fields import (
     head_of,
     literally,
 )
-from gofer.protocols.streams import Patience, ResponseStream
+from gofer.protocols.quic import QuicProtocol
+from gofer.protocols.streams import ResponseStream
 
 __all__ = ["Http3Protocol"]
 
@@ -51,14 +37,6 @@ FULL = 4 * 1024 * 1024  # bytes unread on one stream with which a connection tak
 MOST_UNREAD = 64 * 1024 * 1024  # bytes unread on all streams together
 MAX_SILENT = 2 * 1024 * 1024  # bytes on one stream that make no whole frame, and no event
 MOST_OF_ITS_OWN = 1000  # streams that a server may open: three have a meaning
-
-# RFC 9001, 4.8: a TLS alert as an error code; the alerts about certificates (RFC 8446, 6.2)
-CRYPTO_ERROR = 0x100
-_CERTIFICATE_ALERTS = frozenset((42, 43, 44, 45, 46, 48))
-NO_ERROR = (0x0, ErrorCode.H3_NO_ERROR)  # of QUIC, of HTTP/3
-
-for _name in ("quic", "http3"):  # qh3 warns of what peers do, and nobody asked for that
-    logging.getLogger(_name).addHandler(logging.NullHandler())
 
 
 class Http3Stream(ResponseStream):
@@ -98,18 +76,11 @@ class _Http3(H3Connection):
         return literally(headers)
 
 
-class Http3Protocol:
+class Http3Protocol(QuicProtocol):
     """See `StreamsProtocol`.
 
     Attributes:
-        handshake: complete as soon as QUIC's and TLS's are.
-        has_heard: something has come, whatever it was.
-        quic: qh3's connection, which knows what was agreed on.
         streams: those that are open, by number.
-
-    Args:
-        address: the peer's, as numbers: (host, port).
-        now: monotonic seconds.
     """
 
     version = "HTTP/3"
@@ -123,29 +94,14 @@ class Http3Protocol:
         address: tuple[str, int],
         now: float,
     ) -> None:
-        self.peer = peer
+        super().__init__(configuration, peer, address, now)
         self.limits = limits
-        self.is_closing = self.is_over = self.has_heard = False
-        self.is_drained = False
-        self.has_output = True
-        self.failure: RequestException | None = None
         self.most_streams = 0
-        self.timer: float | None = None
         self.streams: dict[int, Http3Stream] = {}
-        self.touched: list[ResponseStream] = []
-        self.handshake = ResponseStream(-1, has_ended_sending=True)
-        self._pings: dict[int, ResponseStream] = {}  # that wait for their answer, by uid
-        self._ping_count = 0
-        self._datagrams: deque[bytes] = deque()  # to be sent
         self._uploads: set[Any] = set()
         self._unread = 0
         self._silent: dict[int, int] = {}  # as `Http3Stream.silent`, of the peer's own streams
         self._goaway: int | None = None
-        self._patience = Patience()
-        self._now = now
-        self._address = address
-        self.quic = QuicConnection(configuration=configuration)
-        self.quic.connect(address, now)
         self._http = _Http3(self.quic)
 
     @property
@@ -154,30 +110,6 @@ class Http3Protocol:
         return settings.get(Setting.ENABLE_CONNECT_PROTOCOL) == 1
 
     # Out --------------------------------------------------------------------------------------
-
-    def output(self, _most: int, now: float) -> bytes:
-        """The next datagram to be sent; b"" if there is none."""
-        datagrams = self._datagrams
-        if not datagrams and not self.is_over:
-            datagrams.extend(data for data, _ in self._try(self.quic.datagrams_to_send, now) or ())
-            self.timer = self._try(self.quic.get_timer)
-            for stream in self._uploads:
-                stream.queued = self._unsent(stream.number)
-        data = datagrams.popleft() if datagrams else b""
-        self.is_drained = not data
-        self.has_output = bool(data)
-        return data
-
-    def on_time(self, now: float) -> None:
-        """`timer` has come to its time: something may have been lost, or the connection has.
-
-        Once for each time: many may see it pass, and qh3 waits twice as long after each of these.
-        """
-        if not self.is_over and self.timer is not None and self.timer <= now:
-            self._now = now
-            self._try(self.quic.handle_timer, now)
-            self._settle()
-            self.timer = None if self.is_over else self._try(self.quic.get_timer)
 
     def begin(self, fields: Iterable[Any], *, has_content: bool) -> ResponseStream:
         """Send the head of a request, on a new stream.
@@ -227,20 +159,14 @@ class Http3Protocol:
             return 0
         return stream.queued  # type: ignore[attr-defined, no-any-return]
 
+    def _has_sent(self) -> None:
+        for stream in self._uploads:
+            stream.queued = self._unsent(stream.number)
+
     def _unsent(self, number: int) -> int:
         """Bytes on a stream that have not gone out, or were lost."""
         stream = self.quic._streams.get(number)
         return 0 if stream is None else sum(stop - start for start, stop in stream.sender._pending)
-
-    def ping(self) -> ResponseStream:
-        """Ask the peer for a sign of life: what is returned is `complete` when it has come."""
-        sign = ResponseStream(-1, has_ended_sending=True)
-        if not self.is_over:
-            self._ping_count += 1
-            self._pings[self._ping_count] = sign
-            self.quic.send_ping(self._ping_count)
-            self.has_output = True
-        return sign
 
     def take(self, stream: ResponseStream) -> bytes:
         """The content that has come."""
@@ -287,54 +213,12 @@ class Http3Protocol:
             self._http.handle_event(quic.StreamReset(code, number))
             self.has_output = True
 
-    def goodbye(self, now: float) -> Sequence[bytes]:
-        """The datagrams that end the connection; nothing may follow."""
-        if self.is_over:
-            return ()
-        self.quic.close(ErrorCode.H3_NO_ERROR)
-        self.is_over = self.is_closing = True
-        return self._last_words(now)
-
-    def _last_words(self, now: float) -> list[bytes]:
-        """The datagrams that qh3 wants to end with; none if it cannot say them any more."""
-        with suppress(Exception):
-            return [data for data, _ in self.quic.datagrams_to_send(now)]
-        return []
-
     # In ---------------------------------------------------------------------------------------
 
-    def feed(self, pieces: Sequence[bytes | memoryview], now: float) -> None:
-        """Take what came. See `touched` for the streams that have news, and `failure`.
-
-        Args:
-            now: monotonic seconds.
-        """
-        if self.is_over:
-            return
-        self._now = now
-        self.has_heard = True
-        address = self._address
-        receive: Any = self.quic.receive_datagram
-        try:
-            for datagram in pieces:
-                receive(datagram, address, now)
-        except Exception as error:
-            self._refuse_by(error)
-        self._settle()
-
-    def _settle(self) -> None:
-        """After anything that may have changed the state of QUIC."""
-        for event in _joined(self.quic.next_event):
-            if self.is_over:
-                break
-            _QUIC_HANDLERS.get(type(event), Http3Protocol._on_idle)(self, event)
-        closed = self.quic._close_event  # the event itself waits until QUIC has drained
-        if closed is not None:
-            self._on_terminated(closed)
+    def _has_settled(self) -> None:
         if self._unread > MOST_UNREAD:
             self._end_the_largest()
         self._count_room()
-        self.has_output = True
 
     def _count_room(self) -> None:
         """QUIC counts all streams of a connection's life, and allows more when some have ended."""
@@ -342,72 +226,6 @@ class Http3Protocol:
         self.most_streams = len(self.streams) + max(0, left)
         if self._unread > FULL and any(s.unread > FULL for s in self.streams.values()):
             self.most_streams = 0
-
-    def _try(self, call: Callable[..., Any], *arguments: Any) -> Any:
-        """What `call` returns; whatever it raises about what the peer sent is the peer's doing."""
-        try:
-            return call(*arguments)
-        except Exception as error:
-            self._refuse_by(error)
-        return None
-
-    def _refuse_by(self, error: Exception) -> None:
-        self._refuse(
-            f"broke the rules of HTTP/3: {type(error).__name__}: {error}",
-            ErrorCode.H3_GENERAL_PROTOCOL_ERROR,
-        )
-
-    def _refuse(
-        self,
-        problem: str,
-        code: int = ErrorCode.H3_EXCESSIVE_LOAD,
-        kind: type[RequestException] = RemoteProtocolError,
-    ) -> None:
-        """End the connection, and tell the peer why."""
-        if not self.is_over:
-            self.quic.close(code, reason_phrase=problem[:80])
-            self._fail(kind(f"{self.peer}: {problem}"))
-
-    def _fail(self, error: RequestException) -> None:
-        if not self.is_over:
-            self._datagrams.extend(self._last_words(self._now))
-            self.has_output = bool(self._datagrams)
-            self.is_drained = False
-        self.failure = self.failure or error
-        self.is_over = self.is_closing = True
-
-    def _on_terminated(self, event: quic.ConnectionTerminated) -> None:
-        code, reason = event.error_code, event.reason_phrase or "no reason given"
-        is_ours = self.quic._state not in (State.DRAINING, State.TERMINATED)
-        if event.frame_type is not None and CRYPTO_ERROR <= code < CRYPTO_ERROR + 256:
-            is_certificate = is_ours and code - CRYPTO_ERROR in _CERTIFICATE_ALERTS
-            kind = CertificateError if is_certificate else SSLError
-            self._fail(kind(f"connecting to {self.peer}: {reason}"))
-        elif event.reason_phrase == "Idle timeout":
-            self._fail(ConnectionLost(f"{self.peer}: nothing came for too long"))
-        elif is_ours:
-            is_large = code == ErrorCode.H3_EXCESSIVE_LOAD
-            broken = FieldSectionTooLarge if is_large else RemoteProtocolError
-            self._fail(broken(f"{self.peer}: broke the rules of HTTP/3: {reason} ({code:#x})"))
-        elif code in NO_ERROR:
-            self._fail(ConnectionLost(f"{self.peer}: closed the connection"))
-        else:
-            self._fail(ConnectionLost(f"{self.peer}: closed the connection: {reason} ({code:#x})"))
-
-    def _on_idle(self, _event: Any) -> None:
-        """One more event without progress."""
-        if self._patience.is_over(self._now):
-            self._refuse(str(self._patience))
-
-    def _on_handshake(self, _event: quic.HandshakeCompleted) -> None:
-        self.handshake.complete = True
-        self.touched.append(self.handshake)
-
-    def _on_pong(self, event: quic.PingAcknowledged) -> None:
-        sign = self._pings.pop(event.uid, None)
-        if sign is not None:
-            sign.complete = True
-            self.touched.append(sign)
 
     def _on_stream(self, event: Any) -> None:
         """News of a stream: HTTP/3's business, unless nobody wants it any more."""
@@ -426,7 +244,8 @@ class Http3Protocol:
         if self.quic._close_event is not None:
             return  # qh3 has found something; `_settle` says what
         for news in events:
-            _HTTP_HANDLERS.get(type(news), Http3Protocol._on_idle)(self, news)
+            handle = _HANDLERS.get(type(news)) or Http3Protocol._on_idle
+            handle(self, news)
         if type(event) is quic.StreamDataReceived and not self.is_over:
             self._listen(event, stream, has_news=bool(events))
             is_cut = event.end_stream and frames is not None and frames.frame_size
@@ -593,39 +412,7 @@ class Http3Protocol:
         self._refuse("pushed, which it was not allowed", ErrorCode.H3_ID_ERROR)
 
 
-def _joined(next_event: Callable[[], Any]) -> Iterator[Any]:
-    """QUIC's events; what came on one stream in several datagrams, one behind the other, is one.
-
-    100 MB take a tenth less so.
-    """
-    event = next_event()
-    while event is not None:
-        following = next_event()
-        if type(event) is quic.StreamDataReceived:
-            number, pieces = event.stream_id, [event.data]
-            while (
-                type(following) is quic.StreamDataReceived
-                and following.stream_id == number
-                and not event.end_stream
-            ):
-                pieces.append(following.data)
-                event.end_stream = following.end_stream
-                following = next_event()
-            if len(pieces) > 1:
-                event.data = b"".join(pieces)
-        yield event
-        event = following
-
-
-_QUIC_HANDLERS: dict[type, Any] = {
-    quic.StreamDataReceived: Http3Protocol._on_stream,
-    quic.StreamReset: Http3Protocol._on_stream,
-    quic.StopSendingReceived: Http3Protocol._on_stream,
-    quic.HandshakeCompleted: Http3Protocol._on_handshake,
-    quic.PingAcknowledged: Http3Protocol._on_pong,
-    quic.ConnectionTerminated: Http3Protocol._on_terminated,
-}
-_HTTP_HANDLERS: dict[type, Any] = {
+_HANDLERS: dict[type, Any] = {
     http.HeadersReceived: Http3Protocol._on_head,
     http.InformationalHeadersReceived: Http3Protocol._on_interim,
     http.DataReceived: Http3Protocol._on_data,
