@@ -224,6 +224,17 @@ def test_where_datagrams_vanish_tcp_is_there(
     assert place[0] == "127.0.0.1"
 
 
+def test_who_answers_late_is_asked_the_next_time(trusting: gofer.Session, web3: Web3) -> None:
+    """Slow is not broken: the connection that was given up for TCP is used as soon as it is there."""
+    trusting.get(web3.url)
+    web3.is_slow = True
+    assert "HTTP/2" == trusting.get(web3.url).version
+    assert not web3.is_slow
+    assert "HTTP/3" == trusting.get(web3.url).version
+    assert (2, 1) == (web3.accepted, web3.by_http3)
+    assert not trusting.alternatives._broken
+
+
 def test_where_nobody_listens_tcp_is_there(
     certificates: Certificates, web3: Web3, world: Any
 ) -> None:

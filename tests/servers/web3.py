@@ -39,6 +39,9 @@ class Web3(Web2):
         tls: for TCP.
         chain, key: PEM files, for QUIC.
         advertises: every answer says so in Alt-Svc; `alt_svc` is what it says, None for nothing.
+
+    Attributes:
+        is_slow: datagrams are held back until somebody asks by TCP, and go before the answer.
     """
 
     conversation_class: "type[Conversation3]"
@@ -56,6 +59,8 @@ class Web3(Web2):
         self.advertises = advertises
         self.alt_svc: str | None = None
         self.by_http3 = 0  # connections so far
+        self.is_slow = False
+        self._held: list[tuple[bytes, Any]] = []
         self.configuration = QuicConfiguration(
             is_client=False,
             alpn_protocols=["h3"],
@@ -108,6 +113,10 @@ class Web3(Web2):
 
     def answer(self, request: Any) -> Any:
         reply = super().answer(request)
+        if request.http_version != "3" and self.is_slow:
+            self.is_slow = False
+            for data, address in self._held:
+                self.transmit(data, address)
         if self.alt_svc is not None:
             reply.fields.append(("Alt-Svc", self.alt_svc))
         return reply
@@ -121,6 +130,9 @@ class Web3(Web2):
 
     def transmit(self, data: bytes, address: Any) -> None:
         """Send a datagram."""
+        if self.is_slow:
+            self._held.append((data, address))
+            return
         with contextlib.suppress(OSError):
             self._udp.sendto(data, address)
 

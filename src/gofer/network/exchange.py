@@ -8,13 +8,13 @@ from gofer.exceptions import (
     ConnectTimeout,
     DeadlineExceeded,
     InsecureRequestWarning,
-    PoolTimeout,
     RemoteProtocolError,
     RequestException,
 )
 from gofer.messages.request import PreparedRequest
 from gofer.messages.response import Response
 from gofer.network.alternatives import Alternatives
+from gofer.network.by_http3 import send_by_http3
 from gofer.network.deadlines import earlier, timed_out
 from gofer.network.dial import dial
 from gofer.network.http1 import Http1Connection
@@ -79,7 +79,7 @@ class Network:
             if route.http3 is not False and (
                 route.is_only_way or route.origin in self.alternatives.places
             ):
-                return await self._send_by_http3(route, request)
+                return await send_by_http3(self, route, request)
         started = self.runtime.now()
         if shared is None and route.may_share:
             shared = self.pool.take_shared(route, started)
@@ -100,8 +100,8 @@ class Network:
                     and type(settings.resolve) is str
                     and await self._is_announced(route, request)
                 ):
-                    return await self._send_by_http3(route, request)
-                connect = self._join if route.may_share else self._open
+                    return await send_by_http3(self, route, request)
+                connect = self.join if route.may_share else self._open
                 connection = await connect(route, request)
                 started = self.runtime.now()  # connecting has a limit of its own
             response = await connection.exchange(request, started, head)
@@ -111,7 +111,7 @@ class Network:
                 self.sessions.keep(route, connection.stream)
             if not connection.has_spoken and route.http3 is None:
                 connection.has_spoken = True  # it would say the same each time
-                self._heed(route, response)
+                self.heed(route, response)
         if _logger is not None and _logger.isEnabledFor(DEBUG):
             _log(request, response)
         elif _logger is None and "logging" in sys.modules:
@@ -141,7 +141,7 @@ class Network:
         head = b""
         if connection is None and must_share:
             encode_head(request)  # complains before anybody is connected to
-            connection = await self._join(route, request)
+            connection = await self.join(route, request)
             started = self.runtime.now()
         if connection is not None and not await self._takes(connection, request):
             if must_share:
@@ -181,60 +181,28 @@ class Network:
                 self.pool.leave(connection)
         return is_taken
 
-    async def _send_by_http3(self, route: Route, request: PreparedRequest) -> Response:
-        """By HTTP/3 where that is asked for, or where the origin has said; by TCP if that fails."""
-        shared = await self._reach_by_http3(route, request)
-        response = await self.send(request, route, shared)
-        if shared is None or route.is_only_way:
-            return response
-        self._heed(route, response)
-        if response.status_code == 421:
-            self.alternatives.forget(route.origin)  # it is not there (RFC 9110, 15.5.20)
-            if request.body is None:
-                response.close()
-                response = await self.send(request, route)
-        return response
-
-    def _heed(self, route: Route, response: Response) -> None:
+    def heed(self, route: Route, response: Response) -> None:
         """Remember where else the origin says that it is, if we know that it is the origin."""
         fields = response.fields
         if route.verify is not False and fields.has(b"alt-svc"):
             self.alternatives.heed(route.origin, fields.get_all("alt-svc"))
 
-    async def _reach_by_http3(self, route: Route, request: PreparedRequest) -> Any:
-        """A place on an HTTP/3 connection; None if there is no way, but one by TCP perhaps."""
-        if route.is_only_way:
-            place: tuple[str, int] | None = route.target
-        else:
-            place = self.alternatives.find(route.origin)
-        if place is None:
-            return None
-        way = route.by_http3(place)
-        shared: Any = self.pool.take_shared(way, self.runtime.now())
-        if shared is not None:
-            return shared
-        encode_head(request)  # complains of what must not be sent, before anybody is connected to
-        try:
-            shared = await self._join(way, request)
-        except RequestException as error:
-            if route.is_only_way or isinstance(error, PoolTimeout | DeadlineExceeded):
-                raise
-            self.alternatives.failed(place)
-            return None
-        self.alternatives.worked(place)
-        return shared
-
-    async def _join(self, route: Route, request: PreparedRequest) -> Any:
+    async def join(
+        self, route: Route, request: PreparedRequest, late: list[Any] | None = None
+    ) -> Any:
         """A place on the connection that somebody is making, or one that we make.
 
         One at a time, so that the first is full before there is a second.
+
+        Args:
+            late: as in `quic.connect`, which makes those of HTTP/3.
         """
         limit = earlier(request.deadline, self.runtime.now(), request.settings.timeouts.connect)
         while True:
             event, is_first = self.pool.join_dialing(route)
             if event is None:
                 try:
-                    return await self._open(route, request)
+                    return await self._open(route, request, late)
                 finally:
                     if is_first:
                         self.pool.dialed(route)
@@ -250,7 +218,9 @@ class Network:
             if connection is not None:
                 return connection
 
-    async def _open(self, route: Route, request: PreparedRequest) -> Any:
+    async def _open(
+        self, route: Route, request: PreparedRequest, late: list[Any] | None = None
+    ) -> Any:
         """A new connection on `route`, within the limits of the pool and of time."""
         timeouts = request.settings.timeouts
         now = self.runtime.now()
@@ -266,8 +236,9 @@ class Network:
                 from gofer.network.quic import connect as connect_by_quic
 
                 return await connect_by_quic(
-                    route, self.pool, self.runtime, self.limits, deadline, resolve=resolve
-                )
+                    route, self.pool, self.runtime, self.limits, deadline, resolve=resolve,
+                    unheard=[] if late is None else late,
+                )  # fmt: skip
             stream = await dial(
                 route, self.runtime, deadline, resolve=resolve,
                 user_agent=agent if isinstance(agent, str) else None, spaces=self._spaces,

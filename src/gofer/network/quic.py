@@ -1,8 +1,9 @@
 """Making an HTTP/3 connection: look up, and shake hands over UDP with one address after the other.
 
-What `dial.py` is for TCP. Nobody can be asked whether UDP gets through, so an address that has
-said nothing for `PATIENCE` is given up where there is another way; one that has said anything has
-the whole connect limit. Certificates are judged by the rules of `trust.py`.
+What `dial.py` is for TCP. Nobody can be asked whether UDP gets through, so where there is another
+way that is gone when nothing has come within `PATIENCE`; what comes later is for the next request
+(`finish`). An address that has said anything has the whole connect limit. Certificates are judged
+by the rules of `trust.py`.
 """
 
 import os
@@ -36,9 +37,10 @@ if TYPE_CHECKING:
     from gofer.network.addresses import Resolve
     from gofer.network.pool import Pool
 
-__all__ = ["connect"]
+__all__ = ["LATE", "connect", "finish"]
 
-PATIENCE = 0.3  # seconds in which something has to come, where there is another way
+PATIENCE = 0.3  # seconds in which something has to come, where there is another way (RFC 8305)
+LATE = 0.3  # seconds that a connection has to `finish` which has been answered late
 MAX_DATAGRAM = 1350  # bytes; fits an Ethernet with a tunnel or two. qh3 probes for more
 
 
@@ -49,12 +51,15 @@ async def connect(
     limits: Limits,
     deadline: float | None,
     *,
+    unheard: list[Http3Connection],
     resolve: "Resolve | None" = None,
 ) -> Http3Connection:
     """A connection on `route`, which can be used.
 
     Args:
         deadline: for all the steps together.
+        unheard: takes the connections that nobody has answered yet, where there is another way:
+            the caller's, to `finish` or to close.
         resolve: as in `dial`.
 
     Raises:
@@ -74,74 +79,96 @@ async def connect(
         step.name = f"connecting to {authority(*route.target)} by QUIC"
         failure: RequestException | None = None
         for address in addresses:
-            is_last = address is addresses[-1]
-            patience = None if is_last and route.is_only_way else PATIENCE
+            has_all_time = route.is_only_way and address is addresses[-1]
+            patience = None if has_all_time else PATIENCE / len(addresses)
             try:
-                return await _shake_hands(
-                    route, pool, runtime, limits, configuration, address, deadline, patience
-                )
-            except (ConnectTimeout, ConnectionRefused) as error:
+                connection = await _begin(route, pool, runtime, limits, configuration, address)
+                if await _is_heard(connection, patience, deadline):
+                    return await finish(connection, deadline)
+            except ConnectionRefused as error:
                 failure = error
+                continue
+            failure = ConnectTimeout(f"{step.name}: nothing came within {patience} seconds")
+            if route.is_only_way:
+                connection.close("nothing came")
+            else:
+                unheard.append(connection)
         raise failure or ConnectionRefused(f"{step.name}: there is no address")
     except TimedOut:
         raise ConnectTimeout(
             f"connecting to {route.authority}: {step.name} took longer than the connect limit"
         ) from None
-    finally:
-        if configuration.secrets_log_file is not None:
-            configuration.secrets_log_file.close()
 
 
-async def _shake_hands(
-    route: Route,
-    pool: "Pool",
-    runtime: Runtime,
-    limits: Limits,
-    configuration: QuicConfiguration,
-    address: tuple[Any, ...],
-    deadline: float | None,
-    patience: float | None,
-) -> Http3Connection:
-    """A connection to one address.
+async def finish(connection: Http3Connection, deadline: float | None) -> Http3Connection:
+    """`connection`, as soon as it can be used; it is closed if it cannot.
 
-    Args:
-        patience: seconds in which it has to say something; None if it has the whole limit.
+    Raises:
+        ConnectionRefused, SSLError, CertificateError: as `dial`.
+        TimedOut: `deadline` passed.
     """
-    host, port = address[1][:2]
-    where = f"connecting to {route.authority} by QUIC at {authority(host, port)}"
+    route = connection.route
     try:
-        stream = await runtime.connect_datagrams(
-            address, source_address=route.source_address, socket_options=route.socket_options
-        )
-    except OSError as error:
-        raise ConnectionRefused(f"{where}: {error.strerror or error}") from error
-    now = runtime.now()
-    protocol = Http3Protocol(
-        configuration, limits, route.authority, (host.partition("%")[0], port), now
-    )
-    connection = Http3Connection(stream, route, pool, runtime, protocol)
-    connection.counted = False  # not yet by the pool
-    try:
-        try:
-            first = None if patience is None else now + patience
-            if first is not None and (deadline is None or first < deadline):
-                with suppress(TimedOut):
-                    await connection.shake_hands(first)
-                if not protocol.has_heard:
-                    raise ConnectTimeout(f"{where}: nothing came within {patience} seconds")
-            await connection.shake_hands(deadline)
-        except ConnectionLost as error:
-            raise ConnectionRefused(f"{where}: {error}") from error
+        await connection.shake_hands(deadline)
         if route.pins:
             from gofer.network.pins import check_certificate
 
             check_certificate(Agreed.of(connection).getpeercert(True), route.pins, route.authority)
+    except ConnectionLost as error:
+        connection.close("it could not be made")
+        raise ConnectionRefused(f"connecting to {route.authority} by QUIC: {error}") from error
     except BaseException:
         connection.close("it could not be made")
         raise
     connection.counted = True
     connection.tls = TLSInfo(Agreed.of(connection))
     return connection
+
+
+async def _begin(
+    route: Route,
+    pool: "Pool",
+    runtime: Runtime,
+    limits: Limits,
+    configuration: QuicConfiguration,
+    address: tuple[Any, ...],
+) -> Http3Connection:
+    """A connection to one address, of which nothing has been said yet."""
+    host, port = address[1][:2]
+    try:
+        stream = await runtime.connect_datagrams(
+            address, source_address=route.source_address, socket_options=route.socket_options
+        )
+    except OSError as error:
+        raise ConnectionRefused(
+            f"connecting to {route.authority} by QUIC at {authority(host, port)}:"
+            f" {error.strerror or error}"
+        ) from error
+    place = host.partition("%")[0], port
+    protocol = Http3Protocol(configuration, limits, route.authority, place, runtime.now())
+    connection = Http3Connection(stream, route, pool, runtime, protocol)
+    connection.counted = False  # not yet by the pool
+    return connection
+
+
+async def _is_heard(
+    connection: Http3Connection, patience: float | None, deadline: float | None
+) -> bool:
+    """Begin to shake hands; False if nothing has come within `patience` seconds."""
+    if patience is None:
+        return True
+    until = connection.runtime.now() + patience
+    if deadline is not None and deadline <= until:
+        return True
+    try:
+        with suppress(TimedOut):
+            await connection.shake_hands(until)
+    except ConnectionLost:
+        return True  # `finish` says it
+    except BaseException:
+        connection.close("it could not be made")
+        raise
+    return connection.protocol.has_heard
 
 
 def _configuration(route: Route) -> QuicConfiguration:
@@ -165,8 +192,27 @@ def _configuration(route: Route) -> QuicConfiguration:
         _show(configuration, *shown)
     key_log = os.environ.get("SSLKEYLOGFILE")
     if key_log:
-        configuration.secrets_log_file = open(key_log, "a", encoding="ascii")  # noqa: SIM115
+        configuration.secrets_log_file = _KeyLog(key_log)  # type: ignore[assignment]
     return configuration
+
+
+class _KeyLog:
+    """A file that is open only while something is written to it: it has many writers.
+
+    Raises:
+        OSError: it cannot be written to.
+    """
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self.write("")
+
+    def write(self, text: str) -> int:
+        with open(self._path, "a", encoding="ascii") as file:
+            return file.write(text)
+
+    def flush(self) -> None:
+        """Nothing waits."""
 
 
 _CERTIFICATES = re.compile(rb"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----\r?\n?", re.S)
