@@ -223,8 +223,18 @@ class Pool:
 
     def leave(self, connection: "SharedConnection") -> None:
         """A place on `connection` is free. Like `release`, the collector may call this."""
-        self._left.append(connection)
-        self._settle()
+        if self._left or self._released or not self._lock.acquire(False):
+            self._left.append(connection)
+            self._settle()
+            return
+        try:
+            is_useless = self._leave_locked(connection)
+        finally:
+            self._lock.release()
+        if self._left or self._released:
+            self._settle()
+        if is_useless:
+            connection.close(connection.closing or POOL_CLOSED)
 
     def drop(self, connection: "SharedConnection") -> None:
         """A shared connection is closed."""

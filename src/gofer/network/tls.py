@@ -230,6 +230,13 @@ class TLSStream:
 
     def send_now(self, data: memoryview) -> int:
         """Send what fits now, at most one record; as `send_some`."""
+        if not self._taken and len(data) <= RECORD:
+            ciphertext = self._encrypt(data)
+            count = self._stream.send_now(memoryview(ciphertext))
+            if count == len(ciphertext):
+                return len(data)
+            self._taken, self._unsent = len(data), ciphertext[count:]
+            return 0
         if not self._taken:
             self._take_record(data)
         while self._unsent:

@@ -112,7 +112,9 @@ class Http2Protocol:
             self._fail(RemoteProtocolError(f"{self.peer}: broke the rules of HTTP/2: {error}"))
             return b""
         self.is_drained = len(data) < most  # less than asked for is all there is
-        self._handle_events()
+        events = self._ngh2.events()
+        if events:
+            self._handle(events)
         return data
 
     def on_time(self, now: float) -> None:
@@ -177,10 +179,11 @@ class Http2Protocol:
         data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
         pieces.clear()
         self._taken(len(data), stream.number)
-        before = stream.read
-        stream.read = before + len(data)
-        if before <= STREAM_WINDOW < stream.read:
-            self._enlarge(stream)
+        if not stream.complete:
+            before = stream.read
+            stream.read = before + len(data)
+            if before <= STREAM_WINDOW < stream.read:
+                self._enlarge(stream)
         return data
 
     def _enlarge(self, stream: ResponseStream) -> None:
@@ -233,8 +236,11 @@ class Http2Protocol:
             self._fail(kind(f"{self.peer}: too much of HTTP/2: {error}"))
         except ngh2.NGH2Error as error:
             self._fail(RemoteProtocolError(f"{self.peer}: broke the rules of HTTP/2: {error}"))
-        if self._handle_events():
-            self._quiet = min(self._quiet, 0)
+        events = self._ngh2.events()
+        if events:
+            self._handle(events)
+            if self._quiet > 0:
+                self._quiet = 0
             return
         self._quiet += len(whole)
         if self._quiet > MAX_QUIET:
@@ -276,9 +282,7 @@ class Http2Protocol:
         self._rest = bytes(data[end:])
         return data[:end]
 
-    def _handle_events(self) -> bool:
-        """True if there was one."""
-        events = self._ngh2.events()
+    def _handle(self, events: Iterable[Any]) -> None:
         touched = None
         for event in events:
             handle = _HANDLERS.get(type(event)) or Http2Protocol._on_idle
@@ -286,7 +290,6 @@ class Http2Protocol:
             if stream is not None and stream is not touched:
                 touched = stream
                 self.touched.append(stream)
-        return bool(events)
 
     def _fail(self, error: RequestException) -> None:
         self.failure = self.failure or error
@@ -373,7 +376,7 @@ class Http2Protocol:
     def _on_closed(self, event: Any) -> ResponseStream | None:
         stream = self.streams.get(event.stream_id)
         if stream is None or stream.complete:
-            return stream
+            return None
         stream.error_code = event.error_code
         if event.error_code == PROTOCOL_ERROR and not stream.was_reset:
             stream.problem = "field section or length"
@@ -407,8 +410,8 @@ class Http2Protocol:
 
 def _head(fields: Iterable[Any]) -> tuple[int, FieldSection]:
     """Status and fields of a head; that `:status` comes first, and once, is ngh2's to check."""
-    lines = list(fields)
-    return int(lines.pop(0)[1]), FieldSection.of(lines, are_lower=True)
+    (_, status), *lines = fields
+    return int(status), FieldSection.of(lines, are_lower=True)
 
 
 _HANDLERS: dict[type, Any] = {
