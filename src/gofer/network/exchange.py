@@ -95,6 +95,10 @@ class Network:
             if settings.keep_alive and not request.fresh_connection:
                 connection = self.pool.take(route, started)
             if connection is None:
+                if settings.coalesce and route.may_share and not request.fresh_connection:
+                    answer = await self._send_by_another(route, request)
+                    if answer is not None:
+                        return answer
                 if (
                     route.http3 is None
                     and type(settings.resolve) is str
@@ -108,8 +112,12 @@ class Network:
         if route.is_tls:
             response.tls = connection.tls
             if connection.exchanges == 1 and response.version != "HTTP/3":
-                self.sessions.keep(route, connection.stream)
-            if not connection.has_spoken and route.http3 is None:
+                self.sessions.keep(connection.route, connection.stream)
+            if (
+                not connection.has_spoken
+                and route.http3 is None
+                and connection.route.host == route.host
+            ):
                 connection.has_spoken = True  # it would say the same each time
                 self._heed(route, response)
         if _logger is not None and _logger.isEnabledFor(DEBUG):
@@ -193,6 +201,40 @@ class Network:
             if request.body is None:
                 response.close()
                 response = await self.send(request, route)
+        return response
+
+    async def _send_by_another(self, route: Route, request: PreparedRequest) -> Response | None:
+        """On a connection of another origin; None if none serves this one too (RFC 9113, 9.1.1).
+
+        None as well if its server says that it does not, and the request can be sent again.
+        """
+        coalescing = self.pool.coalescing
+        if coalescing is None:
+            from gofer.network.coalescing import Coalescing
+
+            coalescing = self.pool.coalescing = Coalescing()
+        connection = coalescing.take(route)
+        if connection is None:
+            limit = earlier(request.deadline, self.runtime.now(), request.settings.timeouts.connect)
+            try:
+                resolve = self._resolver(request.settings)
+                connection = await coalescing.find(route, self.pool, resolve, limit)
+            except TimedOut:
+                raise timed_out(
+                    ConnectTimeout, "connect", request, self.runtime.now(), route.authority,
+                    f"resolving {route.host}",
+                ) from None  # fmt: skip
+            if connection is None:
+                return None
+        response = await self.send(request, route, connection)
+        if route.http3 is None:
+            self._heed(route, response)
+        if response.status_code == 421:
+            coalescing.keep_apart(route, connection)  # (RFC 9110, 15.5.20)
+            if request.is_replayable():
+                response.close()
+                request.rewind()
+                return None
         return response
 
     def _heed(self, route: Route, response: Response) -> None:
