@@ -50,6 +50,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         "http3", None, "False: never; 'prior knowledge': nothing else; or where a server says so"
     ),
+    Setting("coalesce", False, "True: an HTTP/2 connection serves other hosts of its certificate"),
     Setting("tls_minimum", "1.2", "oldest version of TLS that is spoken: '1.2' or '1.3'"),
     Setting("tls_ciphers", None, "cipher suites up to TLS 1.2, as OpenSSL writes a list of them"),
     Setting("crl_file", None, "path of revoked certificates, which the server's must not be among"),
@@ -431,6 +432,7 @@ class Settings:
     allow_redirects: bool
     base_headers: dict[str, str] | None
     cert: Any
+    coalesce: bool
     cookie_store: Any
     crl_file: Any
     danger_mode: bool

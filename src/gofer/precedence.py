@@ -29,11 +29,11 @@ __all__ = [
 
 # config keys that become settings as they are
 PLAIN_SETTINGS = (
-    "crl_file", "danger_mode", "decode_unicode", "encode_uri", "expect_timeout", "hook_errors",
-    "http2", "http3", "keep_alive", "max_coding_layers", "max_decoded_ratio", "max_drain",
-    "max_redirects", "max_retries", "prefetch", "resolve_seconds", "retry_after_max", "safe_mode",
-    "secret_headers", "store_cookies", "strict_mode", "tls_ciphers", "tls_minimum", "trust_env",
-    "verbose",
+    "coalesce", "crl_file", "danger_mode", "decode_unicode", "encode_uri", "expect_timeout",
+    "hook_errors", "http2", "http3", "keep_alive", "max_coding_layers", "max_decoded_ratio",
+    "max_drain", "max_redirects", "max_retries", "prefetch", "resolve_seconds", "retry_after_max",
+    "safe_mode", "secret_headers", "store_cookies", "strict_mode", "tls_ciphers", "tls_minimum",
+    "trust_env", "verbose",
 )  # fmt: skip
 
 # A change of one of these may lead another way.

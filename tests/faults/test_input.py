@@ -626,7 +626,7 @@ WRONG_SETTINGS: dict[str, list[Any]] = {
     "max_coding_layers": ["x"], "max_decoded_ratio": ["x"], "max_drain": [-1],
     "retry_after_max": ["x"], "secret_headers": ["X-Key", 5], "expect_timeout": ["x"],
     "http2": ["x", 2, 1.5], "http3": ["x", 2, 1.5], "resolve_seconds": ["x", -1],
-    "tls_minimum": ["1.1", 1.3], "tls_ciphers": ["", 5], "crl_file": ["", 5],
+    "coalesce": ["x"], "tls_minimum": ["1.1", 1.3], "tls_ciphers": ["", 5], "crl_file": ["", 5],
 }  # fmt: skip
 
 

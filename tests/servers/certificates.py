@@ -79,6 +79,10 @@ class Certificates:
         """With 127.0.0.1 as a DNS name, which does not count as an address (RFC 9110, 4.3.5)."""
         return self._self_made(x509.DNSName("127.0.0.1"), issuer=self.authority)
 
+    def named(self, name: str) -> ssl.SSLContext:
+        """With this one DNS name, however odd."""
+        return self._self_made(x509.DNSName(name), issuer=self.authority)
+
     @cached_property
     def only_common_name(self) -> ssl.SSLContext:
         """With localhost as its common name only, which has not counted since RFC 6125."""

@@ -85,6 +85,8 @@ class Listener:
         host: the name to put into `url`; None takes the address.
     """
 
+    listens_at: str | None = None  # an address; None: the loopback one of `family`
+
     def __init__(
         self,
         *,
@@ -164,7 +166,8 @@ class Listener:
         else:
             if os.name == "posix":  # elsewhere it would let two servers share a port
                 self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            self._socket.bind(("::1" if self.family == socket.AF_INET6 else "127.0.0.1", 0))
+            loopback = "::1" if self.family == socket.AF_INET6 else "127.0.0.1"
+            self._socket.bind((self.listens_at or loopback, 0))
             self.port = self._socket.getsockname()[1]
         self._socket.listen(128)
         self._bell, self._bell_rope = socket.socketpair()

@@ -95,6 +95,12 @@ class Network:
             if settings.keep_alive and not request.fresh_connection:
                 connection = self.pool.take(route, started)
             if connection is None:
+                if settings.coalesce and route.may_share and not request.fresh_connection:
+                    from gofer.network.coalescing import send_by_another
+
+                    answer = await send_by_another(self, route, request)
+                    if answer is not None:
+                        return answer
                 if (
                     route.http3 is None
                     and type(settings.resolve) is str
@@ -108,8 +114,12 @@ class Network:
         if route.is_tls:
             response.tls = connection.tls
             if connection.exchanges == 1 and response.version != "HTTP/3":
-                self.sessions.keep(route, connection.stream)
-            if not connection.has_spoken and route.http3 is None:
+                self.sessions.keep(connection.route, connection.stream)
+            if (
+                not connection.has_spoken
+                and route.http3 is None
+                and connection.route.host == route.host
+            ):
                 connection.has_spoken = True  # it would say the same each time
                 self.heed(route, response)
         if _logger is not None and _logger.isEnabledFor(DEBUG):
@@ -231,7 +241,7 @@ class Network:
                 self._warn_insecure(route)
             deadline = earlier(request.deadline, self.runtime.now(), timeouts.connect)
             agent = request.sent_headers.get("user-agent")
-            resolve = self._resolver(request.settings)
+            resolve = self.resolver(request.settings)
             if route.is_http3:
                 from gofer.network.quic import connect as connect_by_quic
 
@@ -273,7 +283,7 @@ class Network:
 
     # Names --------------------------------------------------------------------------------------
 
-    def _resolver(self, settings: Any) -> Any:
+    def resolver(self, settings: Any) -> Any:
         """What looks names up for requests with these settings."""
         given = settings.resolve
         if type(given) is str:

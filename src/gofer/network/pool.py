@@ -112,6 +112,7 @@ class Pool:
         self._latest: Host | None = None  # also saves the look-up for the same route again
         self.generation = 0
         self.assistant: Pool | None = None  # whose connections serve ours, and end with them
+        self.coalescing: Any = None  # which of them serve other origins too, if any may
         _pools.add(self)
 
     # The hot path ---------------------------------------------------------------------------
@@ -220,6 +221,32 @@ class Pool:
         if found is not None and host is not self._latest:
             self._make_latest(host)
         return found
+
+    def all_shared(self) -> "list[SharedConnection]":
+        """The connections that are shared, on whatever route."""
+        with self._lock:
+            shared = [connection for host in self._hosts.values() for connection in host.shared]
+        self._settle()
+        return shared
+
+    def join(self, connection: "SharedConnection") -> bool:
+        """Take a place on this very connection; False if it has no room, or is out of use."""
+        host = connection.host
+        least = self.runtime.now() - self.limits.idle_seconds
+        with self._lock:
+            is_taken = (
+                host is not None
+                and connection in host.shared
+                and connection.generation == self.generation
+                and (connection.users > 0 or connection.idle_since >= least)
+                and connection.has_room
+            )
+            if is_taken:
+                connection.users += 1
+        self._settle()
+        if is_taken and host is not self._latest:
+            self._make_latest(host)  # type: ignore[arg-type]
+        return is_taken
 
     def leave(self, connection: "SharedConnection") -> None:
         """A place on `connection` is free. Like `release`, the collector may call this."""

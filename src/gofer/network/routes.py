@@ -53,6 +53,7 @@ class Route:
 
     Attributes:
         key: the hashable identity.
+        way: what of it other origins have too, if all that differs is whom one talks to.
         origin: scheme, host and port.
         is_tls: the origin is spoken to over TLS.
         is_forwarding: the proxy gets the request itself: absolute-form, Proxy-Authorization.
@@ -104,6 +105,7 @@ class Route:
         "tls_rules",
         "unix_path",
         "verify",
+        "way",
     )
 
     def __init__(
@@ -147,8 +149,7 @@ class Route:
         self.may_share = self.is_http3 or "h2" in self.alpn
         self.server_hostname = server_hostname(self.host) if server_name is None else server_name
 
-        self.key: Hashable = (
-            None if self.is_forwarding else origin,
+        self.way: Hashable = (
             None if proxy is None else proxy.key,
             self._tls_key(default_trust),
             unix_path,
@@ -156,9 +157,9 @@ class Route:
             server_name,
             self.alpn,
             socket_options,
-            pins,
             target,
         )
+        self.key: Hashable = (None if self.is_forwarding else origin, pins, self.way)
         self._hash = hash(self.key)
         self._by_http1: Route | None = None
         self._by_http3: Route | None = None

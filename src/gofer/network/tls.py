@@ -298,6 +298,10 @@ class TLSStream:
         """The descriptor of the stream below."""
         return self._stream.fileno()
 
+    def peer_address(self) -> Any:
+        """The address that the stream below is connected to."""
+        return self._stream.peer_address()
+
     @property
     def agreed(self) -> tuple[Any, threading.Lock]:
         """The TLS object, which knows what was agreed on, and the lock to ask it under."""

@@ -70,6 +70,9 @@ class Stream(Protocol):
     def fileno(self) -> int:
         """The socket's file descriptor."""
 
+    def peer_address(self) -> Any:
+        """The address that is connected to, in the form `resolve` gives. May raise `OSError`."""
+
 
 class Datagrams(Stream, Protocol):
     """A connected UDP socket: what is sent, and what comes, is one datagram at a time."""
@@ -79,9 +82,6 @@ class Datagrams(Stream, Protocol):
 
     def local_address(self) -> Any:
         """The address and port that datagrams are sent from."""
-
-    def peer_address(self) -> Any:
-        """The address that is connected to, in the form `resolve` gives."""
 
 
 class Sender(Protocol):
