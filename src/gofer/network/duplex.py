@@ -163,5 +163,4 @@ class SharedDuplex:
         if connection is not None:
             self._connection = None
             keep(self._ending)
-            connection.end(self._stream)
-            connection.send_without_waiting()
+            connection.break_off(self._stream)

@@ -134,8 +134,7 @@ class SharedConnection(SharedStream):
                 raise self._lost(stream, request)
         except BaseException as error:
             named = self._named(error, stream, request)
-            self.end(stream)
-            self.send_without_waiting()
+            self.break_off(stream)
             if named is error:
                 raise
             raise named from error
@@ -219,6 +218,11 @@ class SharedConnection(SharedStream):
             with self._lock:
                 self._forget_locked(stream)
         self.pool.leave(self)
+
+    def break_off(self, stream: ResponseStream | None) -> None:
+        """As `end`, before its time: the peer is told that nobody wants more."""
+        self.end(stream)
+        self.send_without_waiting()
 
     def abandon(self, stream: ResponseStream) -> None:
         """As `end`, when the collector finds a response that nobody has closed.

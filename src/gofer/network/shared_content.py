@@ -142,8 +142,7 @@ class SharedContent:
         if connection is not None:
             self._connection = None
             keep(self._ending)
-            connection.end(self._stream)
-            connection.send_without_waiting()
+            connection.break_off(self._stream)
 
 
 def has_news(stream: ResponseStream) -> bool:
