@@ -236,6 +236,30 @@ def test_cancelling_one_disturbs_no_other(web: Web) -> None:
     assert {0} == connections(web)
 
 
+@PLAIN_PYTHON
+def test_who_is_interrupted_while_sending_sends_nothing_twice(
+    web: Web, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody knows how much has gone, so the connection goes too; the next request has another."""
+    from gofer.runtime.sockets import SocketStream
+
+    send_now = SocketStream.send_now
+
+    def interrupted(stream: SocketStream, data: memoryview) -> int:
+        monkeypatch.setattr(SocketStream, "send_now", send_now)
+        send_now(stream, data)
+        raise KeyboardInterrupt
+
+    with gofer.Session(config=KNOWN, timeout=20) as session:
+        session.get(web.url + "/get").content  # noqa: B018
+        monkeypatch.setattr(SocketStream, "send_now", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            session.post(web.url + "/post", data=b"once")
+        assert "again" == session.post(web.url + "/post", data=b"again").json()["data"]
+        assert (1, 0, 0) == session.network.pool.counts
+    assert 2 == web.accepted
+
+
 def test_closing_a_response_early_tells_the_server(world: Any) -> None:
     """RST_STREAM with CANCEL; the connection goes on."""
     codes: list[int] = []

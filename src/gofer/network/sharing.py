@@ -134,6 +134,9 @@ class SharedStream(Timed):
 
         Returns:
             True if everything has been sent, or somebody else is at it.
+
+        Raises:
+            OSError: the connection is broken. The caller fails it.
         """
         try:
             while True:
@@ -157,9 +160,11 @@ class SharedStream(Timed):
                 if not count:
                     return False
                 self._unsent = self._unsent[count:]
+        except OSError:
+            raise
         except BaseException:
-            if is_ours:
-                self._leave_sending()
+            if is_ours:  # nobody knows how much has gone, and nothing must go twice
+                self._fail(ConnectionLost(f"{self.peer}: interrupted while sending"), FAILED)
             raise
 
     def _leave_sending(self) -> None:
