@@ -283,6 +283,34 @@ def test_closing_a_response_early_tells_the_server(world: Any) -> None:
     assert [CANCEL] == codes
 
 
+def test_what_still_comes_on_an_ended_stream_is_passed_over(world: Any) -> None:
+    """Without a word: to be told so of every frame is what a server takes for an attack."""
+    kinds: list[int] = []
+
+    def script(peer: Peer) -> None:
+        server = Frames(peer)
+        stream = server.receive_request()
+        server.send_head(stream, 200)
+        server.send(DATA, 0, stream, b"the beginning")
+        server.receive_until(RST_STREAM)
+        for _ in range(100):
+            server.send(DATA, 0, stream, b"more")
+        while True:
+            kind, _, number, _ = server.receive()
+            kinds.append(kind)
+            if kind == HEADERS:
+                server.answer(number)
+
+    with serve(script) as server, gofer.Session(config=KNOWN, timeout=20) as session:
+        with session.get(server.url, stream=True) as response:
+            assert b"the beginning" == next(response.iter_content(100))
+        for _ in range(2):
+            assert b"next" == session.get(server.url).content
+        assert 1 == server.accepted
+    assert 2 == kinds.count(HEADERS)
+    assert RST_STREAM not in kinds
+
+
 def test_a_response_that_nobody_kept_gives_its_place_back(web: Web) -> None:
     """The collector ends its stream."""
     with gofer.Session(config=KNOWN) as session:

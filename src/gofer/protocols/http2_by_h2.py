@@ -24,6 +24,8 @@ __all__ = [
 ]  # fmt: skip
 
 HEADER = 9  # bytes of a frame's (RFC 9113, 4.1)
+RST_STREAM = 0x3  # a frame's type (RFC 9113, 6.4)
+MOST_TOLD = 10_000  # streams remembered that were reset
 PROTOCOL_ERROR = 0x1
 REFUSED_STREAM = 0x7  # RFC 9113, 7
 
@@ -133,6 +135,8 @@ class Connection:
         self._queues: dict[int, deque[memoryview]] = {}  # of content that waits for its window
         self._ended: set[int] = set()  # whose content is complete
         self._failure: Event | None = None  # of the connection; the peer is to be told first
+        self._said = bytearray()  # what h2 wants to be sent, and nobody has taken
+        self._told: dict[int, None] = {}  # streams that the peer has been told to be reset
         self._window = 65535  # of the connection, as we have told it
         self._stream_window = 65535
         self.want_write = False
@@ -145,6 +149,7 @@ class Connection:
         self._stream_window = values[Setting.INITIAL_WINDOW_SIZE]
         self._h2.local_settings = Settings(client=True, initial_values=values)  # type: ignore[arg-type]
         self._h2.initiate_connection()
+        self._said += self._h2.data_to_send()  # the preface, which is no frame
         self.want_write = True
 
     def set_local_window_size(self, window_size: int, *, stream_id: int = 0) -> None:
@@ -159,12 +164,32 @@ class Connection:
         self.want_write = True
 
     def data_to_send(self, amount: int | None = None) -> bytes:
-        data = self._h2.data_to_send(amount)
-        self.want_write = amount is not None and len(data) == amount
+        self._listen()
+        data = bytes(self._said[:amount])
+        del self._said[:amount]
+        self.want_write = bool(self._said)
         if self._failure is not None and not self.want_write:
             self._events.append(self._failure)  # the peer knows
             self._failure = None
         return data
+
+    def _listen(self) -> None:
+        """Take over what h2 has to say, but that a stream is reset no more than once.
+
+        h2 says so for every frame that still comes on it, which a peer takes for an attack.
+        """
+        data = self._h2.data_to_send()
+        end = 0
+        while end < len(data):
+            start, end = end, end + HEADER + int.from_bytes(data[end : end + 3])
+            if data[start + 3] == RST_STREAM:
+                number = int.from_bytes(data[start + 5 : start + HEADER])
+                if number in self._told:
+                    continue
+                if len(self._told) >= MOST_TOLD:
+                    del self._told[next(iter(self._told))]
+                self._told[number] = None
+            self._said += data[start:end]
 
     def send_request(self, headers: Iterable[Any], *, end_stream: bool = False) -> int:
         try:
