@@ -26,9 +26,10 @@ demo: $(VENV)/.test  ## run the examples against a server of our own on loopback
 test: $(VENV)/.test  ## the whole test suite; PYTEST='-k cookies -x' narrows it
 	$(PY) -m pytest -q -n $(JOBS) $(PYTEST)
 
-test-http2: $(VENV)/.test  ## the behaviour suite once more, over HTTP/2
+test-http2: $(VENV)/.test  ## the behaviour suite over HTTP/2, by either library
 	$(PY) -m pytest -q -n $(JOBS) --h2 tests/network/test_http2.py tests/protocols/test_http2.py \
 	  tests/faults/test_http2.py $(PYTEST)
+	$(PY) -m pytest -q -n $(JOBS) --h2 --http2 $(BEHAVIOUR) $(PYTEST)
 	$(PY) -m pytest -q -n $(JOBS) --http2 $(BEHAVIOUR) $(PYTEST)
 
 test-http3: $(VENV)/.test  ## and over HTTP/3
