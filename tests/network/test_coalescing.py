@@ -501,7 +501,9 @@ class Particular(Web2):
         host = request.field("host")
         if self.hosts.setdefault(request.connection, host) != host:
             self.refused.append(host)
-            return Reply.text("not here\n", status=421)
+            reply = Reply.text("not here\n", status=421)
+            reply.fields.append(("Alt-Svc", 'h3=":1"'))  # means nothing in a 421 (RFC 7838, 6)
+            return reply
         return super().answer(request)
 
 
@@ -518,6 +520,7 @@ def test_what_was_misdirected_goes_again(
     with session_for(certificates) as session:
         assert [200] * 3 == ask(session, particular, "a.test", "b.test", "b.test")
         assert 2 == particular.accepted
+        assert [] == list(session.alternatives)
         assert (2, 0, 0) == session.network.pool.counts
         session.close()
         assert [200] * 2 == ask(session, particular, "a.test", "b.test")

@@ -224,6 +224,47 @@ def test_where_datagrams_vanish_tcp_is_there(
     assert place[0] == "127.0.0.1"
 
 
+@PLAIN_PYTHON
+def test_of_many_at_once_one_finds_out_that_datagrams_vanish(
+    certificates: Certificates, silence: Web
+) -> None:
+    """The others wait for it, not each in turn; and it is one failure."""
+
+    async def main() -> None:
+        async with gofer.AsyncSession(verify=certificates.ca_file, timeout=20) as session:
+            assert "HTTP/2" == (await session.get(silence.url)).version
+            answers = await asyncio.gather(*[session.get(silence.url) for _ in range(8)])
+            assert {"HTTP/2"} == {answer.version for answer in answers}
+            ((_, failures),) = session.alternatives._broken.values()
+            assert 1 == failures
+
+    asyncio.run(main())
+
+
+def test_a_late_word_that_is_none_takes_nothing_from_the_deadline(
+    certificates: Certificates, files: Any, world: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever can send a datagram could hold up every call otherwise: here for an hour."""
+    monkeypatch.setattr("gofer.network.quic.LATE", 3600.0)
+
+    class Mean(Web2):
+        def answer(self, request: Any) -> Any:
+            hole.sendto(b"garbage", hole.recvfrom(65536)[1])
+            return super().answer(request)
+
+    with (
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as hole,
+        Mean(tls=files["tls"]) as web,
+        gofer.Session(verify=certificates.ca_file) as session,
+    ):
+        hole.bind(("127.0.0.1", 0))
+        place = f'h3=":{hole.getsockname()[1]}"'
+        session.alternatives.heed(("https", "127.0.0.1", web.port), [place])
+        assert "HTTP/2" == session.get(web.url, deadline=3.0).version
+        assert (1, 0, 0) == session.network.pool.counts
+        assert session.alternatives._broken
+
+
 def test_who_answers_late_is_asked_the_next_time(trusting: gofer.Session, web3: Web3) -> None:
     """Slow is not broken: the connection that was given up for TCP is used as soon as it is there."""
     trusting.get(web3.url)

@@ -66,6 +66,47 @@ def test_abort_wakes_a_reader() -> None:
     trio.run(main).abort()
 
 
+@pytest.mark.parametrize("is_receiver_first", [True, False])
+def test_a_full_socket_and_somebody_who_receives(is_receiver_first: bool) -> None:
+    """Who sends listens too, and stands back for whoever receives: trio lets one task wait."""
+
+    async def main() -> None:
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            address = socket.AF_INET, listener.getsockname()
+            stream = await runtime.connect([address], monotonic() + PATIENCE)
+            peer = listener.accept()[0]
+        sent = 0
+
+        async def send() -> None:
+            nonlocal sent
+            while sent < 32 << 20:
+                sent += await stream.send_some(memoryview(bytes(1 << 20)), monotonic() + PATIENCE)
+
+        async def receive() -> None:
+            assert b"one" == await stream.receive(3, monotonic() + PATIENCE)
+            assert b"two" == await stream.receive(3, monotonic() + PATIENCE)
+
+        async with trio.open_nursery() as nursery:
+            for one in (receive, send) if is_receiver_first else (send, receive):
+                nursery.start_soon(one)
+                await trio.testing.wait_all_tasks_blocked()
+            peer.send(b"one")
+            await trio.testing.wait_all_tasks_blocked()
+            peer.send(b"two")
+            await trio.testing.wait_all_tasks_blocked()
+            assert sent < 32 << 20
+            nursery.start_soon(trio.to_thread.run_sync, _take_all, peer, 32 << 20)
+        stream.abort()
+        peer.close()
+
+    trio.run(main)
+
+
+def _take_all(peer: socket.socket, size: int) -> None:
+    while size > 0:
+        size -= len(peer.recv(1 << 20))
+
+
 def test_a_property_cannot_wait() -> None:
     """`run` says what to do instead, and leaves no coroutine behind."""
     with pytest.raises(RuntimeError, match="await response.aread"):

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from gofer.exceptions import DeadlineExceeded, PoolTimeout, RequestException
 from gofer.messages.request import PreparedRequest
 from gofer.messages.response import Response
+from gofer.network.deadlines import earlier
 from gofer.network.http1_head import encode_head
 from gofer.network.routes import Route
 from gofer.runtime.base import TimedOut
@@ -32,7 +33,7 @@ async def send_by_http3(network: "Network", route: Route, request: PreparedReque
     try:
         shared = await _reach(network, route, request, late)
         response = await network.send(request, route, shared)
-        await _take_in(network, late)
+        await _take_in(network, late, request)
     finally:
         for connection in late:
             if not connection.counted:
@@ -69,20 +70,21 @@ async def _reach(
     except RequestException as error:
         if route.is_only_way or isinstance(error, PoolTimeout | DeadlineExceeded):
             raise
-        network.alternatives.failed(place)
+        if network.alternatives.find(route.origin) == place:  # nobody has said so yet
+            network.alternatives.failed(place)
         return None
     network.alternatives.worked(place)
     return shared
 
 
-async def _take_in(network: "Network", late: list[Any]) -> None:
+async def _take_in(network: "Network", late: list[Any], request: PreparedRequest) -> None:
     """Of connections that nobody had answered, keep one that somebody has by now."""
     for connection in late:
         if connection.stream.is_readable():
             from gofer.network.quic import LATE, finish
 
             now, way = network.runtime.now(), connection.route
-            connect = partial(finish, connection, now + LATE)
+            connect = partial(finish, connection, earlier(request.deadline, now, LATE))
             with suppress(RequestException, TimedOut):
                 shared: Any = await network.pool.open(way, connect, now)
                 network.pool.leave(shared)

@@ -77,6 +77,7 @@ async def send_by_another(
         if request.is_replayable():
             response.close()
             request.rewind()
+            request.sent = False
             return None
     return response
 

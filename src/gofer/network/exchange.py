@@ -192,9 +192,12 @@ class Network:
         return is_taken
 
     def heed(self, route: Route, response: Response) -> None:
-        """Remember where else the origin says that it is, if we know that it is the origin."""
+        """Remember where else the origin says that it is, if we know that it is the origin.
+
+        421 says that it is not (RFC 7838, 6).
+        """
         fields = response.fields
-        if route.verify is not False and fields.has(b"alt-svc"):
+        if route.verify is not False and response.status_code != 421 and fields.has(b"alt-svc"):
             self.alternatives.heed(route.origin, fields.get_all("alt-svc"))
 
     async def join(
@@ -227,6 +230,12 @@ class Network:
             connection = self.pool.take_shared(route, now) or self.pool.take(route, now)
             if connection is not None:
                 return connection
+            if late is not None and not self._may_work(route):
+                raise ConnectTimeout(f"{route.authority}: whoever connected there got no answer")
+
+    def _may_work(self, route: Route) -> bool:
+        """False if it is the way by HTTP/3 to where nobody has answered just now."""
+        return route.is_only_way or self.alternatives.find(route.origin) == route.target
 
     async def _open(
         self, route: Route, request: PreparedRequest, late: list[Any] | None = None

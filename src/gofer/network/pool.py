@@ -250,14 +250,12 @@ class Pool:
 
     def leave(self, connection: "SharedConnection") -> None:
         """A place on `connection` is free. Like `release`, the collector may call this."""
-        if self._left or self._released or not self._lock.acquire(False):
+        if self._left or self._released or self._lock.locked():
             self._left.append(connection)
             self._settle()
             return
-        try:
+        with self._lock:  # not by hand: a signal's exception could come in between
             is_useless = self._leave_locked(connection)
-        finally:
-            self._lock.release()
         if self._left or self._released:
             self._settle()
         if is_useless:
@@ -367,6 +365,7 @@ class Pool:
                 other.open -= 1
                 self._open -= 1
                 connection.counted = False
+                self._forget_locked(other)
                 return connection
         return None
 
@@ -381,17 +380,15 @@ class Pool:
 
     def _settle(self) -> None:
         """Count out what was released meanwhile. Called by whoever has just held the lock."""
-        while (self._released or self._left) and self._lock.acquire(False):
+        while (self._released or self._left) and not self._lock.locked():
             useless = []
-            try:
+            with self._lock:
                 while self._released:
                     self._release_locked(self._released.popleft())
                 while self._left:
                     connection = self._left.popleft()
                     if self._leave_locked(connection):
                         useless.append(connection)
-            finally:
-                self._lock.release()
             for connection in useless:
                 connection.close(connection.closing or POOL_CLOSED)
 
@@ -402,8 +399,12 @@ class Pool:
         host.open -= 1
         self._open -= 1
         self._grant_locked(host)
+        self._forget_locked(host)
+
+    def _forget_locked(self, host: Host) -> None:
+        """Nobody needs it if there is no connection and nobody waits for one."""
         if host.open <= 0 and not host.waiters:
-            self._hosts.pop(route, None)
+            self._hosts.pop(host.route, None)
             if self._latest is host:
                 self._latest = None
 

@@ -65,8 +65,8 @@ class TLSStream:
         self._has_more = False  # something came that `receive` has not handed out yet
         self._ended = False  # the peer's close_notify has come
         # OpenSSL objects must not be used by two threads at once (CPython guards them from 3.13
-        # on). Held around calls into OpenSSL, never around I/O. By hand: `with` takes twice the
-        # instructions, 2,000 instead of 1,000.
+        # on). Held around calls into OpenSSL, never around I/O. By `with`, for a signal's exception
+        # could come between `acquire` and `try`.
         self._lock = threading.Lock()
 
     @classmethod
@@ -143,17 +143,15 @@ class TLSStream:
                 if self._unsent or self._outgoing.pending:
                     await self._send_what_waits(deadline)
                 self._take(await self._stream.receive(self._asked, deadline))
-            self._lock.acquire()
             try:
-                data = self._read(max_bytes)
-                self._has_more = self._incoming.pending > 0 or self._pending() > 0
+                with self._lock:
+                    data = self._read(max_bytes)
+                    self._has_more = self._incoming.pending > 0 or self._pending() > 0
             except ssl.SSLWantReadError:  # half a record, or a session ticket
                 self._has_more = False
                 continue
             except ssl.SSLZeroReturnError:
                 data = b""
-            finally:
-                self._lock.release()
             self._ended = not data
             return data  # type: ignore[no-any-return]
         return b""
@@ -168,17 +166,15 @@ class TLSStream:
                 if self._unsent or self._outgoing.pending:
                     await self._send_what_waits(deadline)
                 self._take(await self._stream.receive(self._asked, deadline))
-            self._lock.acquire()
             try:
-                count = self._read(size - filled, buffer[filled:] if filled else buffer)
-                self._has_more = self._incoming.pending > 0 or self._pending() > 0
+                with self._lock:
+                    count = self._read(size - filled, buffer[filled:] if filled else buffer)
+                    self._has_more = self._incoming.pending > 0 or self._pending() > 0
             except ssl.SSLWantReadError:
                 self._has_more = False
                 continue
             except ssl.SSLZeroReturnError:
                 count = 0
-            finally:
-                self._lock.release()
             self._ended = count == 0
             filled += count
         return filled
@@ -257,14 +253,11 @@ class TLSStream:
 
     def _encrypt(self, data: bytes | memoryview) -> bytes:
         """What has to be sent for `data`, behind whatever was waiting to be sent."""
-        self._lock.acquire()  # one step, so that records leave in the order they were numbered
-        try:
+        with self._lock:  # one step, so that records leave in the order they were numbered
             written = self._write(data)
             while written < len(data):
                 written += self._write(memoryview(data)[written:])
             ciphertext: bytes = self._fetch()
-        finally:
-            self._lock.release()
         if self._unsent:
             ciphertext = self._unsent + ciphertext
             self._unsent = b""

@@ -375,8 +375,11 @@ class Http2Protocol:
 
     def _on_closed(self, event: Any) -> ResponseStream | None:
         stream = self.streams.get(event.stream_id)
-        if stream is None or stream.complete:
+        if stream is None:
             return None
+        stream.has_ended_sending = True  # or the peer wants no more of it
+        if stream.complete:
+            return stream
         stream.error_code = event.error_code
         if event.error_code == PROTOCOL_ERROR and not stream.was_reset:
             stream.problem = "field section or length"

@@ -142,22 +142,54 @@ async def _wait_writable(descriptors: list[int], until: float | None) -> list[in
 
 
 class TrioStream(SocketStream):
-    """A connected socket. One task may send while another receives."""
+    """A connected socket. One task may send while another receives.
 
-    __slots__ = ()
+    In trio one task at a time may wait for a socket to be readable. That is whoever receives; who
+    sends, and would hear what the peer says meanwhile, stands back.
+    """
+
+    __slots__ = ("_listening",)
+
+    def __init__(self, sock: socket.socket) -> None:
+        super().__init__(sock)
+        self._listening: trio.CancelScope | None = None  # of who sends, and waits for that too
 
     async def _wait(self, events: int, deadline: float | None) -> int:
         if self._socket.fileno() == -1:
             raise closed()
-        wait = _WAITS.get(events, _either)
+        if events == READABLE and self._listening is not None:
+            self._listening.cancel()  # at once
+        wait = _WAITS.get(events)
         try:
-            await _until(wait(self._socket), deadline)
+            await _until(self._wait_for_either() if wait is None else wait(self._socket), deadline)
         except trio.ClosedResourceError:
             raise closed() from None
-        if wait is not _either:
+        if wait is not None:
             return events
+        if self._socket.fileno() == -1:
+            raise closed()
         ready = poll([self._socket.fileno()], events, 0.0)
         return ready[0][1] & events if ready else 0
+
+    async def _wait_for_either(self) -> None:
+        """Return when the socket is writable, or readable if nobody else waits for that; or closed.
+
+        Out of a nursery exceptions come in groups, so none comes out of it.
+        """
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._listen, nursery.cancel_scope)
+            with contextlib.suppress(trio.ClosedResourceError):
+                await trio.lowlevel.wait_writable(self._socket)
+            nursery.cancel_scope.cancel()
+
+    async def _listen(self, both: trio.CancelScope) -> None:
+        with trio.CancelScope() as listening:
+            self._listening = listening
+            with contextlib.suppress(trio.ClosedResourceError, trio.BusyResourceError):
+                await trio.lowlevel.wait_readable(self._socket)
+                both.cancel()
+        if self._listening is listening:
+            self._listening = None
 
     def abort(self) -> None:
         """Close at once and without waiting. A task inside `receive` or `send` goes on."""
@@ -172,18 +204,6 @@ class TrioDatagrams(DatagramSocket, TrioStream):
 
     __slots__ = ()
     receive = TrioStream.receive
-
-
-async def _either(sock: socket.socket) -> None:
-    """Return when `sock` is readable or writable."""
-    async with trio.open_nursery() as nursery:
-
-        async def one(wait: Any) -> None:
-            await wait(sock)
-            nursery.cancel_scope.cancel()
-
-        for wait in _WAITS.values():
-            nursery.start_soon(one, wait)
 
 
 _WAITS: dict[int, Any] = {
