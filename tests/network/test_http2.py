@@ -5,6 +5,7 @@ That everything else is as over HTTP/1.1 is shown by the behaviour suite itself 
 
 import asyncio
 import gc
+import struct
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -13,7 +14,17 @@ import pytest
 
 import gofer
 from servers.certificates import Certificates
-from servers.frames import DATA, END_STREAM, HEADERS, RST_STREAM, WINDOW_UPDATE, Frames, frame
+from servers.frames import (
+    ACK,
+    DATA,
+    END_STREAM,
+    HEADERS,
+    RST_STREAM,
+    SETTINGS,
+    WINDOW_UPDATE,
+    Frames,
+    frame,
+)
 from servers.listener import Listener
 from servers.raw import Peer, serve
 from servers.web import Web
@@ -234,6 +245,95 @@ def test_cancelling_one_disturbs_no_other(web: Web) -> None:
 
     asyncio.run(main())
     assert {0} == connections(web)
+
+
+@PLAIN_PYTHON
+def test_what_a_cancelled_upload_leaves_is_sent_by_whoever_reads() -> None:
+    """His own request is behind it, and nobody else is there."""
+    is_heard = threading.Event()
+
+    def script(peer: Peer) -> None:
+        server = Frames(peer, {4: 2**31 - 1})  # INITIAL_WINDOW_SIZE: nothing will be said of it
+        server.send(WINDOW_UPDATE, 0, 0, struct.pack(">I", 2**30))
+        server.receive_until(HEADERS)
+        is_heard.wait(20)
+        while True:
+            kind, flags, stream, _ = server.receive()
+            if kind == HEADERS and flags & END_STREAM:
+                server.answer(stream)
+
+    async def main(url: str) -> None:
+        async with gofer.AsyncSession(config=KNOWN, timeout=20) as session:
+            upload = asyncio.ensure_future(session.post(url, data=b"x" * (16 << 20)))
+            while not (shared := _shared_by(session)) or not shared._unsent:
+                await asyncio.sleep(0.01)
+            request = asyncio.ensure_future(session.get(url))
+            while not shared._is_reading:
+                await asyncio.sleep(0.01)
+            upload.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await upload
+            is_heard.set()
+            assert b"next" == (await request).content
+
+    with serve(script) as server:
+        asyncio.run(main(server.url))
+        assert 1 == server.accepted
+
+
+def _shared_by(session: gofer.AsyncSession) -> Any:
+    """The connection that the exchanges of `session` share, if it is there yet."""
+    for host in session.network.pool._hosts.values():
+        for connection in host.shared:
+            return connection
+    return None
+
+
+@PLAIN_PYTHON
+def test_windows_that_dropped_responses_held_are_given_back() -> None:
+    """To whoever waits for content meanwhile: the collector itself must not send."""
+
+    def script(peer: Peer) -> None:
+        server = Frames(peer)
+        streams: list[int] = []
+        window = 65535
+
+        def hear() -> None:
+            nonlocal window
+            kind, flags, stream, payload = server.receive()
+            if kind == SETTINGS and not flags & ACK:
+                server.send(SETTINGS, ACK, 0)
+            elif kind == WINDOW_UPDATE and stream == 0:
+                window += int.from_bytes(payload, "big")
+            elif kind == HEADERS:
+                streams.append(stream)
+
+        for number in range(1, 18):  # the last finds no window
+            while len(streams) < number:
+                hear()
+            server.send_head(streams[-1], 200)
+            left = min(1 << 20, window)
+            while left:
+                size = min(16384, left)
+                server.send(DATA, 0, streams[-1], b"z" * size)
+                left, window = left - size, window - size
+        assert not window
+        while not window:
+            hear()
+        server.send(DATA, END_STREAM, streams[-1], b"hello")
+
+    async def main(url: str) -> None:
+        async with gofer.AsyncSession(config=KNOWN, timeout=20) as session:
+            kept = [await session.get(url, stream=True) for _ in range(16)]
+            last = await session.get(url, stream=True)
+            content = asyncio.ensure_future(last.aread())
+            await asyncio.sleep(0)
+            kept.clear()
+            gc.collect()
+            assert b"hello" == await content
+
+    with serve(script) as server:
+        asyncio.run(main(server.url))
 
 
 @PLAIN_PYTHON

@@ -8,7 +8,8 @@ the same text serves threads, greenlets and tasks.
 
 A protocol may have timers (`StreamsProtocol.timer`): whoever reads waits no longer than that, and
 tells it. Whoever waits beside and has set an earlier one, by what he sent, sees to it himself.
-While nobody waits for anything, nobody does.
+While nobody waits for anything, nobody does. And who reads beside others looks up now and then, for
+what was left to be sent.
 
 State: the protocol's (`protocols/streams.py`), the two roles, and who waits for which stream.
 """
@@ -28,6 +29,7 @@ __all__ = ["FAILED", "GLANCE", "SharedStream", "is_over"]
 RECEIVE = 64 * 1024  # bytes at a time
 RECEIVE_MUCH = 256 * 1024  # the same, where so much comes
 SEND = 32 * 1024  # bytes at a time: others' heads go between the pieces of an upload
+LOOK_UP = 1.0  # seconds after which who reads looks whether something was left to be sent
 GLANCE = 0.02  # seconds for what has come to turn out to be frames, or TLS's own talk
 
 # Why a connection takes no more exchanges: values for the log and for whoever debugs.
@@ -72,6 +74,10 @@ class SharedStream(Timed):
 
     def close(self, reason: str) -> None:
         """Close at once."""
+        raise NotImplementedError
+
+    def _settle_locked(self) -> None:
+        """End the streams that the collector found, and could not end."""
         raise NotImplementedError
 
     # Sending ------------------------------------------------------------------------------------
@@ -292,6 +298,8 @@ class SharedStream(Timed):
         try:
             while True:
                 timer = protocol.timer
+                if self._unsent or len(protocol.streams) > 1:
+                    timer = self._look_up(timer)
                 if timer is None:
                     pieces = await self._come(deadline)
                 else:
@@ -302,6 +310,7 @@ class SharedStream(Timed):
                         protocol.feed(pieces, now)
                     if timer is not None and timer <= now:
                         protocol.on_time(now)
+                        self._settle_locked()
                     self._tell_locked()
                     is_done = stream is None or is_ready(stream) or stream.is_over
                     if is_done:
@@ -309,8 +318,8 @@ class SharedStream(Timed):
                 if protocol.failure is not None:
                     self.send_without_waiting()  # tell the peer why
                     self._fail_with_protocol()
-                elif protocol.has_output:  # at once: it may be the end of our own stream
-                    await self._send(deadline)
+                elif protocol.has_output or self._unsent:
+                    self.send_without_waiting()  # at once: it may be the end of our own stream
                 if is_done or stream is None or is_ready(stream) or stream.is_over:
                     return
                 if self._failure is not None:
@@ -321,6 +330,16 @@ class SharedStream(Timed):
             if not is_done:
                 with self._lock:
                     self._leave_reading_locked()
+
+    def _look_up(self, timer: float | None) -> float:
+        """When who reads looks up, and sends what nobody else does; `timer` if that is before.
+
+        Somebody may have left in the middle of sending, when nobody waited who could go on; or the
+        collector may have ended streams, and must not send.
+        """
+        patience = GLANCE if self._unsent and not self._is_sending else LOOK_UP
+        until = self.runtime.now() + patience
+        return until if timer is None else min(timer, until)
 
     def _leave_reading_locked(self) -> None:
         self._is_reading = False

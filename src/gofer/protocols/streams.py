@@ -99,6 +99,7 @@ class StreamsProtocol(Protocol):
         most_streams: how many streams the peer takes at a time.
         takes_protocols: the peer lets other protocols be spoken on streams (RFC 8441, RFC 9220).
         failure: why it is of no use, if that is the peer's fault.
+        streams: those that are open, by number.
         touched: streams that have news; whoever drives takes them out.
         timer: monotonic seconds at which `on_time` wants to be called; None for never.
     """
@@ -110,6 +111,7 @@ class StreamsProtocol(Protocol):
     is_drained: bool
     most_streams: int
     failure: RequestException | None
+    streams: Any
     touched: list[ResponseStream]
 
     @property
