@@ -207,12 +207,13 @@ class SharedStream(Timed):
             RequestException: the connection failed.
         """
         has_displaced = is_displaced = False  # a reader, by somebody who could not wait for him
+        was_woken = False  # perhaps to take the role, but what was waited for came otherwise
         while True:
             event: Event | None = None
             reader = None
             with self._lock:
                 if is_ready(stream) or stream.is_over:
-                    if has_displaced:
+                    if has_displaced or was_woken:
                         self._hand_on_locked()
                     return
                 if self._failure is not None:
@@ -238,6 +239,7 @@ class SharedStream(Timed):
                     return
                 continue
             is_displaced = False
+            was_woken = True
             if reader is not None and reader.interrupt():
                 has_displaced = True
                 with self._lock:
