@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 import gofer
+from gofer.exceptions import ConnectionLost
 from servers.certificates import Certificates
 from servers.frames import (
     ACK,
@@ -279,6 +280,39 @@ def test_what_a_cancelled_upload_leaves_is_sent_by_whoever_reads() -> None:
     with serve(script) as server:
         asyncio.run(main(server.url))
         assert 1 == server.accepted
+
+
+@PLAIN_PYTHON
+def test_what_never_went_out_is_asked_again_elsewhere() -> None:
+    """Whatever its method: it waited behind an upload when the connection broke."""
+    may_end = threading.Event()
+    is_first = [False, True]
+
+    def script(peer: Peer) -> None:
+        server = Frames(peer, {4: 2**31 - 1})  # INITIAL_WINDOW_SIZE
+        if not is_first.pop():
+            server.answer(server.receive_request())
+            return
+        server.send(WINDOW_UPDATE, 0, 0, struct.pack(">I", 2**30))
+        server.receive_until(HEADERS)
+        may_end.wait(20)
+
+    async def main(url: str) -> None:
+        async with gofer.AsyncSession(config=KNOWN, timeout=20) as session:
+            upload = asyncio.ensure_future(session.post(url, data=b"x" * (16 << 20)))
+            while not (shared := _shared_by(session)) or not shared._unsent:
+                await asyncio.sleep(0.01)
+            request = asyncio.ensure_future(session.post(url))
+            while not shared._is_reading:
+                await asyncio.sleep(0.01)
+            may_end.set()
+            assert b"next" == (await request).content
+            with pytest.raises(ConnectionLost):
+                await upload
+
+    with serve(script) as server:
+        asyncio.run(main(server.url))
+        assert 2 == server.accepted
 
 
 def _shared_by(session: gofer.AsyncSession) -> Any:

@@ -153,6 +153,7 @@ class SharedConnection(SharedStream):
             if self._failure is not None:
                 self._raise_failure_locked()
             stream = self.protocol.begin(head, has_content=has_content)
+            self._begun.append(stream)
             self.exchanges += 1
             return stream
 
@@ -402,7 +403,8 @@ class SharedConnection(SharedStream):
             if isinstance(error, ConnectionLost) and not error.is_unsent:
                 error.is_reused = self.exchanges > (stream is not None)
                 error.is_unanswered = stream is None or not (stream.status or stream.interim)
-                error.is_unsent = error.is_refused = stream is None
+                refused = stream is None or stream.error_code == self.protocol.refused
+                error.is_unsent = error.is_refused = refused
         return error
 
     def _lost(self, stream: ResponseStream, request: PreparedRequest) -> RequestException:

@@ -45,9 +45,9 @@ class SharedStream(Timed):
     """
 
     __slots__ = (
-        "_buffer", "_failure", "_heard", "_is_asked", "_is_reading", "_is_sending", "_is_soon",
-        "_lock", "_reader", "_reads_until", "_unsent", "_uploading", "_waiting", "closing", "peer",
-        "protocol", "runtime", "stream",
+        "_begun", "_buffer", "_failure", "_heard", "_is_asked", "_is_reading", "_is_sending",
+        "_is_soon", "_lock", "_reader", "_reads_until", "_unsent", "_uploading", "_waiting",
+        "closing", "peer", "protocol", "runtime", "stream",
     )  # fmt: skip
 
     def __init__(
@@ -64,6 +64,7 @@ class SharedStream(Timed):
         self._reads_until = 0.0  # when who reads will look at the protocol's timer
         self._is_sending = False
         self._is_asked = False  # by somebody who has something to send
+        self._begun: list[ResponseStream] = []  # streams of whose heads nothing has gone out
         self._unsent = memoryview(b"")  # frames, perhaps begun; only who sends touches them
         self._buffer = memoryview(bytearray(RECEIVE))  # only who reads touches it
         self._is_soon = False  # `flush` will be called
@@ -154,6 +155,7 @@ class SharedStream(Timed):
                         self._is_sending = is_ours = True
                     if not self._unsent and self._is_asked and self._failure is None:
                         output = self.protocol.output(SEND, self.runtime.now())
+                        self._begun.clear()
                         self._is_asked = not self.protocol.is_drained
                         self._unsent = memoryview(output)
                         self._tell_locked()
@@ -409,9 +411,15 @@ class SharedStream(Timed):
     # Errors -------------------------------------------------------------------------------------
 
     def _fail(self, error: RequestException, reason: str) -> None:
-        """The connection is of no use any more: everybody who waits hears of it."""
+        """The connection is of no use any more: everybody who waits hears of it.
+
+        What has not gone out is as good as refused: whoever asked may ask again elsewhere.
+        """
         with self._lock:
             self._failure = self._failure or error
+            for stream in self._begun:
+                if stream.error_code is None:
+                    stream.error_code = self.protocol.refused
             waiting, self._waiting = self._waiting, {}
             for event in waiting.values():
                 event.set()
