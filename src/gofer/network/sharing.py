@@ -45,9 +45,9 @@ class SharedStream(Timed):
     """
 
     __slots__ = (
-        "_begun", "_buffer", "_failure", "_heard", "_is_asked", "_is_reading", "_is_sending",
-        "_is_soon", "_lock", "_reader", "_reads_until", "_unsent", "_uploading", "_waiting",
-        "closing", "peer", "protocol", "runtime", "stream",
+        "_begun", "_buffer", "_chosen", "_failure", "_heard", "_is_asked", "_is_reading",
+        "_is_sending", "_is_soon", "_lock", "_reader", "_reads_until", "_unsent", "_uploading",
+        "_waiting", "closing", "peer", "protocol", "runtime", "stream",
     )  # fmt: skip
 
     def __init__(
@@ -70,6 +70,7 @@ class SharedStream(Timed):
         self._is_soon = False  # `flush` will be called
         self._heard: Event | None = None  # for who sends: somebody has read
         self._waiting: dict[ResponseStream, Event] = {}
+        self._chosen: ResponseStream | None = None  # who was woken to take a role, and has not yet
         self._uploading: set[ResponseStream] = set()
         self._failure: RequestException | None = None
 
@@ -179,8 +180,7 @@ class SharedStream(Timed):
         """Not everything has been sent: somebody who waits has to take the role."""
         with self._lock:
             self._is_sending = False
-            if self._waiting:
-                self._wake_locked(next(iter(self._waiting)))
+            self._choose_locked()
 
     async def _hear(self, deadline: float | None) -> None:
         """The peer takes nothing because it has something to say: let it be heard."""
@@ -209,13 +209,12 @@ class SharedStream(Timed):
             RequestException: the connection failed.
         """
         has_displaced = is_displaced = False  # a reader, by somebody who could not wait for him
-        was_woken = False  # perhaps to take the role, but what was waited for came otherwise
         while True:
             event: Event | None = None
             reader = None
             with self._lock:
                 if is_ready(stream) or stream.is_over:
-                    if has_displaced or was_woken:
+                    if has_displaced or self._chosen is stream:
                         self._hand_on_locked()
                     return
                 if self._failure is not None:
@@ -229,6 +228,7 @@ class SharedStream(Timed):
                 else:
                     self._is_reading = True
                     self._reader = self.runtime.current
+                    self._chosen = None
             if is_left:  # somebody was interrupted while he sent
                 await self._send(deadline)
                 continue
@@ -241,7 +241,6 @@ class SharedStream(Timed):
                     return
                 continue
             is_displaced = False
-            was_woken = True
             if reader is not None and reader.interrupt():
                 has_displaced = True
                 with self._lock:
@@ -405,8 +404,15 @@ class SharedStream(Timed):
         if self._heard is not None:
             self._heard.set()
             self._heard = None
-        if not self._is_reading and self._waiting:
-            self._wake_locked(next(iter(self._waiting)))
+        self._chosen = None
+        if not self._is_reading:
+            self._choose_locked()
+
+    def _choose_locked(self) -> None:
+        """Wake one of those who wait, to take a role; he says so if he has no need any more."""
+        if self._waiting:
+            self._chosen = next(iter(self._waiting))
+            self._wake_locked(self._chosen)
 
     # Errors -------------------------------------------------------------------------------------
 
