@@ -265,12 +265,10 @@ def test_what_a_cancelled_upload_leaves_is_sent_by_whoever_reads() -> None:
 
     async def main(url: str) -> None:
         async with gofer.AsyncSession(config=KNOWN, timeout=20) as session:
-            upload = asyncio.ensure_future(session.post(url, data=b"x" * (16 << 20)))
-            while not (shared := _shared_by(session)) or not shared._unsent:
-                await asyncio.sleep(0.01)
+            upload, shared = await _stuck_upload(session, url)
             request = asyncio.ensure_future(session.get(url))
             while not shared._is_reading:
-                await asyncio.sleep(0.01)
+                await asyncio.sleep(0)
             upload.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await upload
@@ -299,12 +297,10 @@ def test_what_never_went_out_is_asked_again_elsewhere() -> None:
 
     async def main(url: str) -> None:
         async with gofer.AsyncSession(config=KNOWN, timeout=20) as session:
-            upload = asyncio.ensure_future(session.post(url, data=b"x" * (16 << 20)))
-            while not (shared := _shared_by(session)) or not shared._unsent:
-                await asyncio.sleep(0.01)
+            upload, shared = await _stuck_upload(session, url)
             request = asyncio.ensure_future(session.post(url))
             while not shared._is_reading:
-                await asyncio.sleep(0.01)
+                await asyncio.sleep(0)
             may_end.set()
             assert b"next" == (await request).content
             with pytest.raises(ConnectionLost):
@@ -313,6 +309,14 @@ def test_what_never_went_out_is_asked_again_elsewhere() -> None:
     with serve(script) as server:
         asyncio.run(main(server.url))
         assert 2 == server.accepted
+
+
+async def _stuck_upload(session: gofer.AsyncSession, url: str) -> tuple[asyncio.Task[Any], Any]:
+    """An upload that fills the socket to its brim, and the connection that it is on."""
+    upload = asyncio.ensure_future(session.post(url, data=b"x" * (16 << 20)))
+    while not (shared := _shared_by(session)) or not shared._unsent:
+        await asyncio.sleep(0)
+    return upload, shared
 
 
 def _shared_by(session: gofer.AsyncSession) -> Any:

@@ -86,47 +86,47 @@ def step(coroutine: Coroutine[Any, Any, Any]) -> bool:
     return False
 
 
+class Line:
+    """Three who wait: one reads, has what he waits for, and leaves; the second was told to read."""
+
+    def __init__(self) -> None:
+        self.protocol = Protocol()
+        self.connection = Connection(self.protocol)
+        streams = first, self.second, self.third = [self.protocol.begin() for _ in range(3)]
+        waiting = [self.connection.until(stream, is_over, None) for stream in streams]
+        reading, self.chosen, self.patient = waiting
+        for coroutine in waiting:
+            assert not step(coroutine)
+        self.protocol.next = first
+        assert step(reading)
+        assert [True, False] == self.told
+
+    @property
+    def told(self) -> list[bool]:
+        return [event.is_set for event in self.connection.events]
+
+    def check_that_the_third_reads(self) -> None:
+        assert [True, True] == self.told
+        assert not step(self.patient)
+        self.protocol.next = self.third
+        assert step(self.patient)
+
+
 def test_who_is_told_to_read_and_has_no_need_tells_the_next() -> None:
     """His stream was refused meanwhile, by what another sent (GOAWAY had come before)."""
-    protocol = Protocol()
-    connection = Connection(protocol)
-    first, second, third = protocol.begin(), protocol.begin(), protocol.begin()
-    reading, chosen, patient = (
-        connection.until(stream, is_over, None) for stream in (first, second, third)
-    )
-    assert not step(reading)
-    assert not step(chosen)
-    assert not step(patient)
-    protocol.next = first
-    assert step(reading)
-    assert [True, False] == [event.is_set for event in connection.events]
+    line = Line()
+    line.second.error_code = REFUSED
 
-    second.error_code = REFUSED
+    assert step(line.chosen)
 
-    assert step(chosen)
-    assert [True, True] == [event.is_set for event in connection.events]
-    assert not step(patient)
-    protocol.next = third
-    assert step(patient)
+    line.check_that_the_third_reads()
 
 
 def test_who_is_interrupted_when_told_to_read_tells_the_next() -> None:
     """A cancellation or a timeout in that very moment."""
-    protocol = Protocol()
-    connection = Connection(protocol)
-    first, second, third = protocol.begin(), protocol.begin(), protocol.begin()
-    reading, chosen, patient = (
-        connection.until(stream, is_over, None) for stream in (first, second, third)
-    )
-    for coroutine in (reading, chosen, patient):
-        assert not step(coroutine)
-    protocol.next = first
-    assert step(reading)
+    line = Line()
 
     with pytest.raises(KeyError):
-        chosen.throw(KeyError())
+        line.chosen.throw(KeyError())
 
-    assert [True, True] == [event.is_set for event in connection.events]
-    protocol.next = third
-    assert not step(patient)
-    assert step(patient)
+    line.check_that_the_third_reads()

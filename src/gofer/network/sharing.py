@@ -8,8 +8,8 @@ the same text serves threads, greenlets and tasks.
 
 A protocol may have timers (`StreamsProtocol.timer`): whoever reads waits no longer than that, and
 tells it. Whoever waits beside and has set an earlier one, by what he sent, sees to it himself.
-While nobody waits for anything, nobody does. And who reads beside others looks up now and then, for
-what was left to be sent.
+While nobody waits for anything, nobody does. And who reads beside others looks now and then whether
+something was left to be sent.
 
 State: the protocol's (`protocols/streams.py`), the two roles, and who waits for which stream.
 """
@@ -29,7 +29,7 @@ __all__ = ["FAILED", "GLANCE", "SharedStream", "is_over"]
 RECEIVE = 64 * 1024  # bytes at a time
 RECEIVE_MUCH = 256 * 1024  # the same, where so much comes
 SEND = 32 * 1024  # bytes at a time: others' heads go between the pieces of an upload
-LOOK_UP = 1.0  # seconds after which who reads looks whether something was left to be sent
+RECHECK = 1.0  # seconds after which who reads looks whether something was left to be sent
 GLANCE = 0.02  # seconds for what has come to turn out to be frames, or TLS's own talk
 
 # Why a connection takes no more exchanges: values for the log and for whoever debugs.
@@ -302,7 +302,7 @@ class SharedStream(Timed):
             while True:
                 timer = protocol.timer
                 if self._unsent or len(protocol.streams) > 1:
-                    timer = self._look_up(timer)
+                    timer = self._recheck_at(timer)
                 if timer is None:
                     pieces = await self._come(deadline)
                 else:
@@ -334,13 +334,13 @@ class SharedStream(Timed):
                 with self._lock:
                     self._leave_reading_locked()
 
-    def _look_up(self, timer: float | None) -> float:
-        """When who reads looks up, and sends what nobody else does; `timer` if that is before.
+    def _recheck_at(self, timer: float | None) -> float:
+        """When who reads looks, and sends what nobody else does; `timer` if that is before.
 
         Somebody may have left in the middle of sending, when nobody waited who could go on; or the
         collector may have ended streams, and must not send.
         """
-        patience = GLANCE if self._unsent and not self._is_sending else LOOK_UP
+        patience = GLANCE if self._unsent and not self._is_sending else RECHECK
         until = self.runtime.now() + patience
         return until if timer is None else min(timer, until)
 
