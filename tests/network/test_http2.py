@@ -267,7 +267,7 @@ def test_what_a_cancelled_upload_leaves_is_sent_by_whoever_reads() -> None:
         async with gofer.AsyncSession(config=KNOWN, timeout=20) as session:
             upload, shared = await _stuck_upload(session, url)
             request = asyncio.ensure_future(session.get(url))
-            while not shared._is_reading:
+            while shared._reading_for is None:
                 await asyncio.sleep(0)
             upload.cancel()
             with pytest.raises(asyncio.CancelledError):
@@ -299,7 +299,7 @@ def test_what_never_went_out_is_asked_again_elsewhere() -> None:
         async with gofer.AsyncSession(config=KNOWN, timeout=20) as session:
             upload, shared = await _stuck_upload(session, url)
             request = asyncio.ensure_future(session.post(url))
-            while not shared._is_reading:
+            while shared._reading_for is None:
                 await asyncio.sleep(0)
             may_end.set()
             assert b"next" == (await request).content

@@ -260,6 +260,7 @@ class Response:
             try:
                 received = await source.receive_all()
             except BaseException as error:
+                source.abort()  # a part of it is lost
                 self._content_consumed = True
                 if isinstance(error, OSError):
                     error.response = self  # type: ignore[attr-defined]
@@ -371,7 +372,7 @@ class Response:
 
         try:
             yield from through(pieces(), Sized(chunk_size, exact=source.has_length), *steps)
-        except GeneratorExit:
+        except BaseException:
             source.abort()
             raise
         self._source = None

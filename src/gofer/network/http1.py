@@ -93,8 +93,7 @@ class Http1Connection(Timed):
             self.closing = self.closing or reason
             self.stream.abort()
             if self.counted:
-                self.counted = False
-                self.pool.release(self.route)
+                self.pool.release(self.route, self)
 
     async def exchange(self, request: PreparedRequest, started: float, head: bytes) -> Response:
         """Send the request and return its response as soon as the head is there.
@@ -130,10 +129,10 @@ class Http1Connection(Timed):
             # The time for the head is limited as a whole, not per byte.
             while not self.reader.status:
                 self.feed(await stream.receive(RECEIVE, deadline))
+            return self._response(request, started, upload)
         except BaseException as error:
             self.close(FAILED)
             raise self._named(error, request, written) from error
-        return self._response(request, started, upload)
 
     async def switch(self, request: PreparedRequest, started: float, head: bytes) -> Response:
         """As `exchange`, for a request that asks for another protocol.
@@ -151,17 +150,17 @@ class Http1Connection(Timed):
             deadline = self.deadline_for(request, timeouts.read)
             while not self.reader.status:
                 self.feed(await self.stream.receive(RECEIVE, deadline))
+            if self.reader.status != 101:
+                return self._response(request, started)
+            from gofer.network.duplex import Http1Duplex
+
+            response = self._head(request, started)
+            response._content = b""
+            response._duplex = Http1Duplex(self, self.reader.switched)
+            return response
         except BaseException as error:
             self.close(FAILED)
             raise self._named(error, request, written) from error
-        if self.reader.status != 101:
-            return self._response(request, started)
-        from gofer.network.duplex import Http1Duplex
-
-        response = self._head(request, started)
-        response._content = b""
-        response._duplex = Http1Duplex(self, self.reader.switched)
-        return response
 
     def _whole_response(
         self, request: PreparedRequest, answer: WholeResponse, started: float

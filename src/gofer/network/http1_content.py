@@ -244,13 +244,17 @@ class Http1Content:
         return True
 
     def _end(self, connection: "Http1Connection") -> None:
-        self._connection = None
-        keep(self._ending)
-        if self._upload is not None:
-            self._upload = None
-            connection.closing = EARLY_ANSWER
-        self._trailers = connection.reader.trailers
-        connection.finish(self._request, connection.runtime.now())
+        try:
+            self._connection = None
+            keep(self._ending)
+            if self._upload is not None:
+                self._upload = None
+                connection.closing = EARLY_ANSWER
+            self._trailers = connection.reader.trailers
+            connection.finish(self._request, connection.runtime.now())
+        except BaseException:
+            connection.close(ABANDONED)
+            raise
 
     def take_trailers(self) -> list[tuple[bytes, bytes]]:
         return self._trailers
@@ -259,6 +263,6 @@ class Http1Content:
         """Close the connection; what has not been read is lost."""
         connection = self._connection
         if connection is not None:
-            self._connection = None
-            keep(self._ending)
             connection.close(ABANDONED)
+            keep(self._ending)
+            self._connection = None

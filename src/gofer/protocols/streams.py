@@ -34,6 +34,7 @@ class ResponseStream:
         is_deaf: the peer wants no more of the request.
         has_ended_sending: our side of the stream is done.
         read: bytes of content that somebody has taken.
+        has_place: it counts among the exchanges of its connection; the pool's to change.
         outlet: what whoever sends on it waits for, where another receives from it meanwhile.
     """
 
@@ -46,6 +47,7 @@ class ResponseStream:
     error_code: int | None = None
     read = 0
     problem = ""
+    has_place = True
     outlet: "ResponseStream | None" = None
 
     def __init__(self, number: int, *, has_ended_sending: bool) -> None:

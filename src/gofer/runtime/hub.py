@@ -117,6 +117,7 @@ class Hub:
     """A runtime of many tasks in one thread; see `runtime.base`."""
 
     name = "hub"
+    is_interruptible = False
     now = staticmethod(monotonic)
 
     def __init__(self) -> None:
