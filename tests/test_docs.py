@@ -267,6 +267,14 @@ def test_the_picture_is_up_to_date():
     assert picture.draw() == picture.FILE.read_text(encoding="utf-8")
 
 
+def test_the_summary_of_performance_is_that_of_its_tables(monkeypatch: pytest.MonkeyPatch):
+    """`python benchmarks/summary.py` would change nothing."""
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
+    summary = load(ROOT / "benchmarks" / "summary.py")
+
+    assert summary.current().markdown() in summary.PAGE.read_text(encoding="utf-8")
+
+
 def load(script: Path) -> Any:
     """A script as a module, its `main` not run."""
     from importlib.util import module_from_spec, spec_from_file_location
