@@ -22,7 +22,7 @@ from gofer.exceptions import ContentDecodingError, DecompressionBomb, TruncatedC
 
 __all__ = ["Decoder", "Layer", "accept_encoding", "decoder_for", "parse_codings"]
 
-MAX_LAYERS = 3  # urllib3, undici and curl allow 5; nobody honest sends two
+MAX_LAYERS = 3  # urllib3, undici and curl allow 5; no honest server sends two
 MAX_RATIO = 200  # decoded/received; text rarely reaches 20, but logs of one repeated line do
 BOMB_FLOOR = 64 * 1024 * 1024  # bytes; below it any ratio is harmless
 
