@@ -1,4 +1,4 @@
-"""The seed's `async` module: requests that are not sent yet, and `map` to send them together.
+"""The `async` module of Requests 0.8: unsent requests, and `map` to send them together.
 
     rs = [async_.get(url) for url in urls]
     async_.map(rs, size=5)
@@ -69,7 +69,7 @@ def delete(url: Any, **kwargs: Any) -> Request:
     return request("DELETE", url, **kwargs)
 
 
-def map(  # noqa: A001  (the seed's name)
+def map(  # noqa: A001  (the name of 2012)
     requests: Iterable[Any],
     prefetch: bool | None = None,
     size: int | None = None,

@@ -30,7 +30,7 @@ SHARED_METHODS = frozenset(
 )  # RFC 9110, 9.2.1: safe, so one answer serves
 
 
-def map(  # noqa: A001  (the seed's name)
+def map(  # noqa: A001  (the name of 2012)
     requests: Iterable[Any],
     size: int | None = None,
     *,
@@ -159,7 +159,7 @@ class _Hosts:
         self._most_open = most_open
         self._interval = 0.0 if rate is None else 1.0 / rate
         self._hosts: dict[Any, _Host] = {}
-        self._ready: deque[_Host] = deque()  # somebody waits, and may begin
+        self._ready: deque[_Host] = deque()  # hosts with an item that waits and may begin
         self._later: list[tuple[float, int, _Host]] = []  # a heap: whose rate allows it then
         self._serial = 0
 

@@ -15,12 +15,12 @@
      |   |   +- TunnelRefused          its answer to CONNECT was not 2xx
      |   +- SSLError
      |   |   +- CertificateError       the certificate was not accepted
-     |   +- RemoteProtocolError        what came is not HTTP
-     |   |   +- UncertainFraming       where the content ends is open (InvalidHeader too)
+     |   +- RemoteProtocolError        the peer sent something that is not HTTP
+     |   |   +- UncertainFraming       the end of the content is ambiguous (InvalidHeader too)
      |   |   +- FieldSectionTooLarge   a limit on heads, fields or trailers
-     |   +- ConnectionLost             the peer went away before a whole head had come
+     |   +- ConnectionLost             the connection ended before the whole head had come
      |   |   +- IncompleteHead         in the middle of it (ChunkedEncodingError too)
-     |   +- WebSocketClosed            the conversation has ended
+     |   +- WebSocketClosed            nothing more can be sent or received
      |   +- ConnectTimeout, PoolTimeout, BodyReadTimeout    (Timeout too)
      +- Timeout
      |   +- ConnectTimeout, ReadTimeout, WriteTimeout, PoolTimeout, DeadlineExceeded
@@ -29,7 +29,7 @@
      |   +- IncompleteContent          fewer bytes came than were promised
      +- ContentDecodingError           the content coding is broken
      |   +- TruncatedContent           the coded content ended early
-     |   +- DecompressionBomb          it would grow past all reason
+     |   +- DecompressionBomb          it grows beyond the limit
      +- StreamConsumedError            (TypeError too)
      +- InvalidJSONError, JSONDecodeError
 
@@ -208,7 +208,7 @@ class SSLError(ConnectionError):
 
 
 class CertificateError(SSLError):
-    """The peer's certificate was not accepted, or is for somebody else."""
+    """The peer's certificate was not accepted, or is for another host."""
 
 
 class RemoteProtocolError(ConnectionError):
@@ -216,7 +216,7 @@ class RemoteProtocolError(ConnectionError):
 
 
 class UncertainFraming(RemoteProtocolError, InvalidHeader):
-    """Content-Length and Transfer-Encoding leave it open where the content ends."""
+    """Content-Length and Transfer-Encoding do not say unambiguously where the content ends."""
 
 
 class FieldSectionTooLarge(RemoteProtocolError):

@@ -24,7 +24,7 @@ _FIELD_LINES = re.compile(rf"(?:{_TOKEN}: (?:[^\x00-\x20\x7f][^\x00-\x08\n-\x1f\
 _NOTABLE = re.compile(rb"\n[sScC][eEoO][tTnN][-tT][cCeE][oOnN][oOtT][kK-][iIeE][eEnN]")
 TOKEN = re.compile(_TOKEN)  # RFC 9110, 5.6.2
 # uri-host [ ":" port ] (RFC 9110, 7.2), and the octets above ASCII that some servers take; compiled
-# where somebody gives a Host of his own
+# if the caller sets a Host
 _HOST = (
     r"(?:\[[0-9A-Fa-f:.v]+\]|(?:[-._~!$&'()*+,;=0-9A-Za-z\x80-\xff]|%[0-9A-Fa-f]{2})*)(?::[0-9]*)?"
 )

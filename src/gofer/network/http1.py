@@ -273,7 +273,7 @@ class Http1Connection(Timed):
                 self.closing = EARLY_ANSWER
                 break
         except OSError as error:
-            # The peer stopped taking content. If it said why, that is the answer.
+            # The peer stopped reading content. If it sent a response, that says why.
             await upload.close()
             if upload.has_failed or isinstance(error, RequestException):
                 raise
@@ -300,7 +300,7 @@ class Http1Connection(Timed):
         try:
             data = await self.stream.receive(RECEIVE, self.deadline_for(request, GLANCE))
         except TimedOut:
-            return False  # it was TLS's own talk, a session ticket for instance
+            return False  # a TLS record without content, such as a session ticket
         self.feed(data)
         return bool(self.reader.status)
 
@@ -314,7 +314,7 @@ class Http1Connection(Timed):
             while not reader.status and not reader.interim:
                 self.feed(await self.stream.receive(RECEIVE, deadline))
         except TimedOut:
-            return False  # it may never say so: go on
+            return False  # the 100 (Continue) may never come: send the content
         if reader.status:
             self.closing = EARLY_ANSWER
             return True

@@ -341,7 +341,7 @@ def protocols(settings: Settings, scheme: str) -> tuple[str, ...]:
         return HTTP_1_1
     if wanted == "prior knowledge":
         return HTTP_2
-    # In the clear nobody can choose, and HTTP/1.1 is what everybody speaks.
+    # Without TLS there is no ALPN to choose by, and every server speaks HTTP/1.1.
     return (*HTTP_2, *HTTP_1_1) if scheme == "https" and has_http2() else HTTP_1_1
 
 
@@ -447,6 +447,6 @@ class _Memory:
     ) -> None:
         self.environment = environment
         self.proxies = None if proxies is None else dict(proxies)  # the caller edits theirs
-        # Somebody is to be asked each time.
+        # A callable is asked for each URL.
         self.asks = any(callable(value) for value in (proxies or {}).values())
         self.routes: dict[tuple[str, str, int], Route] = {}

@@ -87,7 +87,7 @@ class SharedUpload:
         return self._connection.deadline_for(request, request.settings.timeouts.write)
 
     async def close(self) -> None:
-        """Send no more: what makes the content hears of it."""
+        """Send no more, and close what the content comes from."""
         content, self._content = self._content, None
         if content is not None:
             await content.close()

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Spaces", "by_connect", "by_socks"]
 
-# What proxies have asked for by Digest, by their keys, with the numbers of the next answers
+# The Digest challenges of proxies, by the proxy's key, each with a counter for `nc`
 Spaces = dict[Hashable, "tuple[ProtectionSpace, Iterator[int]]"]
 
 RECEIVE_BYTES = 16 * 1024  # the answer to CONNECT is a few lines

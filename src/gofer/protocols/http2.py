@@ -35,10 +35,10 @@ never_indexed = ngh2.NeverIndexedHeader  # a field that no table of the compress
 STREAM_WINDOW = 1024 * 1024  # bytes a peer may send on one stream before we have read them
 LARGE_STREAM_WINDOW = 8 * 1024 * 1024  # the same, once as much as the first has been read
 CONNECTION_WINDOW = 16 * 1024 * 1024  # the same for all streams together
-UNTOLD_STREAMS = 100  # taken to be allowed until the peer says (RFC 9113, 6.5.2)
+UNTOLD_STREAMS = 100  # assumed until the peer's SETTINGS say otherwise (RFC 9113, 6.5.2)
 MAX_CONTINUATIONS = 16  # frames that a field section may be spread over, beside its first
 HEADER, MAX_FRAME = 9, 16 * 1024  # bytes of a frame: its header; what may follow (RFC 9113, 4)
-MAX_QUIET = 1024 * 1024  # bytes of frames that lead nowhere and are no events: unknown ones
+MAX_QUIET = 1024 * 1024  # bytes of frames that cause no event, such as frames of unknown type
 _first_four = Struct(">I").unpack_from  # bytes of a frame's header: its length is three of them
 
 NO_ERROR = 0x0  # RFC 9113, 7
@@ -80,7 +80,7 @@ class Http2Protocol:
         self.most_streams = UNTOLD_STREAMS
         self.takes_protocols = False
         self._patience = Patience()
-        self._quiet = 0  # bytes without an event; below 0: as much may still come so
+        self._quiet = 0  # bytes since the last event; negative: so many more are allowed
         self._now = 0.0
         self._ngh2 = ngh2.Connection(
             ngh2.Role.CLIENT,
@@ -127,7 +127,7 @@ class Http2Protocol:
             try:  # `suppress` would take three times as long
                 return self._ngh2.want_write
             except ngh2.ConnectionStateError:
-                pass  # somebody has ended it in this moment
+                pass  # the stream has just ended in another thread
         return bool(self._last_words)
 
     def begin(self, fields: Iterable[Any], *, has_content: bool) -> ResponseStream:
@@ -161,7 +161,7 @@ class Http2Protocol:
     def queued(self, stream: ResponseStream) -> int:
         """Bytes of content that wait for the peer's windows. May be asked without the lock."""
         if not (stream.is_over or self.is_over):
-            with suppress(ngh2.NGH2Error):  # somebody has ended it in this moment
+            with suppress(ngh2.NGH2Error):  # the stream has just ended in another thread
                 return self._ngh2.queued_body_size(stream.number)
         return 0
 
@@ -207,7 +207,7 @@ class Http2Protocol:
         if stream.pieces:
             self.take(stream)
         if not (self.is_over or (stream.is_over and stream.has_ended_sending)):
-            self._quiet -= STREAM_WINDOW  # what is on its way will be thrown away, quietly
+            self._quiet -= STREAM_WINDOW  # content still on its way is dropped without an event
             code = NO_ERROR if stream.complete else CANCEL
             self._ngh2.reset_stream(stream.number, code)
             stream.error_code = code
@@ -354,7 +354,7 @@ class Http2Protocol:
 
     def _on_data(self, event: Any) -> ResponseStream | None:
         stream = self.streams.get(event.stream_id)
-        if stream is None:  # nobody wants it any more; the window of the connection does
+        if stream is None:  # the exchange is over; the connection's window still has to be opened
             self._taken(len(event.data), event.stream_id)
             return None
         if event.data:

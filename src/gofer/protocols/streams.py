@@ -13,7 +13,7 @@ from gofer.messages.fields import FieldSection
 
 __all__ = ["Patience", "ResponseStream", "StreamsProtocol"]
 
-MAX_IDLE_EVENTS = 1000  # frames that lead nowhere, within
+MAX_IDLE_EVENTS = 1000  # frames without progress, within
 IDLE_EVENTS_SECONDS = 10.0
 
 
@@ -62,7 +62,7 @@ class ResponseStream:
 
 
 class Patience:
-    """With frames that lead nowhere: a few are the protocol's own, many are a flood.
+    """How many frames without progress are accepted: a few are normal, many are a flood.
 
     Attributes:
         count: of them, since there was progress; who sees some sets it to 0.
