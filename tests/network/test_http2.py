@@ -328,53 +328,6 @@ def _shared_by(session: gofer.AsyncSession) -> Any:
 
 
 @PLAIN_PYTHON
-def test_windows_that_dropped_responses_held_are_given_back() -> None:
-    """To whoever waits for content meanwhile: the collector itself must not send."""
-
-    def script(peer: Peer) -> None:
-        server = Frames(peer)
-        streams: list[int] = []
-        window = 65535
-
-        def hear() -> None:
-            nonlocal window
-            kind, flags, stream, payload = server.receive()
-            if kind == SETTINGS and not flags & ACK:
-                server.send(SETTINGS, ACK, 0)
-            elif kind == WINDOW_UPDATE and stream == 0:
-                window += int.from_bytes(payload, "big")
-            elif kind == HEADERS:
-                streams.append(stream)
-
-        for number in range(1, 18):  # the last finds no window
-            while len(streams) < number:
-                hear()
-            server.send_head(streams[-1], 200)
-            left = min(1 << 20, window)
-            while left:
-                size = min(16384, left)
-                server.send(DATA, 0, streams[-1], b"z" * size)
-                left, window = left - size, window - size
-        assert not window
-        while not window:
-            hear()
-        server.send(DATA, END_STREAM, streams[-1], b"hello")
-
-    async def main(url: str) -> None:
-        async with gofer.AsyncSession(config=KNOWN, timeout=20) as session:
-            kept = [await session.get(url, stream=True) for _ in range(16)]
-            last = await session.get(url, stream=True)
-            content = asyncio.ensure_future(last.aread())
-            await asyncio.sleep(0)
-            kept.clear()
-            gc.collect()
-            assert b"hello" == await content
-
-    with serve(script) as server:
-        asyncio.run(main(server.url))
-
-
-@PLAIN_PYTHON
 def test_who_is_interrupted_while_sending_sends_nothing_twice(
     web: Web, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -513,6 +466,42 @@ def told(server: Frames, stream: int) -> int:
         kind, _, number, payload = server.receive()
         if kind == WINDOW_UPDATE and number == stream:
             return int.from_bytes(payload, "big")
+
+
+@pytest.mark.parametrize("held, size, read", [(20, 2_000_000, 0), (2, 20_000_000, 3_000_000)])
+def test_content_that_nobody_reads_keeps_nobody_from_theirs(
+    held: int, size: int, read: int, world: Any
+) -> None:
+    """Held responses fill their streams' windows, and the connection's grows by as much."""
+    with Web2() as web, gofer.Session(config=KNOWN, timeout=20) as session:
+        responses = [session.get(f"{web.url}/bytes/{size}") for _ in range(held)]
+        contents = [response.iter_content(65536) for response in responses]
+        for content in contents:
+            for _ in range(read // 65536):
+                next(content)
+
+        assert 100_000 == len(session.get(web.url + "/bytes/100000").content)
+        assert 1 == web.accepted
+        assert size - read // 65536 * 65536 == sum(map(len, contents[0]))
+        for response in responses:
+            response.close()
+
+
+def test_with_too_much_unread_there_is_another_connection(world: Any) -> None:
+    """Until it is read, or nobody has it any more."""
+    with Web2() as web, gofer.Session(config=KNOWN, timeout=20) as session:
+        web.most_streams = 200
+        session.get(web.url + "/get")
+        responses = [session.get(web.url + "/bytes/1500000") for _ in range(60)]
+        while len(connections(web)) == 1 and len(responses) < 120:
+            responses.append(session.get(web.url + "/bytes/1500000"))
+        assert 2 == len(connections(web))
+        responses.clear()
+        gc.collect()
+        before = len(web.requests)
+        for _ in range(5):
+            session.get(web.url + "/get")
+        assert {web.requests[0].connection} == {r.connection for r in web.requests[before:]}
 
 
 @pytest.mark.only_in("blocking", "hub", "gevent")
