@@ -3,15 +3,50 @@
 A response whose content was not read yet stays readable; its connection goes when it is done.
 """
 
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal, overload
 
-from gofer.dropin.models import Response
+from gofer.dropin.models import Request, Response
 from gofer.sessions import Session
+
+if TYPE_CHECKING:
+    from typing import Unpack
+
+    from gofer.arguments import (
+        Data,
+        GetOptions,
+        Params,
+        PostOptions,
+        PutOptions,
+        RequestOptions,
+        Url,
+    )
 
 __all__ = ["delete", "get", "head", "options", "patch", "post", "put", "request"]
 
 
-def request(method: Any, url: Any, *, session: Session | None = None, **kwargs: Any) -> Response:
+@overload
+def request(
+    method: str | bytes,
+    url: "Url",
+    *,
+    return_response: Literal[False],
+    session: Session | None = None,
+    **options: "Unpack[RequestOptions]",
+) -> Request: ...
+
+
+@overload
+def request(
+    method: str | bytes,
+    url: "Url",
+    *,
+    return_response: Literal[True] = True,
+    session: Session | None = None,
+    **options: "Unpack[RequestOptions]",
+) -> Response: ...
+
+
+def request(method: Any, url: Any, *, session: Session | None = None, **kwargs: Any) -> Any:
     """Send a request; keywords as in `Session.request`.
 
     Args:
@@ -20,43 +55,74 @@ def request(method: Any, url: Any, *, session: Session | None = None, **kwargs: 
     if session is not None:
         return session.request(method, url, **kwargs)
     with Session() as own:
-        response = own.request(method, url, **kwargs)
+        response: Any = own.request(method, url, **kwargs)
     if kwargs.get("return_response") is False:
-        response.session = None  # type: ignore[attr-defined]  # an unsent request, which gets another one when it is sent
+        response.session = None  # an unsent request, which gets another one when it is sent
     return response
 
 
-def get(url: Any, params: Any = None, **kwargs: Any) -> Response:
+def get(
+    url: "Url",
+    params: "Params | None" = None,
+    *,
+    session: Session | None = None,
+    **options: "Unpack[GetOptions]",
+) -> Response:
     """GET `url`."""
-    return request("GET", url, params=params, **kwargs)
+    return request("GET", url, params=params, session=session, **options)
 
 
-def options(url: Any, **kwargs: Any) -> Response:
+def options(
+    url: "Url", *, session: Session | None = None, **options: "Unpack[RequestOptions]"
+) -> Response:
     """OPTIONS `url`."""
-    return request("OPTIONS", url, **kwargs)
+    return request("OPTIONS", url, session=session, **options)
 
 
-def head(url: Any, **kwargs: Any) -> Response:
+def head(
+    url: "Url", *, session: Session | None = None, **options: "Unpack[RequestOptions]"
+) -> Response:
     """HEAD `url`, without following redirects unless asked to."""
-    kwargs.setdefault("allow_redirects", False)
-    return request("HEAD", url, **kwargs)
+    options.setdefault("allow_redirects", False)
+    return request("HEAD", url, session=session, **options)
 
 
-def post(url: Any, data: Any = None, json: Any = None, **kwargs: Any) -> Response:
+def post(
+    url: "Url",
+    data: "Data | None" = None,
+    json: Any = None,
+    *,
+    session: Session | None = None,
+    **options: "Unpack[PostOptions]",
+) -> Response:
     """POST to `url`."""
-    return request("POST", url, data=data, json=json, **kwargs)
+    return request("POST", url, data=data, json=json, session=session, **options)
 
 
-def put(url: Any, data: Any = None, **kwargs: Any) -> Response:
+def put(
+    url: "Url",
+    data: "Data | None" = None,
+    *,
+    session: Session | None = None,
+    **options: "Unpack[PutOptions]",
+) -> Response:
     """PUT to `url`."""
-    return request("PUT", url, data=data, **kwargs)
+    return request("PUT", url, data=data, session=session, **options)
 
 
-def patch(url: Any, data: Any = None, **kwargs: Any) -> Response:
+def patch(
+    url: "Url",
+    data: "Data | None" = None,
+    *,
+    session: Session | None = None,
+    **options: "Unpack[PutOptions]",
+) -> Response:
     """PATCH `url`."""
-    return request("PATCH", url, data=data, **kwargs)
+    return request("PATCH", url, data=data, session=session, **options)
 
 
-def delete(url: Any, **kwargs: Any) -> Response:
+def delete(
+    url: "Url", *, session: Session | None = None, **options: "Unpack[RequestOptions]"
+) -> Response:
     """DELETE `url`."""
-    return request("DELETE", url, **kwargs)
+    return request("DELETE", url, session=session, **options)

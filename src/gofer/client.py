@@ -39,6 +39,25 @@ from gofer.state import SessionState
 from gofer.verbs import Answer, Verbs
 
 if TYPE_CHECKING:
+    from typing import Unpack
+
+    from gofer.arguments import (
+        Auth,
+        Cert,
+        Cookies,
+        Data,
+        EventOptions,
+        Fields,
+        Files,
+        Hooks,
+        OpeningOptions,
+        Params,
+        Proxies,
+        SendOptions,
+        Timeout,
+        Url,
+        Verify,
+    )
     from gofer.listening import EventStream
     from gofer.websocket import WebSocket
 
@@ -86,21 +105,21 @@ class Client(SessionState, Verbs[Answer]):
 
     def request(
         self,
-        method: Any,
-        url: Any,
-        params: Any = None,
-        data: Any = None,
-        headers: Any = None,
-        cookies: Any = None,
-        files: Any = None,
-        auth: Any = None,
-        timeout: Any = None,
+        method: str | bytes,
+        url: "Url",
+        params: "Params | None" = None,
+        data: "Data | None" = None,
+        headers: "Fields | None" = None,
+        cookies: "Cookies | None" = None,
+        files: "Files | None" = None,
+        auth: "Auth | None" = None,
+        timeout: "Timeout | None" = None,
         allow_redirects: bool = True,
-        proxies: Any = None,
-        hooks: Any = None,
+        proxies: "Proxies | None" = None,
+        hooks: "Hooks | None" = None,
         stream: bool | None = None,
-        verify: Any = None,
-        cert: Any = None,
+        verify: "Verify | None" = None,
+        cert: "Cert | None" = None,
         json: Any = None,
         *,
         prefetch: bool | None = None,
@@ -143,11 +162,11 @@ class Client(SessionState, Verbs[Answer]):
 
     def events(
         self,
-        url: Any,
+        url: "Url",
         *,
         last_event_id: str = "",
         reconnects: int | None = None,
-        **options: Any,
+        **options: "Unpack[EventOptions]",
     ) -> "EventStream":
         """Listen to server-sent events: an iterator of them, which connects again when it must.
 
@@ -166,13 +185,13 @@ class Client(SessionState, Verbs[Answer]):
 
     def websocket(
         self,
-        url: Any,
+        url: "Url",
         *,
         subprotocols: Iterable[str] = (),
         compress: bool = True,
         max_message: int = 16 * 1024 * 1024,
         heartbeat: float | None = 20.0,
-        **options: Any,
+        **options: "Unpack[OpeningOptions]",
     ) -> "WebSocket":
         """Open a WebSocket: messages both ways. Of an `AsyncSession`, it is awaited, or entered.
 
@@ -199,7 +218,7 @@ class Client(SessionState, Verbs[Answer]):
             self._drive(socket._open())
         return socket
 
-    def send(self, request: Any, **options: Any) -> Answer:
+    def send(self, request: PreparedRequest, **options: "Unpack[SendOptions]") -> Answer:
         """Send a `PreparedRequest`; options: stream, prefetch, timeout, verify, cert, proxies,
         allow_redirects, config, deadline.
 

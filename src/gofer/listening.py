@@ -4,6 +4,7 @@ A stream that ends, or breaks, is asked for again where it left off (WHATWG HTML
 """
 
 from collections import deque
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from gofer.exceptions import (
@@ -39,7 +40,7 @@ class EventStream:
 
     def __init__(
         self, client: "Client[Any]", url: Any, last_event_id: str, reconnects: int | None,
-        options: dict[str, Any],
+        options: Mapping[str, Any],
     ) -> None:  # fmt: skip
         self.response: Response | None = None
         self._client = client

@@ -7,7 +7,7 @@ something it was made from changes. What changes per request travels in the requ
 import os
 from _weakref import ref
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gofer import config as configuration
 from gofer.codings import accept_encoding
@@ -22,6 +22,9 @@ from gofer.precedence import PLAIN_SETTINGS, checked_proxies, default_headers, p
 from gofer.protocols.http1 import Limits
 from gofer.runtime.base import Runtime
 from gofer.stages.retries import policy_from
+
+if TYPE_CHECKING:
+    from gofer.arguments import Auth, Cert, Cookies, Fields, Hooks, Params, Proxies, Timeout, Verify
 
 __all__ = ["SessionState"]
 
@@ -90,19 +93,19 @@ class SessionState:
 
     def __init__(
         self,
-        headers: Any = None,
-        cookies: Any = None,
-        auth: Any = None,
-        timeout: Any = None,
-        proxies: Mapping[str, Any] | None = None,
-        hooks: Mapping[str, Any] | None = None,
-        params: Any = None,
+        headers: "Fields | None" = None,
+        cookies: "Cookies | None" = None,
+        auth: "Auth | None" = None,
+        timeout: "Timeout | None" = None,
+        proxies: "Proxies | None" = None,
+        hooks: "Hooks | None" = None,
+        params: "Params | None" = None,
         config: Mapping[str, Any] | None = None,
         *,
         prefetch: bool | None = None,
         stream: bool | None = None,
-        verify: Any = True,
-        cert: Any = None,
+        verify: "Verify" = True,
+        cert: "Cert | None" = None,
         deadline: float | None = None,
         unix_socket: str | os.PathLike[str] | None = None,
         source_address: str | tuple[str, int] | None = None,

@@ -1,6 +1,19 @@
 """The methods of HTTP as functions, over one `request`: written once for every face."""
 
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+if TYPE_CHECKING:
+    from typing import Unpack
+
+    from gofer.arguments import (
+        Data,
+        GetOptions,
+        Params,
+        PostOptions,
+        PutOptions,
+        RequestOptions,
+        Url,
+    )
 
 __all__ = ["Answer", "Verbs"]
 
@@ -10,35 +23,47 @@ Answer = TypeVar("Answer")  # what a call gives: a Response, something to await,
 class Verbs(Generic[Answer]):
     """`get` and its kin, for what has a `request`."""
 
-    def request(self, method: Any, url: Any, *args: Any, **kwargs: Any) -> Answer:
+    def request(self, method: str | bytes, url: "Url", *args: Any, **kwargs: Any) -> Answer:
         """Send a request."""
         raise NotImplementedError
 
-    def get(self, url: Any, params: Any = None, **kwargs: Any) -> Answer:
+    def get(
+        self, url: "Url", params: "Params | None" = None, **options: "Unpack[GetOptions]"
+    ) -> Answer:
         """GET `url`; keywords as in `request`."""
-        return self.request("GET", url, params=params, **kwargs)
+        return self.request("GET", url, params=params, **options)
 
-    def options(self, url: Any, **kwargs: Any) -> Answer:
+    def options(self, url: "Url", **options: "Unpack[RequestOptions]") -> Answer:
         """OPTIONS `url`; keywords as in `request`."""
-        return self.request("OPTIONS", url, **kwargs)
+        return self.request("OPTIONS", url, **options)
 
-    def head(self, url: Any, **kwargs: Any) -> Answer:
+    def head(self, url: "Url", **options: "Unpack[RequestOptions]") -> Answer:
         """HEAD `url`, without following redirects unless asked to."""
-        kwargs.setdefault("allow_redirects", False)
-        return self.request("HEAD", url, **kwargs)
+        options.setdefault("allow_redirects", False)
+        return self.request("HEAD", url, **options)
 
-    def post(self, url: Any, data: Any = None, json: Any = None, **kwargs: Any) -> Answer:
+    def post(
+        self,
+        url: "Url",
+        data: "Data | None" = None,
+        json: Any = None,
+        **options: "Unpack[PostOptions]",
+    ) -> Answer:
         """POST to `url`; keywords as in `request`."""
-        return self.request("POST", url, data=data, json=json, **kwargs)
+        return self.request("POST", url, data=data, json=json, **options)
 
-    def put(self, url: Any, data: Any = None, **kwargs: Any) -> Answer:
+    def put(
+        self, url: "Url", data: "Data | None" = None, **options: "Unpack[PutOptions]"
+    ) -> Answer:
         """PUT to `url`; keywords as in `request`."""
-        return self.request("PUT", url, data=data, **kwargs)
+        return self.request("PUT", url, data=data, **options)
 
-    def patch(self, url: Any, data: Any = None, **kwargs: Any) -> Answer:
+    def patch(
+        self, url: "Url", data: "Data | None" = None, **options: "Unpack[PutOptions]"
+    ) -> Answer:
         """PATCH `url`; keywords as in `request`."""
-        return self.request("PATCH", url, data=data, **kwargs)
+        return self.request("PATCH", url, data=data, **options)
 
-    def delete(self, url: Any, **kwargs: Any) -> Answer:
+    def delete(self, url: "Url", **options: "Unpack[RequestOptions]") -> Answer:
         """DELETE `url`; keywords as in `request`."""
-        return self.request("DELETE", url, **kwargs)
+        return self.request("DELETE", url, **options)

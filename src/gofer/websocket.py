@@ -7,7 +7,7 @@ waits for what. There is no task of its own: pings are answered, and asked, by w
 
 import _thread
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from gofer.exceptions import (
@@ -59,7 +59,7 @@ class WebSocket:
         compress: bool,
         max_message: int,
         heartbeat: float | None,
-        options: dict[str, Any],
+        options: Mapping[str, Any],
     ) -> None:
         from gofer.protocols.websocket import WebSocketProtocol
 
