@@ -72,3 +72,10 @@ def test_opening_options_are_those_of_the_opening():
     ours = NAMED | {"fields", "settings", "session_timeout", "stream", "prefetch"}
 
     assert taken - ours == keys(arguments.OpeningOptions)
+
+
+def test_bulk_options_are_those_of_imap():
+    """Every argument of `imap` has its key, but for those it names itself."""
+    named = {"requests", "size", "ordered", "exception_handler"}
+
+    assert parameters(gofer.imap) - named == keys(arguments.BulkOptions)

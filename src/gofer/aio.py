@@ -21,7 +21,7 @@ from gofer.runtime.base import Runtime
 from gofer.state import SessionState
 
 if TYPE_CHECKING:
-    from typing import Unpack
+    from typing import Self, Unpack
 
     from gofer.arguments import (
         Data,
@@ -87,7 +87,7 @@ class AsyncSession(Client[Awaitable]):
         """`close`, which never waits, for those who await everything."""
         self.close()
 
-    async def __aenter__(self) -> "AsyncSession":
+    async def __aenter__(self) -> "Self":
         return self
 
     async def __aexit__(self, *exc_info: object) -> None:

@@ -16,10 +16,11 @@ from ssl import SSLContext
 from typing import Any, Literal, Protocol, TypeAlias, TypedDict
 
 from gofer.config import Timeouts
+from gofer.sessions import Session
 
 __all__ = [
-    "EventOptions", "GetOptions", "OpeningOptions", "PostOptions", "PutOptions", "RequestOptions",
-    "SendOptions",
+    "BulkOptions", "EventOptions", "GetOptions", "OpeningOptions", "PostOptions", "PutOptions",
+    "RequestOptions", "SendOptions",
 ]  # fmt: skip
 
 
@@ -136,3 +137,28 @@ class EventOptions(RequestOptions, total=False):
 
     method: str | bytes
     """GET if it is left out."""
+
+
+class BulkOptions(TypedDict, total=False):
+    """Of `map`, and but for `ordered` of `imap`."""
+
+    prefetch: bool | None
+    """Whether contents are read before a response is handed out; they are, if it is left out."""
+    stream: bool | None
+    """The opposite of `prefetch`."""
+    session: Session | None
+    """Whose defaults, cookies, auth and hooks count."""
+    per_host: int | None
+    """How many may be open to one origin."""
+    rate: float | None
+    """Requests begun per second."""
+    rate_per_host: float | None
+    """Requests begun per second, for each origin."""
+    deadline: float | None
+    """Seconds for the whole run."""
+    dedupe: bool
+    """A safe request equal to one that is under way shares its response."""
+    on_error: Literal["keep", "raise"]
+    """Whether a request that failed has a falsy response in its place, or stops everything."""
+    progress: bool | Callable[[int, int, int | None], Any]
+    """True for a bar on a terminal; or a function of (done, failed, total or None)."""

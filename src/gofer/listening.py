@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from gofer.dropin.models import Response
 from gofer.exceptions import (
     ChunkedEncodingError,
     DeadlineExceeded,
@@ -18,7 +19,6 @@ from gofer.exceptions import (
 from gofer.exceptions import ConnectionError as Unreachable
 from gofer.messages.events import EventReader, ServerSentEvent
 from gofer.messages.reading import Reading
-from gofer.messages.response import Response
 
 if TYPE_CHECKING:
     from gofer.client import Client

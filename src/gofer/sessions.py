@@ -11,7 +11,7 @@ A session may be shared between threads, survives fork (connections are not inhe
 
 from collections.abc import Callable, Iterator
 from operator import attrgetter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gofer.client import Client
 from gofer.config import Settings
@@ -30,6 +30,9 @@ from gofer.stages.redirects import (
     renew_authorization,
 )
 from gofer.state import SessionState
+
+if TYPE_CHECKING:
+    from typing import Self
 
 __all__ = ["Session", "SessionRedirectMixin", "session"]
 
@@ -121,7 +124,7 @@ class Session(SessionRedirectMixin, Client[Response]):
         elif name != "blocking":
             raise ValueError(f"runtime is {name!r}: expected 'gevent' or 'blocking'")
 
-    def __enter__(self) -> "Session":
+    def __enter__(self) -> "Self":
         return self
 
     def __exit__(self, *exc_info: object) -> None:
@@ -267,9 +270,13 @@ class Session(SessionRedirectMixin, Client[Response]):
             self.adapters = adapters
 
 
-def session(*args: Any, **kwargs: Any) -> Session:
-    """Exactly `Session(...)`, by its name of 2012."""
-    return Session(*args, **kwargs)
+if TYPE_CHECKING:
+    session = Session
+else:
+
+    def session(*args: Any, **kwargs: Any) -> Session:
+        """Exactly `Session(...)`, by its name of 2012."""
+        return Session(*args, **kwargs)
 
 
 STEPS = (

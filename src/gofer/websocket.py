@@ -10,6 +10,7 @@ import contextlib
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from gofer.dropin.models import Response
 from gofer.exceptions import (
     ConnectionLost,
     HTTPError,
@@ -18,7 +19,6 @@ from gofer.exceptions import (
     WebSocketClosed,
     WriteTimeout,
 )
-from gofer.messages.response import Response
 from gofer.network.deadlines import earlier
 from gofer.network.turns import Turns
 from gofer.runtime.base import TimedOut

@@ -5,7 +5,7 @@ that reaches up into auth, cookies and sessions.
 """
 
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gofer.exceptions import InvalidMethod
 from gofer.messages import request as messages_request
@@ -16,6 +16,9 @@ from gofer.messages.response import REDIRECT_STATUS_CODES
 from gofer.messages.url import encode_form, parse, with_params
 from gofer.protocols.http1_request import check_content_length
 from gofer.stages.auth import NoAuth, from_argument
+
+if TYPE_CHECKING:
+    from gofer.dropin.cookies import RequestsCookieJar
 
 __all__ = ["PreparedRequest", "Request", "Response"]
 
@@ -28,8 +31,14 @@ ITER_CHUNK_SIZE = 512
 class Response(messages_response.Response):
     __doc__ = messages_response.Response.__doc__
 
+    if TYPE_CHECKING:
+        request: "PreparedRequest"
+
+        @property
+        def next(self) -> "PreparedRequest | None": ...
+
     @property
-    def cookies(self) -> Any:
+    def cookies(self) -> "RequestsCookieJar":
         """The cookies this response set, as a `RequestsCookieJar`."""
         jar = self.__dict__.get("_cookies")
         if jar is None:
@@ -259,7 +268,7 @@ class Request(WithHooks):
         self.session = session
         self.options = options
         self.sent = False
-        self.response: Any = None
+        self.response: Response | None = None
 
     @property
     def full_url(self) -> str:

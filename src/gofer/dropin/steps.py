@@ -216,8 +216,7 @@ async def send_by_adapter(session: Any, request: Any) -> Any:
     if isinstance(response, Response) and response.fields is Response.fields:
         # It did not come by gofer's network: somebody made it by hand, or has a way of his own.
         response._elapsed = response._elapsed or monotonic() - started
-        if response.request is None:
-            response.request = request
+        response.request = response.request or request
         for one in (*response.history, response):
             if one.raw is not None:
                 extract_cookies_to_jar(session.cookies, one.request, one.raw)
