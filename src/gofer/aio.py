@@ -32,6 +32,7 @@ if TYPE_CHECKING:
         RequestOptions,
         Url,
     )
+    from gofer.websocket import AsyncWebSocket
 
 __all__ = [
     "AsyncSession", "delete", "get", "head", "options", "patch", "post", "put", "request",
@@ -40,7 +41,7 @@ __all__ = [
 Awaitable = Coroutine[Any, Any, Response]
 
 
-class AsyncSession(Client[Awaitable]):
+class AsyncSession(Client[Awaitable, "AsyncWebSocket"]):
     __doc__ = (SessionState.__doc__ or "").replace(
         "By default it is read when it is asked for.", "By default it is read."
     )
@@ -57,6 +58,9 @@ class AsyncSession(Client[Awaitable]):
 
     def _drive(self, coroutine: Awaitable) -> Awaitable:
         return coroutine
+
+    def _conversation(self, socket: "AsyncWebSocket") -> "AsyncWebSocket":
+        return socket
 
     @property
     def _runtime(self) -> Runtime:  # type: ignore[override]

@@ -8,7 +8,7 @@ stages, folded once for each combination of features, and the network they end i
 import re
 from collections.abc import Coroutine, Iterable, Mapping
 from time import monotonic
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from gofer.config import Settings, defaults
 from gofer.dropin.models import PreparedRequest, Request, Response
@@ -59,9 +59,11 @@ if TYPE_CHECKING:
         Verify,
     )
     from gofer.listening import EventStream
-    from gofer.websocket import WebSocket
+    from gofer.websocket import AsyncWebSocket
 
 __all__ = ["Client", "failed_response"]
+
+Socket = TypeVar("Socket")  # what `websocket` gives
 
 # What a request may need that others do not; each combination has a chain of its own.
 HOOKS, VERBOSE, AUTH, STEPS, PROTOCOL = 1, 2, 4, 8, 16
@@ -77,7 +79,7 @@ class Road:
         self.chains: dict[int, Send] = {}
 
 
-class Client(SessionState, Verbs[Answer]):
+class Client(SessionState, Verbs[Answer], Generic[Answer, Socket]):
     __doc__ = SessionState.__doc__
 
     _road: "Road | None" = None  # made for the first request
@@ -87,6 +89,10 @@ class Client(SessionState, Verbs[Answer]):
 
     def _drive(self, coroutine: Coroutine[Any, Any, Any]) -> Answer:
         """What a call gives its caller: the face's own way to get a coroutine done."""
+        raise NotImplementedError
+
+    def _conversation(self, socket: "AsyncWebSocket") -> Socket:
+        """What a WebSocket is for the caller: one that waits, or one that is awaited."""
         raise NotImplementedError
 
     @property
@@ -192,7 +198,7 @@ class Client(SessionState, Verbs[Answer]):
         max_message: int = 16 * 1024 * 1024,
         heartbeat: float | None = 20.0,
         **options: "Unpack[OpeningOptions]",
-    ) -> "WebSocket":
+    ) -> Socket:
         """Open a WebSocket: messages both ways. Of an `AsyncSession`, it is awaited, or entered.
 
         Args:
@@ -211,12 +217,11 @@ class Client(SessionState, Verbs[Answer]):
             RemoteProtocolError: its answer does not fit to what was asked.
             RequestException: as `request`.
         """
-        from gofer.websocket import WebSocket
+        from gofer.websocket import AsyncWebSocket
 
-        socket = WebSocket(self, url, subprotocols, compress, max_message, heartbeat, options)
-        if not self._can_await:
-            self._drive(socket._open())
-        return socket
+        return self._conversation(
+            AsyncWebSocket(self, url, subprotocols, compress, max_message, heartbeat, options)
+        )
 
     def send(self, request: PreparedRequest, **options: "Unpack[SendOptions]") -> Answer:
         """Send a `PreparedRequest`; options: stream, prefetch, timeout, verify, cert, proxies,

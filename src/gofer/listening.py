@@ -39,7 +39,7 @@ class EventStream:
     """
 
     def __init__(
-        self, client: "Client[Any]", url: Any, last_event_id: str, reconnects: int | None,
+        self, client: "Client[Any, Any]", url: Any, last_event_id: str, reconnects: int | None,
         options: Mapping[str, Any],
     ) -> None:  # fmt: skip
         self.response: Response | None = None

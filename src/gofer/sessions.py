@@ -34,6 +34,8 @@ from gofer.state import SessionState
 if TYPE_CHECKING:
     from typing import Self
 
+    from gofer.websocket import AsyncWebSocket, WebSocket
+
 __all__ = ["Session", "SessionRedirectMixin", "session"]
 
 
@@ -108,13 +110,18 @@ class SessionRedirectMixin:
         )  # fmt: skip
 
 
-class Session(SessionRedirectMixin, Client[Response]):
+class Session(SessionRedirectMixin, Client[Response, "WebSocket"]):
     __doc__ = SessionState.__doc__
 
     _runtime: Runtime = runtime
     _drive = staticmethod(runtime.run)
 
     _adapters: Any = None
+
+    def _conversation(self, socket: "AsyncWebSocket") -> "WebSocket":
+        from gofer.websocket import WebSocket
+
+        return WebSocket(socket, self._drive)
 
     def _choose_runtime(self, name: str) -> None:
         if name == "gevent":
