@@ -225,7 +225,8 @@ class Request(WithHooks):
         params: dict, pairs, str or bytes for the query.
         data, json, files: the content.
         session: the session to send it on; one of its own otherwise.
-        timeout, allow_redirects, proxies, prefetch, stream, verify, cert, config: as on a call.
+        timeout, deadline, allow_redirects, proxies, prefetch, stream, verify, cert, config,
+            priority: as on a call.
     """
 
     def __init__(
@@ -290,7 +291,7 @@ class Request(WithHooks):
         prepared.prepare(
             method=self.method,
             url=self.url,
-            headers=self.headers,
+            headers=self._headers_to_send(),
             files=self.files,
             data=self.data,
             json=self.json,
@@ -300,6 +301,15 @@ class Request(WithHooks):
             hooks=self.hooks,
         )
         return prepared
+
+    def _headers_to_send(self) -> Any:
+        """`headers`, with the field that `priority` stands for, where no call makes it."""
+        priority = self.options.get("priority")
+        if priority is None:
+            return self.headers
+        from gofer.precedence import with_priority
+
+        return with_priority(self.headers, priority)
 
     def send(self, anyway: bool = False, prefetch: bool | None = None) -> bool:
         """Send it and keep the answer as `response`; True.
@@ -350,6 +360,6 @@ def __getattr__(name: str) -> Any:
 
 
 _OPTIONS = frozenset(
-    ("allow_redirects", "cert", "config", "deadline", "prefetch", "proxies", "stream", "timeout",
-     "verify")
+    ("allow_redirects", "cert", "config", "deadline", "prefetch", "priority", "proxies", "stream",
+     "timeout", "verify")
 )  # fmt: skip

@@ -88,6 +88,7 @@ def prepare_request(session: Any, request: Any) -> PreparedRequest:
     """`Session.prepare_request`: `request` merged over the session."""
     settings = session._settings_now()
     arguments = request.as_arguments()
+    arguments["headers"] = request._headers_to_send() or None
     auth = request.auth
     if not auth and not session.auth and session.trust_env:
         arguments["auth"] = sessions.get_netrc_auth(request.url)
