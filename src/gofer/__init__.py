@@ -20,6 +20,7 @@ __license__ = "Apache-2.0"
 _HOMES = {
     "aio": ("AsyncSession",),
     "api": ("delete", "get", "head", "options", "patch", "post", "put", "request"),
+    "arguments": ("RequestOptions",),
     "bulk": ("imap", "map"),
     "config": ("Timeouts",),
     "dropin.install": ("install_as_requests", "uninstall_as_requests"),
@@ -28,12 +29,15 @@ _HOMES = {
         "ConnectionError", "ConnectTimeout", "DeadlineExceeded", "FileModeWarning", "GoferError",
         "GoferWarning", "HTTPError", "HookWarning", "JSONDecodeError", "PoolTimeout",
         "ReadTimeout", "RequestException", "Timeout", "TooManyRedirects", "URLRequired",
-        "WriteTimeout",
+        "WebSocketClosed", "WriteTimeout",
     ),
+    "listening": ("EventStream",),
+    "messages.events": ("ServerSentEvent",),
     "messages.status_codes": ("codes",),
     "sessions": ("Session", "session"),
     "stages.auth": ("NoAuth",),
     "stages.retries": ("Retry",),
+    "websocket": ("AsyncWebSocket", "WebSocket"),
 }  # fmt: skip
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
@@ -78,6 +82,7 @@ if TYPE_CHECKING:  # and editors: the same names, as they stand
     from gofer.api import post as post
     from gofer.api import put as put
     from gofer.api import request as request
+    from gofer.arguments import RequestOptions as RequestOptions
     from gofer.bulk import imap as imap
     from gofer.bulk import map as map
     from gofer.config import Timeouts as Timeouts
@@ -101,12 +106,17 @@ if TYPE_CHECKING:  # and editors: the same names, as they stand
     from gofer.exceptions import Timeout as Timeout
     from gofer.exceptions import TooManyRedirects as TooManyRedirects
     from gofer.exceptions import URLRequired as URLRequired
+    from gofer.exceptions import WebSocketClosed as WebSocketClosed
     from gofer.exceptions import WriteTimeout as WriteTimeout
+    from gofer.listening import EventStream as EventStream
+    from gofer.messages.events import ServerSentEvent as ServerSentEvent
     from gofer.messages.status_codes import codes as codes
     from gofer.sessions import Session as Session
     from gofer.sessions import session as session
     from gofer.stages.auth import NoAuth as NoAuth
     from gofer.stages.retries import Retry as Retry
+    from gofer.websocket import AsyncWebSocket as AsyncWebSocket
+    from gofer.websocket import WebSocket as WebSocket
 
 
 class _Faces:
