@@ -42,8 +42,8 @@ __all__ = ["Session", "SessionRedirectMixin", "session"]
 class SessionRedirectMixin:
     """What a session decides about redirects, each by a method that can be replaced."""
 
-    max_redirects: Any
-    trust_env: Any
+    max_redirects: int
+    trust_env: bool
 
     def send(self, request: Any, **kwargs: Any) -> Any:
         """Send a prepared request."""
@@ -149,7 +149,7 @@ class Session(SessionRedirectMixin, Client[Response, "WebSocket"]):
 
     # As in Requests -----------------------------------------------------------------------------
 
-    def send(self, request: Any, **kwargs: Any) -> Response:
+    def send(self, request: PreparedRequest, **kwargs: Any) -> Response:
         """Send a `PreparedRequest`; options: stream, prefetch, timeout, verify, cert, proxies,
         allow_redirects, config, deadline; any others are for the adapter.
 

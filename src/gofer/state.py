@@ -25,6 +25,7 @@ from gofer.stages.retries import policy_from
 
 if TYPE_CHECKING:
     from gofer.arguments import Auth, Cert, Cookies, Fields, Hooks, Params, Proxies, Timeout, Verify
+    from gofer.dropin.cookies import RequestsCookieJar
 
 __all__ = ["SessionState"]
 
@@ -182,20 +183,20 @@ class SessionState:
         return self._headers
 
     @headers.setter
-    def headers(self, value: Any) -> None:
+    def headers(self, value: "Fields") -> None:
         self._headers = value if isinstance(value, Headers) else Headers(value)
 
     @property
-    def cookies(self) -> Any:
+    def cookies(self) -> "RequestsCookieJar":
         """The cookie jar; a dict or any `http.cookiejar.CookieJar` may be assigned."""
         if self._jar is None:
             from gofer.dropin.cookies import RequestsCookieJar
 
             self._jar = RequestsCookieJar.over(self._cookie_store)
-        return self._jar
+        return self._jar  # type: ignore[no-any-return]
 
     @cookies.setter
-    def cookies(self, value: Any) -> None:
+    def cookies(self, value: "Cookies | None") -> None:
         from gofer.dropin.cookies import RequestsCookieJar, store_for
 
         self._cookie_store = store_for(value)
@@ -221,35 +222,38 @@ class SessionState:
         return self._proxies
 
     @proxies.setter
-    def proxies(self, value: Any) -> None:
+    def proxies(self, value: "Proxies | None") -> None:
         self._proxies = value if isinstance(value, dict) else dict(checked_proxies(value or {}))
         self._forget_settings()
 
     @property
-    def timeout(self) -> Any:
+    def timeout(self) -> "Timeout | None":
+        """Seconds, (connect, read), or `Timeouts`; None for what `config` says."""
         return self._timeout
 
     @timeout.setter
-    def timeout(self, value: Any) -> None:
+    def timeout(self, value: "Timeout | None") -> None:
         timeouts_from(value, Timeouts())
         self._timeout = value
         self._forget_settings()
 
     @property
-    def verify(self) -> Any:
+    def verify(self) -> "Verify":
+        """Whom to trust: True, False, a path to certificates, or an `ssl.SSLContext`."""
         return self._verify
 
     @verify.setter
-    def verify(self, value: Any) -> None:
+    def verify(self, value: "Verify") -> None:
         self._verify = value
         self._forget_settings()
 
     @property
-    def cert(self) -> Any:
+    def cert(self) -> "Cert | None":
+        """The client certificate: a path, (certificate, key), or (certificate, key, password)."""
         return self._cert
 
     @cert.setter
-    def cert(self, value: Any) -> None:
+    def cert(self, value: "Cert | None") -> None:
         self._cert = value
         self._forget_settings()
 
@@ -273,6 +277,7 @@ class SessionState:
 
     @property
     def max_redirects(self) -> int:
+        """How many redirects a call follows; one more is `TooManyRedirects`."""
         return self._config["max_redirects"]  # type: ignore[no-any-return]
 
     @max_redirects.setter
@@ -281,6 +286,7 @@ class SessionState:
 
     @property
     def trust_env(self) -> bool:
+        """Whether proxies, netrc and certificates of the environment count."""
         return bool(self._config["trust_env"])
 
     @trust_env.setter
