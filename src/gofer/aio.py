@@ -18,7 +18,6 @@ from gofer.network.exchange import Network
 from gofer.network.pool import Pool
 from gofer.runtime import here
 from gofer.runtime.base import Runtime
-from gofer.state import SessionState
 
 if TYPE_CHECKING:
     from typing import Self, Unpack
@@ -42,9 +41,14 @@ Awaitable = Coroutine[Any, Any, Response]
 
 
 class AsyncSession(Client[Awaitable, "AsyncWebSocket"]):
-    __doc__ = (SessionState.__doc__ or "").replace(
-        "By default it is read when it is asked for.", "By default it is read."
-    )
+    """A `Session` whose calls are awaited, for asyncio and trio.
+
+        async with gofer.AsyncSession(timeout=10) as s:
+            r = await s.get("https://example.com/")
+
+    Content is read before a call returns, unless it is told `stream=True`. Tasks may share it, and
+    event loops may use it one after the other.
+    """
 
     _can_await = True
     _prefetch_default = True  # properties cannot await

@@ -47,10 +47,21 @@ def request(
 
 
 def request(method: Any, url: Any, *, session: Session | None = None, **kwargs: Any) -> Any:
-    """Send a request; keywords as in `Session.request`.
+    """Send a request with any method (RFC 9110, 9).
 
     Args:
-        session: run the call on this session instead of one of its own.
+        method: str such as "GET".
+        url: str, bytes, or anything whose str() is a URL.
+        session: the session to run on; otherwise one of its own, for this call.
+        kwargs: as in `Session.request`; times are seconds.
+
+    Returns:
+        Its `Response`; with `return_response=False` the `Request`, not sent.
+
+    Raises:
+        RequestException: there is no answer; see `gofer.exceptions`. A 4xx or 5xx is one, of
+            which `raise_for_status()` makes an error.
+        ValueError, TypeError: arguments that contradict each other or are of no use.
     """
     if session is not None:
         return session.request(method, url, **kwargs)
@@ -68,21 +79,54 @@ def get(
     session: Session | None = None,
     **options: "Unpack[GetOptions]",
 ) -> Response:
-    """GET `url`."""
+    """Send a GET: ask for a representation of what is at `url` (RFC 9110, 9.3.1).
+
+    Args:
+        params: added to the URL's query: a dict, pairs, str or bytes.
+        session: the session to run on; otherwise one of its own, for this call.
+        options: as in `Session.request`; times are seconds.
+
+    Raises:
+        RequestException: there is no answer; see `gofer.exceptions`. A 4xx or 5xx is one, of
+            which `raise_for_status()` makes an error.
+        ValueError, TypeError: arguments that contradict each other or are of no use.
+    """
     return request("GET", url, params=params, session=session, **options)
 
 
 def options(
     url: "Url", *, session: Session | None = None, **options: "Unpack[RequestOptions]"
 ) -> Response:
-    """OPTIONS `url`."""
+    """Send an OPTIONS: ask what can be done at `url` (RFC 9110, 9.3.7).
+
+    Args:
+        session: the session to run on; otherwise one of its own, for this call.
+        options: as in `Session.request`; times are seconds.
+
+    Raises:
+        RequestException: there is no answer; see `gofer.exceptions`. A 4xx or 5xx is one, of
+            which `raise_for_status()` makes an error.
+        ValueError, TypeError: arguments that contradict each other or are of no use.
+    """
     return request("OPTIONS", url, session=session, **options)
 
 
 def head(
     url: "Url", *, session: Session | None = None, **options: "Unpack[RequestOptions]"
 ) -> Response:
-    """HEAD `url`, without following redirects unless asked to."""
+    """Send a HEAD: a GET whose answer has no content (RFC 9110, 9.3.2).
+
+    Redirects are not followed unless `allow_redirects=True`.
+
+    Args:
+        session: the session to run on; otherwise one of its own, for this call.
+        options: as in `Session.request`; times are seconds.
+
+    Raises:
+        RequestException: there is no answer; see `gofer.exceptions`. A 4xx or 5xx is one, of
+            which `raise_for_status()` makes an error.
+        ValueError, TypeError: arguments that contradict each other or are of no use.
+    """
     options.setdefault("allow_redirects", False)
     return request("HEAD", url, session=session, **options)
 
@@ -95,7 +139,20 @@ def post(
     session: Session | None = None,
     **options: "Unpack[PostOptions]",
 ) -> Response:
-    """POST to `url`."""
+    """Send a POST: have `url` process the content (RFC 9110, 9.3.3).
+
+    Args:
+        data: the content: a dict or pairs become a form; bytes, str, a file or an iterator are
+            sent as they are.
+        json: a value to send as JSON in its place.
+        session: the session to run on; otherwise one of its own, for this call.
+        options: as in `Session.request`; times are seconds.
+
+    Raises:
+        RequestException: there is no answer; see `gofer.exceptions`. A 4xx or 5xx is one, of
+            which `raise_for_status()` makes an error.
+        ValueError, TypeError: arguments that contradict each other or are of no use.
+    """
     return request("POST", url, data=data, json=json, session=session, **options)
 
 
@@ -106,7 +163,18 @@ def put(
     session: Session | None = None,
     **options: "Unpack[PutOptions]",
 ) -> Response:
-    """PUT to `url`."""
+    """Send a PUT: make the content the representation at `url` (RFC 9110, 9.3.4).
+
+    Args:
+        data: the content: a form, bytes, str, a file or an iterator.
+        session: the session to run on; otherwise one of its own, for this call.
+        options: as in `Session.request`; times are seconds.
+
+    Raises:
+        RequestException: there is no answer; see `gofer.exceptions`. A 4xx or 5xx is one, of
+            which `raise_for_status()` makes an error.
+        ValueError, TypeError: arguments that contradict each other or are of no use.
+    """
     return request("PUT", url, data=data, session=session, **options)
 
 
@@ -117,12 +185,33 @@ def patch(
     session: Session | None = None,
     **options: "Unpack[PutOptions]",
 ) -> Response:
-    """PATCH `url`."""
+    """Send a PATCH: change what is at `url` as the content says (RFC 5789).
+
+    Args:
+        data: the content: a form, bytes, str, a file or an iterator.
+        session: the session to run on; otherwise one of its own, for this call.
+        options: as in `Session.request`; times are seconds.
+
+    Raises:
+        RequestException: there is no answer; see `gofer.exceptions`. A 4xx or 5xx is one, of
+            which `raise_for_status()` makes an error.
+        ValueError, TypeError: arguments that contradict each other or are of no use.
+    """
     return request("PATCH", url, data=data, session=session, **options)
 
 
 def delete(
     url: "Url", *, session: Session | None = None, **options: "Unpack[RequestOptions]"
 ) -> Response:
-    """DELETE `url`."""
+    """Send a DELETE: have what is at `url` removed (RFC 9110, 9.3.5).
+
+    Args:
+        session: the session to run on; otherwise one of its own, for this call.
+        options: as in `Session.request`; times are seconds.
+
+    Raises:
+        RequestException: there is no answer; see `gofer.exceptions`. A 4xx or 5xx is one, of
+            which `raise_for_status()` makes an error.
+        ValueError, TypeError: arguments that contradict each other or are of no use.
+    """
     return request("DELETE", url, session=session, **options)

@@ -80,7 +80,7 @@ class Road:
 
 
 class Client(SessionState, Verbs[Answer], Generic[Answer, Socket]):
-    __doc__ = SessionState.__doc__
+    """A session on any runtime: a face says how a coroutine is driven."""
 
     _road: "Road | None" = None  # made for the first request
     _kept_roads: Any = ()  # what a bulk run leaves to the next: a list of its `KeptRoad`

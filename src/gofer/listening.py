@@ -34,7 +34,6 @@ class EventStream:
     """Events, one after the other: for `for` with a `Session`, `async for` with an `AsyncSession`.
 
     Attributes:
-        last_event_id: of the last event; what the next connection begins behind.
         response: the `Response` that is being read; None between two connections.
     """
 
@@ -56,6 +55,7 @@ class EventStream:
 
     @property
     def last_event_id(self) -> str:
+        """The id of the last event, behind which the next connection begins; "" without one."""
         return self._reader.last_id
 
     # How it is waited for -----------------------------------------------------------------------

@@ -29,7 +29,6 @@ from gofer.stages.redirects import (
     redirect_target,
     renew_authorization,
 )
-from gofer.state import SessionState
 
 if TYPE_CHECKING:
     from typing import Self
@@ -111,7 +110,14 @@ class SessionRedirectMixin:
 
 
 class Session(SessionRedirectMixin, Client[Response, "WebSocket"]):
-    __doc__ = SessionState.__doc__
+    """Requests that share defaults, cookies and connections.
+
+        with gofer.Session(timeout=10) as s:
+            r = s.get("https://example.com/")
+
+    Threads may share it. What a call says counts before what its session says. Without `with`,
+    `close()` lets go of idle connections, and so does dropping it.
+    """
 
     _runtime: Runtime = runtime
     _drive = staticmethod(runtime.run)

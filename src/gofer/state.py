@@ -48,32 +48,7 @@ configuration.offered_codings = accept_encoding
 
 
 class SessionState:
-    """Requests that share defaults, cookies and connections.
-
-    Args:
-        headers, params, cookies, proxies, hooks, config: dicts merged under those of each call;
-            None as a value in a call leaves that key out.
-        auth: (user, password), an auth object, or any callable that takes and returns a request.
-        timeout: seconds, a (connect, read) pair, or `Timeouts`.
-        prefetch, stream: whether content is read before a call returns; one is the other's
-            opposite. By default it is read when it is asked for.
-        deadline: seconds for everything a call does, reading the content included.
-        unix_socket: the path of a socket that every request is sent over.
-        source_address: (address, port) of this machine to connect from; port 0 is any.
-        socket_options: [(level, option, value)] for `setsockopt`, before connecting.
-        resolve: "https://..." for DNS over HTTPS; or
-            {"host:port" or "host": address or addresses}, before the system is asked; or a
-            callable that takes host and port and returns a list of addresses, or None.
-        pins: certificates' SHA-256 in hexadecimal digits, or "sha256//" and their keys' in Base64,
-            one of which an https server must show; {"host": pin or pins} for some servers.
-        runtime: "gevent" waits in gevent's hub without patching anything (extra `gevent`).
-        verify: True, False, a path to certificates, or an `ssl.SSLContext`.
-        cert: client certificate: a path, (cert, key) or (cert, key, password); instead of a path
-            the text of such a file, as str or bytes.
-
-    Raises:
-        ValueError: `prefetch` and `stream` contradict each other, or a value is of no use.
-    """
+    """The defaults of a session's requests, and what is made of them."""
 
     __attrs__ = [
         "headers",
@@ -115,6 +90,35 @@ class SessionState:
         pins: Any = None,
         runtime: str | None = None,
     ) -> None:
+        """A new session. Nothing is connected before its first call.
+
+        Args:
+            headers, params, cookies, proxies, hooks, config: dicts merged under those of each call;
+                None as a value in a call leaves that key out.
+            auth: (user, password), an auth object, or any callable that takes and returns a
+                request.
+            timeout: seconds, a (connect, read) pair, or `Timeouts`.
+            prefetch, stream: whether content is read before a call returns; one is the other's
+                opposite. By default it is read when it is asked for, and at once with an
+                `AsyncSession`.
+            deadline: seconds for everything a call does, reading the content included.
+            unix_socket: the path of a socket that every request is sent over.
+            source_address: an address of this machine to connect from, or (address, port).
+            socket_options: [(level, option, value)] for `setsockopt`, before connecting.
+            resolve: "https://..." for DNS over HTTPS; or
+                {"host:port" or "host": address or addresses}, before the system is asked; or a
+                callable that takes host and port and returns a list of addresses, or None.
+            pins: certificates' SHA-256 in hexadecimal digits, or "sha256//" and their keys' in
+                Base64, one of which an https server must show; {"host": pin or pins} for some
+                servers.
+            runtime: "gevent" waits in gevent's hub without patching anything (extra `gevent`).
+            verify: True, False, a path to certificates, or an `ssl.SSLContext`.
+            cert: client certificate: a path, (cert, key) or (cert, key, password); instead of a
+                path the text of such a file, as str or bytes.
+
+        Raises:
+            ValueError: `prefetch` and `stream` contradict each other, or a value is of no use.
+        """
         self._settings: Settings | None = None
         self._settings_version = -1
         self._sent_headers: Headers | None = None

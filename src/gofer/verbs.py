@@ -30,15 +30,45 @@ class Verbs(Generic[Answer]):
     def get(
         self, url: "Url", params: "Params | None" = None, **options: "Unpack[GetOptions]"
     ) -> Answer:
-        """GET `url`; keywords as in `request`."""
+        """Send a GET: ask for a representation of what is at `url` (RFC 9110, 9.3.1).
+
+        Args:
+            params: added to the URL's query: a dict, pairs, str or bytes.
+            options: as in `request`; times are seconds.
+
+        Raises:
+            RequestException: there is no answer; see `gofer.exceptions`. A 4xx or 5xx is one, of
+                which `raise_for_status()` makes an error.
+            ValueError, TypeError: arguments that contradict each other or are of no use.
+        """
         return self.request("GET", url, params=params, **options)
 
     def options(self, url: "Url", **options: "Unpack[RequestOptions]") -> Answer:
-        """OPTIONS `url`; keywords as in `request`."""
+        """Send an OPTIONS: ask what can be done at `url` (RFC 9110, 9.3.7).
+
+        Args:
+            options: as in `request`; times are seconds.
+
+        Raises:
+            RequestException: there is no answer; see `gofer.exceptions`. A 4xx or 5xx is one, of
+                which `raise_for_status()` makes an error.
+            ValueError, TypeError: arguments that contradict each other or are of no use.
+        """
         return self.request("OPTIONS", url, **options)
 
     def head(self, url: "Url", **options: "Unpack[RequestOptions]") -> Answer:
-        """HEAD `url`, without following redirects unless asked to."""
+        """Send a HEAD: a GET whose answer has no content (RFC 9110, 9.3.2).
+
+        Redirects are not followed unless `allow_redirects=True`.
+
+        Args:
+            options: as in `request`; times are seconds.
+
+        Raises:
+            RequestException: there is no answer; see `gofer.exceptions`. A 4xx or 5xx is one, of
+                which `raise_for_status()` makes an error.
+            ValueError, TypeError: arguments that contradict each other or are of no use.
+        """
         options.setdefault("allow_redirects", False)
         return self.request("HEAD", url, **options)
 
@@ -49,21 +79,62 @@ class Verbs(Generic[Answer]):
         json: Any = None,
         **options: "Unpack[PostOptions]",
     ) -> Answer:
-        """POST to `url`; keywords as in `request`."""
+        """Send a POST: have `url` process the content (RFC 9110, 9.3.3).
+
+        Args:
+            data: the content: a dict or pairs become a form; bytes, str, a file or an iterator are
+                sent as they are.
+            json: a value to send as JSON in its place.
+            options: as in `request`; times are seconds.
+
+        Raises:
+            RequestException: there is no answer; see `gofer.exceptions`. A 4xx or 5xx is one, of
+                which `raise_for_status()` makes an error.
+            ValueError, TypeError: arguments that contradict each other or are of no use.
+        """
         return self.request("POST", url, data=data, json=json, **options)
 
     def put(
         self, url: "Url", data: "Data | None" = None, **options: "Unpack[PutOptions]"
     ) -> Answer:
-        """PUT to `url`; keywords as in `request`."""
+        """Send a PUT: make the content the representation at `url` (RFC 9110, 9.3.4).
+
+        Args:
+            data: the content: a form, bytes, str, a file or an iterator.
+            options: as in `request`; times are seconds.
+
+        Raises:
+            RequestException: there is no answer; see `gofer.exceptions`. A 4xx or 5xx is one, of
+                which `raise_for_status()` makes an error.
+            ValueError, TypeError: arguments that contradict each other or are of no use.
+        """
         return self.request("PUT", url, data=data, **options)
 
     def patch(
         self, url: "Url", data: "Data | None" = None, **options: "Unpack[PutOptions]"
     ) -> Answer:
-        """PATCH `url`; keywords as in `request`."""
+        """Send a PATCH: change what is at `url` as the content says (RFC 5789).
+
+        Args:
+            data: the content: a form, bytes, str, a file or an iterator.
+            options: as in `request`; times are seconds.
+
+        Raises:
+            RequestException: there is no answer; see `gofer.exceptions`. A 4xx or 5xx is one, of
+                which `raise_for_status()` makes an error.
+            ValueError, TypeError: arguments that contradict each other or are of no use.
+        """
         return self.request("PATCH", url, data=data, **options)
 
     def delete(self, url: "Url", **options: "Unpack[RequestOptions]") -> Answer:
-        """DELETE `url`; keywords as in `request`."""
+        """Send a DELETE: have what is at `url` removed (RFC 9110, 9.3.5).
+
+        Args:
+            options: as in `request`; times are seconds.
+
+        Raises:
+            RequestException: there is no answer; see `gofer.exceptions`. A 4xx or 5xx is one, of
+                which `raise_for_status()` makes an error.
+            ValueError, TypeError: arguments that contradict each other or are of no use.
+        """
         return self.request("DELETE", url, **options)

@@ -122,6 +122,11 @@ class PreparedRequest(RequestEncodingMixin, messages_request.PreparedRequest):
         self.prepare_hooks(hooks)
 
     def prepare_method(self, method: Any) -> None:
+        """The method, in upper case.
+
+        Raises:
+            InvalidMethod: it is neither str nor bytes.
+        """
         if method is None:
             self.method = None
             return
@@ -134,9 +139,19 @@ class PreparedRequest(RequestEncodingMixin, messages_request.PreparedRequest):
         self.method = method.upper()
 
     def prepare_url(self, url: Any, params: Any = None, *, requote: bool = True) -> None:
+        """Read the URL, and add `params` to its query.
+
+        Raises:
+            MissingSchema, InvalidURL: it cannot be understood.
+        """
         self._url = self._parsed(url, requote=requote, params=params)
 
     def prepare_headers(self, headers: Any) -> None:
+        """The header section, from a mapping or pairs.
+
+        Raises:
+            InvalidHeader: a field cannot be sent.
+        """
         prepared = Headers()
         for name, value in given_fields(headers):
             prepared[name] = value
@@ -211,6 +226,7 @@ class PreparedRequest(RequestEncodingMixin, messages_request.PreparedRequest):
         self.prepare_content_length(self.body)
 
     def prepare_hooks(self, hooks: Any) -> None:
+        """Register callbacks, given by event."""
         for event, callbacks in (hooks or {}).items():
             if callbacks is not None:
                 self.register_hook(event, callbacks)
@@ -278,6 +294,7 @@ class Request(WithHooks):
 
     @property
     def path_url(self) -> str:
+        """Path and query of the URL with its params."""
         return with_params(parse(self.url), self.params).target.decode("ascii")
 
     def __getattr__(self, name: str) -> Any:
