@@ -332,6 +332,33 @@ def test_everything_of_websockets_and_events_is_documented():
     assert set() == named - {"self"} - documented("websocket-and-events")
 
 
+def test_everything_public_says_what_it_is():
+    """Each public class and function, and each member of ours, has a docstring of its own."""
+    import gofer
+
+    missing = set()
+    for name in gofer.__all__:
+        thing = getattr(gofer, name)
+        if not callable(thing) or not thing.__module__.startswith("gofer"):
+            continue
+        if not thing.__doc__:
+            missing.add(name)
+        if not inspect.isclass(thing):
+            continue
+        for owner in thing.__mro__:
+            if owner.__module__.startswith("gofer"):
+                missing |= {f"{name}.{member}" for member in silent_members(owner)}
+    assert set() == missing
+
+
+def silent_members(owner: type) -> Iterator[str]:
+    """Functions and properties that a class defines and says nothing about."""
+    for name, member in vars(owner).items():
+        is_ours = isinstance(member, property | staticmethod | classmethod)
+        if (is_ours or inspect.isfunction(member)) and not (name[0] == "_" or member.__doc__):
+            yield name
+
+
 def test_every_name_of_the_modules_is_documented():
     """Each name of the modules that Requests' users import is on the page about them."""
     import importlib

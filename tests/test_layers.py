@@ -19,6 +19,7 @@ FACES = {
     "__init__",
     "__main__",
     "api",
+    "arguments",
     "sessions",
     "aio",
     "bulk",

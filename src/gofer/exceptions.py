@@ -38,7 +38,10 @@ value, credentials or a query.
 """
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from gofer.dropin.models import PreparedRequest, Response
 
 __all__ = [
     "BodyReadTimeout",
@@ -99,6 +102,10 @@ class RequestException(OSError):
     `request` is what was being sent and `response` what had come, each None if there was none yet.
     """
 
+    if TYPE_CHECKING:
+        request: PreparedRequest | None
+        response: Response | None
+
     def __init__(self, *args: Any, request: Any = None, response: Any = None) -> None:
         super().__init__(*args)
         self.response = response
@@ -122,6 +129,10 @@ GoferError = RequestException
 
 class HTTPError(RequestException):
     """The status code says that the request failed (4xx, 5xx)."""
+
+    if TYPE_CHECKING:  # it is about a response
+        request: PreparedRequest
+        response: Response
 
 
 class URLRequired(RequestException):

@@ -16,12 +16,10 @@ import gofer
 from gofer.exceptions import ConnectionLost
 from servers.certificates import Certificates
 from servers.frames import (
-    ACK,
     DATA,
     END_STREAM,
     HEADERS,
     RST_STREAM,
-    SETTINGS,
     WINDOW_UPDATE,
     Frames,
     frame,
@@ -468,7 +466,7 @@ def told(server: Frames, stream: int) -> int:
             return int.from_bytes(payload, "big")
 
 
-@pytest.mark.parametrize("held, size, read", [(20, 2_000_000, 0), (2, 20_000_000, 3_000_000)])
+@pytest.mark.parametrize(("held", "size", "read"), [(20, 2_000_000, 0), (2, 20_000_000, 3_000_000)])
 def test_content_that_nobody_reads_keeps_nobody_from_theirs(
     held: int, size: int, read: int, world: Any
 ) -> None:

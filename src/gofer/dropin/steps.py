@@ -88,6 +88,7 @@ def prepare_request(session: Any, request: Any) -> PreparedRequest:
     """`Session.prepare_request`: `request` merged over the session."""
     settings = session._settings_now()
     arguments = request.as_arguments()
+    arguments["headers"] = request._headers_to_send() or None
     auth = request.auth
     if not auth and not session.auth and session.trust_env:
         arguments["auth"] = sessions.get_netrc_auth(request.url)
@@ -216,8 +217,7 @@ async def send_by_adapter(session: Any, request: Any) -> Any:
     if isinstance(response, Response) and response.fields is Response.fields:
         # It did not come from gofer's network: it was made by hand, or by an adapter of the user's.
         response._elapsed = response._elapsed or monotonic() - started
-        if response.request is None:
-            response.request = request
+        response.request = response.request or request
         for one in (*response.history, response):
             if one.raw is not None:
                 extract_cookies_to_jar(session.cookies, one.request, one.raw)

@@ -178,7 +178,7 @@ def _is_set(store: "Mapping[str, tuple[str, Any]]", name: str) -> bool:
     return name in store and store[name][1] is not None
 
 
-class Headers(MutableMapping[str, Any]):
+class Headers(MutableMapping[str, str]):
     """Field names to field values, names case-insensitive, the spelling set last is kept.
 
     Fields that came more than once are one value joined by ", " (RFC 9110, 5.3); `get_all`
@@ -243,8 +243,8 @@ class Headers(MutableMapping[str, Any]):
         self._store[lowered] = (name, value)
         self._section = self._encoded = None
 
-    def __getitem__(self, name: Any) -> Any:
-        return self._store[self._lower(name)][1]
+    def __getitem__(self, name: Any) -> str:
+        return self._store[self._lower(name)][1]  # type: ignore[no-any-return]
 
     def __delitem__(self, name: Any) -> None:
         del self._store[self._lower(name)]

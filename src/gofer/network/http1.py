@@ -336,7 +336,7 @@ class Http1Connection(Timed):
                 )  # fmt: skip
             return self.timed_out(WriteTimeout, "write", request, "sending the request")
         if isinstance(error, RequestException):
-            error.request = error.request or request
+            error.request = error.request or request  # type: ignore[assignment]
             if isinstance(error, ConnectionLost):
                 self._mark_lost(error, written)
             return error

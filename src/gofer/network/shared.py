@@ -405,7 +405,7 @@ class SharedConnection(SharedStream):
                 self.closing = self.closing or STUCK
             return self.timed_out(WriteTimeout, "write", request, "sending the request")
         if isinstance(error, RequestException):
-            error.request = error.request or request
+            error.request = error.request or request  # type: ignore[assignment]
             if isinstance(error, ConnectionLost) and not error.is_unsent:
                 error.is_reused = self.exchanges > (stream is not None)
                 error.is_unanswered = stream is None or not (stream.status or stream.interim)
