@@ -203,9 +203,53 @@ def test_over_both_limits_the_requests_wait_in_line() -> None:
         assert web.in_flight_peak <= 5
 
 
-def open_when(web: Web, count: int) -> None:
+ONE = {**KNOWN, "max_connections_per_host": 1}
+
+
+def by_threads(urls: list[str]) -> None:
+    with gofer.Session(config=ONE, timeout=20) as session:
+        threads = [threading.Thread(target=session.get, args=(url,)) for url in urls]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(20)
+
+
+def by_map(urls: list[str]) -> None:
+    with gofer.Session(config=ONE, timeout=20) as session:
+        gofer.map(urls, session=session)
+
+
+def by_tasks(urls: list[str]) -> None:
+    async def main() -> None:
+        async with gofer.AsyncSession(config=ONE, timeout=20) as session:
+            await asyncio.gather(*[session.get(url) for url in urls])
+
+    asyncio.run(main())
+
+
+@PLAIN_PYTHON
+@pytest.mark.parametrize("ask", [by_threads, by_map, by_tasks])
+def test_a_request_that_takes_long_keeps_none_from_the_only_connection(ask: Any) -> None:
+    """Not those either that came while it was being made."""
+    with Web2() as web:
+        opener = threading.Thread(target=open_when, args=(web, 1, 13))
+        opener.start()
+        ask([web.url + "/gate/open", *[web.url + "/get"] * 12])
+        opener.join()
+
+        assert 1 == web.accepted
+        assert 13 == len(web.requests)
+
+
+def open_when(web: Web, in_flight: int, in_all: int = 0) -> None:
+    """Open the gate when so many wait at it, of so many that came."""
+
+    def is_so() -> bool:
+        return web.in_flight == in_flight and len(web.requests) >= in_all
+
     with web.changed:
-        web.changed.wait_for(lambda: web.in_flight == count, 20)
+        assert web.changed.wait_for(is_so, 20)
     web.gates["open"].set()
 
 

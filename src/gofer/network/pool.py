@@ -199,6 +199,9 @@ class Pool:
         if connection.is_shared:
             connection.users = 1  # type: ignore[union-attr]
             host.shared.append(connection)  # type: ignore[arg-type]
+            with self._lock:
+                self._fill_locked(connection, host)  # type: ignore[arg-type]
+            self._settle()
         else:
             host.is_shared = False
         return connection
@@ -299,13 +302,18 @@ class Pool:
             return not connection.users
         if not connection.users:
             connection.idle_since = self.runtime.now()
-        if host.waiters and connection.has_room:
-            taker = self._next_in_line_locked(host)
-            if taker is not None:
-                connection.users += 1
-                taker.connection = connection
-                taker.event.set()
+        self._fill_locked(connection, host)
         return False
+
+    def _fill_locked(self, connection: "SharedConnection", host: Host) -> None:
+        """Give those in line places on `connection`, as many as it has."""
+        while host.waiters and connection.has_room:
+            taker = self._next_in_line_locked(host)
+            if taker is None:
+                return
+            connection.users += 1
+            taker.connection = connection
+            taker.event.set()
 
     def join_dialing(self, route: Route) -> tuple[Any, bool]:
         """What to do about a connection to share: (event, is_first).
@@ -319,14 +327,14 @@ class Pool:
             waiting = self._dialing.get(route)
             event = None
             is_first = False
-            if host is not None and (not host.is_shared or self._is_full_locked(host)):
+            if host is not None and not host.is_shared:
                 pass
-            elif waiting is None:
-                self._dialing[route] = []
-                is_first = True
-            else:
+            elif waiting is not None:
                 event = self.runtime.event()
                 waiting.append(event)
+            elif host is None or not self._is_full_locked(host):
+                self._dialing[route] = []
+                is_first = True
         self._settle()
         return event, is_first
 
