@@ -121,6 +121,31 @@ def test_a_response_tells_what_was_agreed_on(web_tls: Web, certificates: Certifi
     assert ("DNS", "localhost") in tls.subject["subjectAltName"]
 
 
+class Foreign:
+    """A context whose certificates are of another kind: they know DER only, as those of rtls."""
+
+    def __init__(self, context: Any) -> None:
+        self._it = context
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._it, name)
+
+    def wrap_bio(self, *arguments: Any, **options: Any) -> Any:
+        return Foreign(self._it.wrap_bio(*arguments, **options))
+
+    def get_unverified_chain(self) -> list[Any]:
+        der = self._it.getpeercert(True)
+        return [type("Certificate", (), {"public_bytes": lambda _self: der})()]
+
+
+def test_certificates_of_another_kind(web_tls: Web, certificates: Certificates) -> None:
+    """Are bytes as well."""
+    with gofer.Session(verify=Foreign(certificates.client())) as session:
+        tls = session.get(web_tls.url + "/get").tls
+
+    assert [tls.certificate] == tls.chain
+
+
 def test_without_tls_there_is_nothing_to_tell(web: Web) -> None:
     """None."""
     with gofer.Session() as session:

@@ -114,7 +114,7 @@ class Network:
         if route.is_tls:
             response.tls = connection.tls
             if connection.exchanges == 1 and response.version != "HTTP/3":
-                self.sessions.keep(connection.route, connection.stream)
+                self.sessions.keep(connection.route, connection.stream, connection.tls)
             if (
                 not connection.has_spoken
                 and route.http3 is None

@@ -259,7 +259,7 @@ class Agreed:
 
     def __init__(self, quic: QuicConnection, lock: Any) -> None:
         self._quic = quic
-        self.agreed = self, lock
+        self.agreed = self, lock, ()
 
     @classmethod
     def of(cls, connection: Http3Connection) -> "Agreed":

@@ -34,14 +34,22 @@ class TLSStream:
     """
 
     __slots__ = (
-        "_asked", "_context", "_ended", "_fetch", "_has_more", "_incoming", "_is_shared", "_lock",
-        "_outgoing", "_pending", "_put", "_read", "_stream", "_taken", "_tls", "_unsent",
+        "_asked", "_chain", "_context", "_ended", "_fetch", "_has_more", "_incoming", "_is_shared",
+        "_lock", "_outgoing", "_pending", "_put", "_read", "_stream", "_taken", "_tls", "_unsent",
         "_write",
     )  # fmt: skip
 
     def __init__(
-        self, stream: Stream, context: Any, server_hostname: str | None, session: Any = None
+        self,
+        stream: Stream,
+        context: Any,
+        server_hostname: str | None,
+        session: tuple[Any, Sequence[bytes]] | None = None,
     ) -> None:
+        self._chain: Sequence[bytes] = ()  # of the connection whose session we go on with
+        earlier = None
+        if session is not None:
+            earlier, self._chain = session
         self._context = context
         self._stream = stream
         self._incoming = ssl.MemoryBIO()
@@ -50,7 +58,7 @@ class TLSStream:
             self._incoming,
             self._outgoing,
             server_hostname=_server_name(context, server_hostname),
-            **({} if session is None else {"session": session}),
+            **({} if earlier is None else {"session": earlier}),
         )
         # The methods in C, bound once: those of `ssl.SSLObject` are Python around them, 0.2 us.
         bare = self._tls
@@ -78,13 +86,14 @@ class TLSStream:
         deadline: float | None,
         *,
         alpn: Sequence[str] = HTTP11,
-        session: Any = None,
+        session: tuple[Any, Sequence[bytes]] | None = None,
     ) -> "TLSStream":
         """Shake hands over `stream`. Whatever fails, `stream` stays the caller's to abort.
 
         Args:
             server_hostname: whom the certificate must name; a DNS name in ASCII or an IP literal.
-            session: of an earlier connection with `context`, to go on with if the server agrees.
+            session: of an earlier connection with `context`, to go on with if the server agrees;
+                and the certificates that were sent there, since they are not sent again then.
             alpn: the protocols the caller can speak; an answer outside it is an error, whatever
                 `context` offered. No answer is always fine.
 
@@ -296,9 +305,12 @@ class TLSStream:
         return self._stream.peer_address()
 
     @property
-    def agreed(self) -> tuple[Any, threading.Lock]:
-        """The TLS object, which knows what was agreed on, and the lock to ask it under."""
-        return self._tls, self._lock
+    def agreed(self) -> tuple[Any, threading.Lock, Sequence[bytes]]:
+        """The TLS object, which knows what was agreed on, and the lock to ask it under.
+
+        Third, the certificates of the connection whose session this one goes on with.
+        """
+        return self._tls, self._lock, self._chain
 
     @property
     def session(self) -> tuple[Any, Any]:
