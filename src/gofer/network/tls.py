@@ -22,6 +22,7 @@ CIPHERTEXT = 64 * 1024  # bytes asked of the stream below: four records, and mos
 MUCH_CIPHERTEXT = 256 * 1024  # the same as long as so much comes: 100 MB take a sixth less
 RECORD = 16 * 1024  # bytes of plaintext in the largest record (RFC 8446, 5.1)
 PLAINTEXT = 16 * RECORD  # bytes encrypted before they are sent on, so that memory stays flat
+LAST_RECEIVES = 16  # at most, of what a peer has said that is gone; its alert is the last of it
 MAX_HANDSHAKE = 256 * 1024  # bytes taken from the peer; chains of 10 kB are already unusual
 
 
@@ -35,8 +36,8 @@ class TLSStream:
 
     __slots__ = (
         "_asked", "_chain", "_context", "_ended", "_fetch", "_has_more", "_incoming", "_is_shared",
-        "_lock", "_outgoing", "_pending", "_put", "_read", "_stream", "_taken", "_tls", "_unsent",
-        "_write",
+        "_lock", "_outgoing", "_pending", "_problem", "_put", "_read", "_stream", "_taken", "_tls",
+        "_unsent", "_write",
     )  # fmt: skip
 
     def __init__(
@@ -72,6 +73,7 @@ class TLSStream:
         self._asked = CIPHERTEXT  # of the stream below
         self._has_more = False  # something came that `receive` has not handed out yet
         self._ended = False  # the peer's close_notify has come
+        self._problem: ssl.SSLError | None = None  # an alert that has come, or what OpenSSL refused
         # OpenSSL objects must not be used by two threads at once (CPython guards them from 3.13
         # on). Held around calls into OpenSSL, never around I/O. By `with`, for a signal's exception
         # could come between `acquire` and `try`.
@@ -161,6 +163,8 @@ class TLSStream:
                 continue
             except ssl.SSLZeroReturnError:
                 data = b""
+            except ssl.SSLError as error:
+                raise self._in_plain_words(error) from None
             self._ended = not data
             return data  # type: ignore[no-any-return]
         return b""
@@ -184,9 +188,47 @@ class TLSStream:
                 continue
             except ssl.SSLZeroReturnError:
                 count = 0
+            except ssl.SSLError as error:
+                raise self._in_plain_words(error) from None
             self._ended = count == 0
             filled += count
         return filled
+
+    def receive_now(self) -> bytes:
+        """What has come, 64 KiB or little more; b"" if that is nothing, or the end, or an error."""
+        plaintext = bytearray()
+        try:
+            while len(plaintext) < CIPHERTEXT and not self._ended:
+                with self._lock, contextlib.suppress(ssl.SSLWantReadError):
+                    while data := self._read(RECORD):
+                        plaintext += data
+                ciphertext = self._stream.receive_now()
+                if not ciphertext:
+                    break
+                self._put(ciphertext)
+        except ssl.SSLZeroReturnError:
+            self._ended = True
+        except ssl.SSLError as error:
+            self._in_plain_words(error)
+        self._has_more = self._incoming.pending > 0 or self._pending() > 0
+        return bytes(plaintext)
+
+    def last_word(self) -> ssl.SSLError | None:
+        """Why there is no more to be said over TLS, if the peer or OpenSSL has said so.
+
+        For a connection that broke. The peer's alert may not have been read yet, if sending was
+        what failed.
+        """
+        for _ in range(LAST_RECEIVES):
+            if self._problem is not None or not self.receive_now():
+                break
+        below = self._stream
+        return self._problem or (below.last_word() if isinstance(below, TLSStream) else None)
+
+    def _in_plain_words(self, error: ssl.SSLError) -> ssl.SSLError:
+        self._problem = error
+        error.strerror = reason(error)
+        return error
 
     def _take(self, ciphertext: bytes) -> None:
         if not ciphertext:
@@ -382,7 +424,18 @@ _PLAIN_WORDS = {
     "HTTP_REQUEST": "the server answered in plain HTTP, not in TLS",
     "UNSUPPORTED_PROTOCOL": "the server only speaks a version of TLS that is too old",
     "TLSV1_ALERT_PROTOCOL_VERSION": "the server only speaks another version of TLS",
+    "SSLV3_ALERT_HANDSHAKE_FAILURE": "the server refused the handshake: it may require a client"
+    " certificate, or other ciphers",
     "TLSV13_ALERT_CERTIFICATE_REQUIRED": "the server requires a client certificate",
+    "SSLV3_ALERT_BAD_CERTIFICATE": "the server did not accept the client certificate",
+    "SSLV3_ALERT_UNSUPPORTED_CERTIFICATE": "the server cannot use the client certificate",
+    "SSLV3_ALERT_CERTIFICATE_REVOKED": "to the server the client certificate is revoked",
+    "SSLV3_ALERT_CERTIFICATE_EXPIRED": "to the server the client certificate has expired",
+    "SSLV3_ALERT_CERTIFICATE_UNKNOWN": "the server did not accept the client certificate",
+    "TLSV1_ALERT_UNKNOWN_CA": "the server does not know the client certificate's authority",
+    "TLSV1_ALERT_ACCESS_DENIED": "the server denied access",
+    "TLSV1_UNRECOGNIZED_NAME": "the server knows no such host",
+    "TLSV1_ALERT_NO_APPLICATION_PROTOCOL": "the server speaks none of the protocols offered",
     "UNEXPECTED_EOF_WHILE_READING": "the server closed in the TLS handshake",
     "KEY_VALUES_MISMATCH": "the key does not belong to the certificate",
     "NO_CERTIFICATE_OR_CRL_FOUND": "the file holds no certificate",
