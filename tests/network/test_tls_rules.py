@@ -12,6 +12,7 @@ from gofer.exceptions import CertificateError, LocalProtocolError, SSLError
 from servers.certificates import Certificates
 from servers.proxy import Proxy
 from servers.raw import always, response, serve
+from servers.web2 import Web2
 from worlds import world
 
 __all__ = ["world"]
@@ -154,3 +155,84 @@ def test_it_is_not_shown_to_another_origin(certificates: Certificates) -> None:
         with serve(always(moved), tls=certificates.asking_for_client) as server:
             with pytest.raises(gofer.exceptions.ConnectionError):
                 gofer.get(server.url, verify=certificates.ca_file, cert=cert)
+
+
+# What a program was given that is of no use -------------------------------------------------------
+
+WRONG_CERT: dict[str, tuple[Any, str]] = {
+    # name: what is `cert`; what the error says
+    "no password": (lambda made: made.client_cert_encrypted[:2], r"locked.*key, password\)"),
+    "wrong password": (
+        lambda made: (*made.client_cert_encrypted[:2], "guess"), "password does not open",
+    ),
+    "wrong password in memory": (
+        lambda made: (*in_memory(made)["locked"][:2], "guess"), "password does not open",
+    ),
+    "no key": (lambda made: made.client_cert[0], "the key to it"),
+    "no certificate": (lambda made: made.client_cert[1], "expected a certificate in PEM"),
+}  # fmt: skip
+
+
+@pytest.mark.only_in("blocking")
+@pytest.mark.parametrize("name", WRONG_CERT)
+def test_a_client_certificate_that_cannot_be_loaded(certificates: Certificates, name: str) -> None:
+    """Says why, and what to write, in no words of OpenSSL's."""
+    make, words = WRONG_CERT[name]
+    with pytest.raises(SSLError, match=words) as caught:
+        gofer.get("https://127.0.0.1:1/", cert=make(certificates))
+    assert "PEM lib" not in str(caught.value)
+    assert "guess" not in str(caught.value)
+
+
+@pytest.mark.only_in("blocking")
+@pytest.mark.parametrize("http3", [False, "prior knowledge"])
+def test_a_folder_where_a_file_should_be(
+    certificates: Certificates, tmp_path: Path, http3: Any
+) -> None:
+    """Is named."""
+    certificate, _ = certificates.client_cert
+    config = {"http3": http3}
+    for cert in (tmp_path, (tmp_path, tmp_path), (certificate, tmp_path)):
+        with pytest.raises(IsADirectoryError, match="it is a folder") as caught:
+            gofer.get("https://127.0.0.1:1/", cert=cert, config=config)
+        assert str(tmp_path) == caught.value.filename
+    if not http3:
+        with pytest.raises(IsADirectoryError, match="crl_file: it is a folder"):
+            gofer.get("https://127.0.0.1:1/", config={"crl_file": tmp_path})
+
+
+@pytest.mark.only_in("blocking")
+def test_trust_in_a_damaged_file(tmp_path: Path) -> None:
+    path = tmp_path / "ca.pem"
+    path.write_text("-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n")
+    with pytest.raises(SSLError, match=r"ca\.pem: the file is not what PEM has to be"):
+        gofer.get("https://127.0.0.1:1/", verify=path)
+
+
+@pytest.mark.only_in("blocking")
+@pytest.mark.parametrize("http3", [False, "prior knowledge"])
+@pytest.mark.parametrize("verify", [True, False])
+@pytest.mark.filterwarnings("ignore::gofer.exceptions.InsecureRequestWarning")
+def test_a_key_log_that_cannot_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, http3: Any, verify: bool
+) -> None:
+    """The variable is named, which somebody else may have set."""
+    for place in (tmp_path / "missing" / "keys", tmp_path):
+        monkeypatch.setenv("SSLKEYLOGFILE", str(place))
+        with pytest.raises(OSError, match="SSLKEYLOGFILE") as caught:
+            gofer.get("https://127.0.0.1:1/", verify=verify, config={"http3": http3})
+        assert str(place) == caught.value.filename
+
+
+@pytest.mark.parametrize("protocol", ["http/1.1", "h2"])
+def test_keys_are_logged(
+    certificates: Certificates, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, protocol: str
+) -> None:
+    """For Wireshark."""
+    keys = tmp_path / "keys"
+    monkeypatch.setenv("SSLKEYLOGFILE", str(keys))
+    config = {"http2": protocol == "h2"}
+    with Web2(tls=certificates.good_http2) as server, monkeypatch.context() as patch:
+        patch.setattr("gofer.network.trust._contexts", {})  # they keep the file open
+        assert gofer.get(f"{server.url}/get", verify=certificates.ca_file, config=config).ok
+    assert "CLIENT_TRAFFIC_SECRET_0 " in keys.read_text()

@@ -450,7 +450,8 @@ def reason(error: OSError) -> str:
     reason = getattr(error, "reason", None)
     if reason:
         return _PLAIN_WORDS.get(reason) or str(reason).lower().replace("_", " ")
-    return error.strerror or str(error)
+    text = error.strerror or str(error)
+    return "the file is not what PEM has to be" if "PEM lib" in text else text
 
 
 def _failure(text: str) -> ssl.SSLError:
