@@ -106,11 +106,31 @@ def test_files_that_are_none(certificates: Certificates, tmp_path: Path) -> None
         gofer.get("https://127.0.0.1:1/", config={"crl_file": nothing})
 
 
-def test_a_context_has_its_own_rules(certificates: Certificates) -> None:
-    with pytest.raises(LocalProtocolError, match="set in the SSLContext"):
-        gofer.get(
-            "https://127.0.0.1:1/", verify=certificates.client(), config={"tls_minimum": "1.3"}
-        )
+@pytest.mark.parametrize("key", ["tls_minimum", "tls_ciphers", "crl_file", "cert"])
+def test_a_context_has_its_own_rules(certificates: Certificates, key: str) -> None:
+    """What it would not obey is refused, whichever of the two comes first."""
+    value = {
+        "tls_minimum": "1.3", "tls_ciphers": "ECDHE", "crl_file": certificates.crl_file,
+        "cert": certificates.client_cert,
+    }[key]  # fmt: skip
+    options: dict[str, Any] = {"cert": value} if key == "cert" else {"config": {key: value}}
+    context = certificates.client()
+    with gofer.Session(verify=context) as session:
+        with pytest.raises(LocalProtocolError, match=f"{key}.*in.*the SSLContext"):
+            session.get("https://127.0.0.1:1/", **options)
+    with gofer.Session(**options) as session:
+        with pytest.raises(LocalProtocolError, match=f"{key}.*in.*the SSLContext"):
+            session.get("https://127.0.0.1:1/", verify=context)
+
+
+@pytest.mark.parametrize("http3", [False, None, "prior knowledge"])
+def test_nothing_is_revoked_where_nothing_is_checked(
+    certificates: Certificates, http3: Any
+) -> None:
+    config = {"crl_file": certificates.crl_file, "http3": http3}
+    with gofer.Session(config=config) as session:
+        with pytest.raises(LocalProtocolError, match="crl_file: with verify=False"):
+            session.get("https://127.0.0.1:1/", verify=False)
 
 
 # Client certificates in memory --------------------------------------------------------------------

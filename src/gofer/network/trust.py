@@ -20,8 +20,8 @@ from gofer.exceptions import SSLError
 from gofer.network.tls import HTTP11, reason
 
 __all__ = [
-    "check_key_log", "client_certificate", "context_for", "identity", "must_be_file", "new_context",
-    "shown_name", "trust_in", "trusted_file",
+    "check_key_log", "client_certificate", "context_for", "identity", "load_client_certificate",
+    "must_be_file", "new_context", "shown_name", "trust_in", "trusted_file",
 ]  # fmt: skip
 
 MAX_CONTEXTS = 64  # kept; a caller with a fresh CA file for each call must not fill the memory
@@ -43,7 +43,8 @@ def context_for(
     Args:
         verify: True for the system's trust, False for none, the path of a CA file or directory
             (it replaces the system's trust), or a context (anything with `wrap_bio`), which is
-            returned as it is: `cert` and `alpn` are its owner's business then.
+            returned as it is: `cert`, `rules` and `alpn` are its owner's business then
+            (`routes.tls_rules` refuses the first two).
         cert: None, the path of a PEM file with certificate and key, or (certificate, key), or
             (certificate, key, password); instead of a path what such a file would hold.
         rules: as `routes.tls_rules` gives them.
@@ -265,7 +266,7 @@ def _new_context(
         context.set_alpn_protocols(list(alpn))
     context.keylog_filename = key_log or None
     if client:
-        _load_client_certificate(context, *client)
+        _load(context, *client)
         # HTTP/2 forbids it (RFC 9113, 9.2.3); servers that ask per resource need it in HTTP/1.1
         context.post_handshake_auth = "h2" not in alpn
     return context
@@ -331,7 +332,16 @@ def _apply(context: Any, minimum: str | None, ciphers: str | None, crl_file: str
         context.verify_flags |= ssl.VERIFY_CRL_CHECK_LEAF
 
 
-def _load_client_certificate(
+def load_client_certificate(context: Any, cert: Any) -> None:
+    """Make `context` show `cert`, which is as in `context_for` and not None.
+
+    Raises:
+        OSError, SSLError: as `context_for`.
+    """
+    _load(context, *client_certificate(cert))
+
+
+def _load(
     context: ssl.SSLContext, certificate: str | bytes, key: str | bytes | None, password: Any
 ) -> None:
     name = shown_name(certificate)
