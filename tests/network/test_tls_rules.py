@@ -1,6 +1,7 @@
 """What is asked of TLS beside trust: versions, ciphers, revoked certificates; and client
 certificates that no file holds."""
 
+import hashlib
 import ssl
 from pathlib import Path
 from typing import Any
@@ -83,6 +84,52 @@ def test_a_proxy_is_held_to_them_too(certificates: Certificates) -> None:
                 verify=certificates.ca_file,
                 config={"crl_file": certificates.crl_file},
             )
+
+
+@pytest.mark.parametrize("version", ["HTTP/1.1", "HTTP/2"])
+def test_they_count_whatever_is_spoken(certificates: Certificates, version: str) -> None:
+    context = only_tls_1_2(certificates)
+    context.set_alpn_protocols(["h2", "http/1.1"])
+    name = "ECDHE-ECDSA-AES256-GCM-SHA384"
+    config = {"http2": version == "HTTP/2", "tls_ciphers": name}
+    with Web2(tls=context) as server:
+        with gofer.Session(verify=certificates.ca_file, config=config) as session:
+            answer = session.get(server.url + "/get")
+            assert (version, name) == (answer.version, answer.tls.cipher)
+            with pytest.raises(SSLError, match="version"):
+                session.get(server.url, config={"tls_minimum": "1.3"})
+    with Web2(tls=certificates.revoked) as server:
+        with gofer.Session(verify=certificates.ca_file, config=config) as session:
+            with pytest.raises(CertificateError, match="revoked"):
+                session.get(server.url, config={"crl_file": certificates.crl_file})
+
+
+@pytest.mark.parametrize("is_tls", [False, True])
+def test_through_a_tunnel_it_is_the_origin_that_counts(
+    certificates: Certificates, is_tls: bool
+) -> None:
+    """It is shown the client certificate and held to the pins, whatever the proxy has."""
+    with serve(ANSWER, tls=certificates.good) as other:
+        of_proxy = gofer.get(other.url, verify=certificates.ca_file).tls.certificate
+    with (
+        Proxy(tls=certificates.good if is_tls else None) as proxy,
+        serve(ANSWER, tls=certificates.asking_for_client) as server,
+        gofer.Session(
+            verify=certificates.ca_file, cert=certificates.client_cert, proxies={"all": proxy.url}
+        ) as session,
+    ):
+        of_origin = session.get(server.url).tls.certificate
+        assert of_origin != of_proxy
+        session.pins = hashlib.sha256(of_origin).hexdigest()
+        assert session.get(server.url).ok
+        session.pins = hashlib.sha256(of_proxy).hexdigest()
+        with pytest.raises(CertificateError, match="pinned"):
+            session.get(server.url)
+        assert 2 == len(server.requests)
+        session.cert = session.pins = None
+        with pytest.raises(SSLError, match="requires a client certificate"):
+            session.get(server.url)
+        assert 4 == len(proxy.tunnels)
 
 
 @pytest.mark.parametrize(

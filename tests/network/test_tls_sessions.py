@@ -72,13 +72,30 @@ def test_what_is_trusted_keeps_sessions_apart(certificates: Certificates) -> Non
             {"verify": certificates.ca_file},
             {"verify": certificates.ca_file, "cert": certificates.client_cert},
             {"verify": certificates.client()},
+            {"verify": certificates.ca_file, "config": {"tls_minimum": "1.3"}},
+            {"verify": certificates.ca_file, "config": {"tls_ciphers": "ECDHE"}},
         ]
         for option in options:
             assert session.get(server.url, **option).ok
         assert resumed(context) == 0
         for option in options:
             assert session.get(server.url, **option).ok
-        assert resumed(context) == 3
+        assert resumed(context) == len(options)
+
+
+def test_pins_keep_sessions_apart(certificates: Certificates) -> None:
+    """As well, though a certificate that was not shown again has been compared before."""
+    context = context_for(certificates, ssl.TLSVersion.TLSv1_3)
+    with serve(ANSWER, tls=context) as server:
+        with gofer.Session(verify=certificates.ca_file, config=ALONE) as session:
+            shown = session.get(server.url).tls.certificate
+            session.pins = hashlib.sha256(shown).hexdigest()
+            assert session.get(server.url).ok
+            assert resumed(context) == 0
+            assert session.get(server.url).ok
+            session.pins = None
+            assert session.get(server.url).ok
+            assert resumed(context) == 2
 
 
 def test_an_authority_that_has_changed_is_asked_anew(
