@@ -272,10 +272,11 @@ class HTTPAdapter(BaseAdapter):
         timeouts = settings.timeouts
         if timeout is not None:
             timeouts = timeouts_from(timeout, Timeouts())
+        verify = conn.verify()
         settings = settings.replace(
             timeouts=timeouts,
-            verify=conn.verify(),
-            cert=conn.cert(),
+            verify=verify,
+            cert=None if hasattr(verify, "wrap_bio") else conn.cert(),  # it is in there
             proxies=dict(proxies or {}),
             max_retries=self.max_retries,
             source_address=conn.source_address or settings.source_address,

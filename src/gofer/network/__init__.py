@@ -26,6 +26,7 @@ Keeping connections:
     turns.py                taking turns, first come, first served: threads, greenlets, tasks
     endings.py              what happens to objects that are dropped without being closed
     deadlines.py            when a phase must end, and the exception if it has not
+    losses.py               why a connection broke, and the exception for it
 
 HTTP/1.1, one exchange at a time:
 

@@ -21,6 +21,7 @@ from typing import Any
 
 from gofer.exceptions import ConnectionLost, RequestException
 from gofer.network.deadlines import Timed
+from gofer.network.losses import lost
 from gofer.protocols.streams import ResponseStream, StreamsProtocol
 from gofer.runtime.base import Event, Interrupted, Runtime, Stream, TimedOut
 
@@ -461,8 +462,7 @@ class SharedStream(Timed):
     def _broken(self, error: BaseException, doing: str) -> RequestException:
         if isinstance(error, RequestException):
             return error
-        reason = getattr(error, "strerror", None) or type(error).__name__
-        return ConnectionLost(f"{self.peer}: the connection broke while {doing}: {reason}")
+        return lost(error, self.stream, self.peer, doing, is_new=not self.protocol.has_heard)
 
 
 def is_over(stream: ResponseStream) -> bool:

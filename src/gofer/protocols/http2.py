@@ -100,6 +100,11 @@ class Http2Protocol:
         self._ngh2.initiate_connection(_SETTINGS)
         self._ngh2.set_local_window_size(CONNECTION_WINDOW)
 
+    @property
+    def has_heard(self) -> bool:
+        """True if something has come, whatever it was."""
+        return self._now > 0.0
+
     # Out --------------------------------------------------------------------------------------
 
     def output(self, most: int, _now: float) -> bytes:

@@ -20,6 +20,7 @@ __all__ = ["READABLE", "WRITABLE", "SocketStream", "closed", "poll", "probe"]
 READABLE = getattr(select, "POLLIN", 1)
 WRITABLE = getattr(select, "POLLOUT", 4)
 
+RECEIVE_NOW = 64 * 1024  # bytes
 LONGEST_POLL = 3600.0  # seconds; poll takes milliseconds in a C int
 LONGEST_SEND_FILE = 1024 * 1024  # bytes; each pipe-full of sendfile waits anew, so keep turns short
 
@@ -63,6 +64,13 @@ class SocketStream:
                 return self._socket.recv_into(buffer)
             except BlockingIOError:
                 continue
+
+    def receive_now(self) -> bytes:
+        """What has come and needs no waiting; b"" if that is nothing, or the end, or an error."""
+        try:
+            return self._socket.recv(RECEIVE_NOW) if self.is_readable() else b""
+        except OSError:
+            return b""
 
     async def send(self, data: bytes | memoryview, deadline: float | None) -> None:
         """Send all of `data`."""
