@@ -165,7 +165,28 @@ def test_row_12_a_server_that_refuses_for_ever_is_an_error():
     with serve(script) as server, session_for(config={"http2": "prior knowledge"}) as client:
         with pytest.raises(ConnectionError, match="refused"):
             client.get(server.url)
-    assert 10 < len(server.requests) < 30
+    assert 5 < len(server.requests) < 30
+
+
+def test_row_12_a_busy_server_is_given_time(monkeypatch: pytest.MonkeyPatch):
+    """It refuses streams and stays: one waits a little longer each time, within the deadline."""
+    monkeypatch.setattr("gofer.stages.retries.FIRST_PAUSE", 0.001)
+
+    def script(peer: Peer) -> None:
+        server = Frames(peer)
+        for _ in range(5):
+            server.peer.send(reset(server.receive_request(), REFUSED_STREAM))
+        server.answer(server.receive_request())
+        while True:
+            server.peer.send(reset(server.receive_request(), REFUSED_STREAM))
+
+    with serve(script) as server, session_for(config=KNOWN) as client:
+        assert b"next" == client.post(server.url, data=b"content").content
+        assert 6 == len(server.requests)
+        monkeypatch.setattr("gofer.stages.retries.FIRST_PAUSE", 30.0)
+        with pytest.raises(ConnectionError, match="refused"):
+            client.get(server.url, deadline=20)
+    assert 7 == len(server.requests)
 
 
 @PLAIN_PYTHON

@@ -453,6 +453,7 @@ class SharedConnection(SharedStream):
             refused = ConnectionLost(f"{peer}: refused the request unseen", request=request)
             refused.is_reused = refused.is_unanswered = refused.is_unsent = True
             refused.is_refused = True
+            refused.is_busy = self.closing is None
             return refused
         if stream.problem:
             return RemoteProtocolError(
