@@ -20,6 +20,7 @@ from gofer.exceptions import (
     ConnectTimeout,
     FieldSectionTooLarge,
     IncompleteContent,
+    LocalProtocolError,
     ReadTimeout,
     RemoteProtocolError,
     Timeout,
@@ -166,6 +167,23 @@ def test_row_12_a_server_that_refuses_for_ever_is_an_error():
         with pytest.raises(ConnectionError, match="refused"):
             client.get(server.url)
     assert 5 < len(server.requests) < 30
+
+
+def test_fields_too_large_for_any_server_are_refused_before_they_are_sent():
+    """Ours, not the server's: nobody asks again, and the connection goes on."""
+
+    def script(peer: Peer) -> None:
+        server = Frames(peer)
+        while True:
+            server.answer(server.receive_request())
+
+    with serve(script) as server, session_for(config=KNOWN) as client:
+        client.get(server.url)
+        with pytest.raises(LocalProtocolError, match="at most 1048576"):
+            client.get(server.url, headers={"X-Large": "x" * 1024 * 1024})
+        assert b"next" == client.get(server.url).content
+    assert 2 == len(server.requests)
+    assert 1 == server.accepted
 
 
 def test_row_12_a_busy_server_is_given_time(monkeypatch: pytest.MonkeyPatch):

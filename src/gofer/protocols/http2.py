@@ -94,7 +94,7 @@ class Http2Protocol:
                 max_continuations=MAX_CONTINUATIONS,
                 max_inbound_header_list_size=limits.max_field_section,
                 max_inbound_header_count=limits.max_fields + 1,  # and :status
-                max_send_header_block_length=1024 * 1024,
+                max_send_header_block_length=16 * 1024 * 1024,
             ),
         )
         self._ngh2.initiate_connection(_SETTINGS)
