@@ -1,21 +1,18 @@
 """`PreparedRequest`: a request with everything decided, on its way down the stages.
 
-It shares its session's encoded header section until
-somebody touches `headers`, so a request that needs nothing of its own copies nothing. How it is
-prepared in Requests' steps stands in `gofer.dropin.models`; how it is written, in the network.
+It shares its session's encoded header section until somebody touches `headers`, so a request that
+needs nothing of its own copies nothing. How it is prepared in Requests' steps stands in
+`gofer.dropin.models`; how it is written, in the network.
 """
 
 import re
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from gofer.exceptions import InvalidSchema, URLRequired
 from gofer.messages.fields import EncodedFields, Headers
 from gofer.messages.response import Response
 from gofer.messages.url import URL, parse, with_params
-
-if TYPE_CHECKING:
-    pass
 
 __all__ = ["HOOKS", "PreparedRequest", "WithHooks", "check_hooks", "default_hooks"]
 
@@ -202,10 +199,6 @@ class PreparedRequest(WithHooks):
         if value is not None and not isinstance(value, Headers):
             value = Headers(value)
         self._headers = value
-
-    def share_headers(self, headers: Headers) -> None:
-        """Use `headers` as they are until somebody asks for ours; they are not to change."""
-        self._shared_headers = headers
 
     @property
     def sent_headers(self) -> Headers:
