@@ -64,7 +64,7 @@ async def _reach(
     shared: Any = network.pool.take_shared(way, network.runtime.now())
     if shared is not None:
         return shared
-    encode_head(request)  # complains of what must not be sent, before anybody is connected to
+    encode_head(request, route)  # complains of what must not be sent before anybody is asked
     try:
         shared = await network.join(way, request, late)
     except RequestException as error:

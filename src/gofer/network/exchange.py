@@ -15,6 +15,7 @@ from gofer.messages.request import PreparedRequest
 from gofer.messages.response import Response
 from gofer.network.alternatives import Alternatives
 from gofer.network.by_http3 import send_by_http3
+from gofer.network.by_proxy import authorized_by_caller
 from gofer.network.deadlines import earlier, timed_out
 from gofer.network.dial import dial
 from gofer.network.http1 import Http1Connection
@@ -76,10 +77,11 @@ class Network:
         settings = request.settings
         if route is None:
             route = settings.router.route(request._url or request.url_parsed, request.environment)
-            if route.http3 is not False and (
-                route.is_only_way or route.origin in self.alternatives.places
-            ):
-                return await send_by_http3(self, route, request)
+            if not route.is_plain:
+                if route.proxy is not None:
+                    route = authorized_by_caller(route, request)
+                elif route.is_only_way or route.origin in self.alternatives.places:
+                    return await send_by_http3(self, route, request)
         started = self.runtime.now()
         if shared is None and route.may_share:
             shared = self.pool.take_shared(route, started)
@@ -87,11 +89,7 @@ class Network:
         if shared is not None:
             response: Response = await shared.exchange(request, started)
         else:
-            if route.is_forwarding:
-                authorization = route.proxy.authorization  # type: ignore[union-attr]
-                head = encode_head(request, absolute=True, proxy_authorization=authorization)
-            else:
-                head = encode_head(request)
+            head = encode_head(request, route)
             if settings.keep_alive and not request.fresh_connection:
                 connection = self.pool.take(route, started)
             if connection is None:
@@ -143,6 +141,7 @@ class Network:
         route = request.settings.router.route(
             request._url or request.url_parsed, request.environment
         )
+        route = authorized_by_caller(route, request)
         started = self.runtime.now()
         must_share = route.is_only_way or route.alpn == HTTP_2
         if route.is_only_way:
@@ -150,7 +149,7 @@ class Network:
         connection: Any = self.pool.take_shared(route, started) if route.may_share else None
         head = b""
         if connection is None and must_share:
-            encode_head(request)  # complains before anybody is connected to
+            encode_head(request, route)  # complains before anybody is connected to
             connection = await self.join(route, request)
             started = self.runtime.now()
         if connection is not None and not await self._takes(connection, request):
@@ -166,8 +165,8 @@ class Network:
                 request, started, protocol=request.protocol
             )
         else:
-            route = route.by_http1()
-            head = encode_head(request)
+            route = authorized_by_caller(route.by_http1(), request)
+            head = encode_head(request, route)
             if request.settings.keep_alive and not request.fresh_connection:
                 connection = self.pool.take(route, started)
             if connection is None:

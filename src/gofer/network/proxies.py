@@ -111,6 +111,10 @@ class Proxy:
         login = (url.username or "", url.password or "")
         return cls(scheme, url.host, url.port, _basic_authorization(url), login, via)
 
+    def showing(self, authorization: str) -> "Proxy":
+        """The same proxy, shown other credentials than those of its URL."""
+        return Proxy(self.scheme, self.host, self.port, authorization, via=self.via)
+
     def __repr__(self) -> str:
         return f"<Proxy {self}>"
 

@@ -67,9 +67,13 @@ class Route:
         is_only_way: there is no other if this one fails.
         target: host and port to connect to by HTTP/3.
         server_hostname: the name in TLS: no trailing dot (RFC 6066, 3), no IPv6 zone.
+        is_plain: there is neither a proxy on it nor HTTP/3 to be thought of.
+        may_meet_proxies: none is known, and TLS does not keep one from reading along: what the
+            caller has for a proxy may be for one of which only he knows.
 
     Args:
         tunnels: a proxy is asked for a tunnel in any case.
+        bypasses_proxies: there are some, but not on this way.
         default_trust: what decides whom `verify=True` trusts; part of the key only.
         server_name: the name in TLS where it is not the origin's host.
         pins: certificates or keys, one of which the origin has to show.
@@ -78,6 +82,7 @@ class Route:
     """
 
     __slots__ = (
+        "_authorized",
         "_by_http1",
         "_by_http3",
         "_hash",
@@ -89,9 +94,11 @@ class Route:
         "is_forwarding",
         "is_http3",
         "is_only_way",
+        "is_plain",
         "is_tls",
         "is_tunnel",
         "key",
+        "may_meet_proxies",
         "may_share",
         "origin",
         "pins",
@@ -126,6 +133,7 @@ class Route:
         http3: bool | None = False,
         target: tuple[str, int] | None = None,
         tunnels: bool = False,
+        bypasses_proxies: bool = False,
     ) -> None:
         self.origin = origin
         self.scheme, self.host, self.port = origin
@@ -145,6 +153,8 @@ class Route:
         self.target = target or (self.host, self.port)
         self.is_only_way = http3 is True
         self.http3 = http3
+        self.is_plain = proxy is None and http3 is False
+        self.may_meet_proxies = proxy is None and not (self.is_tls or bypasses_proxies)
         self.alpn = HTTP_3 if self.is_http3 else HTTP_1_1 if self.is_forwarding else alpn
         self.may_share = self.is_http3 or "h2" in self.alpn
         self.server_hostname = server_hostname(self.host) if server_name is None else server_name
@@ -161,6 +171,7 @@ class Route:
         )
         self.key: Hashable = (None if self.is_forwarding else origin, pins, self.way)
         self._hash = hash(self.key)
+        self._authorized: tuple[str, Route] | None = None
         self._by_http1: Route | None = None
         self._by_http3: Route | None = None
         self._options = default_trust, server_name  # for another route to the same origin
@@ -186,6 +197,21 @@ class Route:
             )
         return route
 
+    def authorized(self, authorization: str) -> "Route":
+        """The same way, for somebody with credentials of his own for the proxy.
+
+        It is another route: a tunnel made with one user's credentials serves no other user.
+        """
+        if self.proxy is None or self.proxy.is_socks:
+            return self
+        known = self._authorized
+        if known is None or known[0] != authorization:
+            route = self._other(
+                proxy=self.proxy.showing(authorization), alpn=self.alpn, tunnels=self.is_tunnel
+            )
+            known = self._authorized = authorization, route
+        return known[1]
+
     def _other(self, **options: Any) -> "Route":
         default_trust, server_name = self._options
         return Route(
@@ -198,6 +224,7 @@ class Route:
             server_name=server_name,
             pins=self.pins,
             tls_rules=self.tls_rules,
+            bypasses_proxies=not self.may_meet_proxies,
             **options,
         )
 
@@ -287,6 +314,7 @@ def choose(
     if unix_path is None:
         proxy_url = choose_proxy(url, settings.proxies or {}, environment)
         proxy = None if proxy_url is None else Proxy.of(proxy_url)
+    has_proxies = bool(settings.proxies) or bool(environment and environment.proxies)
 
     verify = settings.verify
     default_trust = None
@@ -308,6 +336,7 @@ def choose(
         pins=_pins(url, settings.pins),
         tls_rules=tls_rules(settings, verify),
         http3=_http3(settings, url, verify, proxy),
+        bypasses_proxies=has_proxies and proxy is None,
     )
 
 
