@@ -98,6 +98,26 @@ def test_a_function_for_one_scheme_or_one_call(web: Web, proxy: Proxy) -> None:
     assert 1 == len(proxy.asked)
 
 
+def test_a_function_is_not_shown_what_is_not_its_business(web: Web) -> None:
+    """User name and password are the origin's, the fragment the caller's."""
+    asked: list[str] = []
+    url = web.url.replace("//", "//ann:secret@") + "/get?a=1#fragment"
+    with gofer.Session(proxies=asked.append) as session:
+        assert 200 == session.get(url).status_code
+    assert [web.url + "/get?a=1"] == asked
+
+
+def test_a_function_that_would_have_to_be_awaited(web: Web) -> None:
+    """It is told so, and no warning comes of it."""
+
+    async def choose(url: str) -> None:
+        raise AssertionError(url)
+
+    with gofer.Session(proxies=choose) as session:
+        with pytest.raises(TypeError, match="async def"):
+            session.get(web.url + "/get")
+
+
 @pytest.mark.only_in("blocking")
 @pytest.mark.parametrize("wrong", [[], [None], ["http://a", 5], ["ftp://a"]], ids=repr)
 def test_a_chain_of_nothing_is_refused(web: Web, wrong: Any) -> None:

@@ -6,7 +6,7 @@ To add a kind of proxy: its handshake in `protocols/`, its scheme in `Proxy.pars
 
 import re
 from binascii import b2a_base64
-from collections.abc import Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from typing import Any
 
 from gofer.exceptions import InvalidProxyURL, InvalidSchema, InvalidURL, MissingSchema
@@ -14,7 +14,7 @@ from gofer.messages.hosts import authority
 from gofer.messages.url import URL, parse
 from gofer.network.environment import Environment, NoProxy
 
-__all__ = ["Proxy", "choose_proxy", "proxy_headers"]
+__all__ = ["Proxy", "choose_proxy", "key_for", "key_of", "proxy_headers"]
 
 SOCKS = ("socks4", "socks4a", "socks5", "socks5h")
 SOCKS_PORT = 1080
@@ -147,8 +147,10 @@ def _basic_authorization(url: URL) -> str | None:
     return "Basic " + b2a_base64(data, newline=False).decode("ascii")
 
 
-def proxy_headers(proxy_url: str) -> dict[str, str]:
+def proxy_headers(proxy_url: Any) -> dict[str, str]:
     """The fields that a proxy wants of every request sent to it, by the credentials in its URL.
+
+    Of a chain, the last proxy.
 
     Raises:
         InvalidSchema, InvalidProxyURL: as `Proxy.parse`.
@@ -161,22 +163,59 @@ def choose_proxy(url: URL, proxies: Mapping[str, Any], environment: Environment 
     """The URL of the proxy for `url`, or a list of them, or None to go directly.
 
     What the caller says comes first: `scheme://host`, `scheme`, `all://host`, `all`, in this
-    order; a value that is empty or None switches the proxy off, and a callable is asked, with the
-    URL. `proxies["no_proxy"]` holds for those and replaces NO_PROXY. (In Requests it holds for the
-    environment's proxies only, and the environment's http_proxy beats an explicit "all".)
+    order, each `host` with the port before that without; a value that is empty or None switches the
+    proxy off, and a callable is asked, with the URL. `proxies["no_proxy"]` holds for those and
+    replaces NO_PROXY. (In Requests it holds for the environment's proxies only, and the
+    environment's http_proxy beats an explicit "all".)
     """
     listed = proxies.get("no_proxy")
     if listed is not None and NoProxy(listed).matches(url.host, url.port):
         return None
-    scheme, host = url.scheme, url.host
-    for key in (f"{scheme}://{host}", scheme, f"all://{host}", "all"):
-        if key in proxies:
-            chosen = proxies[key]
-            return (chosen(url.href) if callable(chosen) else chosen) or None
+    key = key_for(url, proxies)
+    if key is not None:
+        chosen = proxies[key]
+        return (_ask(chosen, url) if callable(chosen) else chosen) or None
 
     if environment is None or not environment.proxies:
         return None
-    proxy = environment.proxies.get(scheme) or environment.proxies.get("all")
-    if proxy is None or (listed is None and environment.bypasses_proxies(host, url.port)):
+    proxy = environment.proxies.get(url.scheme) or environment.proxies.get("all")
+    if proxy is None or (listed is None and environment.bypasses_proxies(url.host, url.port)):
         return None
     return proxy
+
+
+def key_for(url: URL, proxies: Mapping[str, Any]) -> str | None:
+    """The key of `proxies` that counts for `url`; None if it has none."""
+    origin, all_like_it = key_of(url), key_of(url, "all")
+    host, scheme = url.host, url.scheme
+    for key in (
+        origin, f"{scheme}://{host}", scheme, all_like_it, f"all://{host}", "all",
+    ):  # fmt: skip
+        if key in proxies:
+            return key
+    return None
+
+
+def key_of(url: URL, scheme: str | None = None) -> str:
+    """The key that counts before all others: the origin."""
+    return f"{scheme or url.scheme}://{authority(url.host, url.port)}"
+
+
+def _ask(choose: Callable[[str], Any], url: URL) -> Any:
+    """What a callable of the user's chooses; it is shown neither userinfo nor fragment.
+
+    Raises:
+        TypeError: it would have to be awaited.
+    """
+    shown = url.href
+    if url.userinfo is not None or url.fragment is not None:
+        shown = f"{url.scheme}://{url.authority}{url.target.decode('ascii')}"
+    chosen = choose(shown)
+    if hasattr(chosen, "__await__"):
+        if hasattr(chosen, "close"):
+            chosen.close()  # or Python would warn that nobody has awaited it
+        raise TypeError(
+            "proxies: the callable is an `async def`, expected a plain function that returns a"
+            " proxy's URL, a list of them, or None"
+        )
+    return chosen

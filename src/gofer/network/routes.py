@@ -314,7 +314,9 @@ def choose(
     if unix_path is None:
         proxy_url = choose_proxy(url, settings.proxies or {}, environment)
         proxy = None if proxy_url is None else Proxy.of(proxy_url)
-    has_proxies = bool(settings.proxies) or bool(environment and environment.proxies)
+    has_proxies = any((settings.proxies or {}).values()) or (
+        environment is not None and bool(environment.proxies)
+    )
 
     verify = settings.verify
     default_trust = None
