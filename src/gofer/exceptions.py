@@ -189,6 +189,8 @@ class ConnectionRefused(ConnectionError):
 class ProxyError(ConnectionError):
     """The proxy could not be reached, refused, or broke the rules."""
 
+    has_others = False  # of the origin's addresses, for the proxy to be asked for
+
 
 class TunnelRefused(ProxyError):
     """The proxy answered CONNECT with the status code `.status_code`, which is not 2xx.

@@ -14,10 +14,13 @@ if TYPE_CHECKING:
     from gofer.protocols.proxy import ConnectResponse
     from gofer.protocols.socks import Handshake
 
-__all__ = ["Spaces", "by_connect", "by_socks"]
+__all__ = ["Spaces", "Untried", "by_connect", "by_socks"]
 
 # What proxies have asked for by Digest, by their keys, with the numbers of the next answers
 Spaces = dict[Hashable, "tuple[ProtectionSpace, Iterator[int]]"]
+
+# Addresses of the hosts that SOCKS proxies are asked for, by proxy, host and port
+Untried = dict[Hashable, list[tuple[Any, ...]]]
 
 RECEIVE_BYTES = 16 * 1024  # the answer to CONNECT is a few lines
 
@@ -96,27 +99,44 @@ async def by_socks(
     port: int,
     deadline: float | None,
     look_up: "Callable[[str, int], Awaitable[list[tuple[Any, ...]]]]",
+    untried: Untried,
 ) -> None:
-    """The same by SOCKS. Names are looked up here, unless the proxy's scheme says there."""
-    from gofer.protocols.socks import greet_5, request_4, request_5
+    """The same by SOCKS. Names are looked up here, unless the proxy's scheme says there.
+
+    A connection to the proxy is good for one address: those that it has not refused are in
+    `untried`, for the next connection.
+
+    Raises:
+        ProxyError: if it `has_others`, there is another address to be tried.
+    """
+    from gofer.protocols.socks import Refused, greet_5, request_4, request_5
 
     where = f"asking {proxy} for a tunnel to {authority(host, port)}"
     username, password = proxy.login
     is_version_5 = proxy.scheme.startswith("socks5")
+    others: list[tuple[Any, ...]] = []
     try:
         if is_version_5:
             await _shake_hands(greet_5(username, password), stream, deadline)
         if proxy.scheme in ("socks4", "socks5"):
-            addresses = await look_up(host, port)
-            # Version 4 has words for IPv4 only.
-            host = next(
-                (found[1][0] for found in addresses if is_version_5 or ":" not in found[1][0]),
-                addresses[0][1][0],
-            )
+            known = proxy.key, host, port
+            if known not in untried:
+                addresses = [address for _, address in await look_up(host, port)]
+                if not is_version_5:  # it has words for IPv4 only
+                    addresses = [one for one in addresses if ":" not in one[0]] or addresses[:1]
+                untried[known] = addresses
+            others = untried[known]
+            name, (host, port, *_) = host, others[0]
+            if name != host:
+                where += f" at {authority(host, port)}"
         request = request_5 if is_version_5 else partial(request_4, username=username)
         await _shake_hands(request(host, port), stream, deadline)
     except ProxyError as exc:
-        raise ProxyError(f"{where}: {exc}") from exc
+        error = ProxyError(f"{where}: {exc}")
+        if isinstance(exc, Refused) and exc.may_be_the_address:
+            del others[:1]
+            error.has_others = bool(others)
+        raise error from exc
     except (RequestException, TimedOut):
         raise
     except OSError as exc:
