@@ -73,6 +73,8 @@ def test_row_102_a_refused_tunnel(status: str, names: list[str]):
     if status != "101":
         assert isinstance(caught.value, TunnelRefused)
         assert int(status) == caught.value.status_code
+        challenge = "Basic realm=x" if status == "407" else None
+        assert challenge == caught.value.headers.get("proxy-authenticate")
     assert caught.value.response is None
     assert "the page" not in str(caught.value)
     assert "127.0.0.1" in names or names == []  # the proxy's address; never evil.test's

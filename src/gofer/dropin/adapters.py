@@ -115,9 +115,12 @@ class HTTPAdapter(BaseAdapter):
         """The manager for connections through the proxy with that URL."""
         manager = self.proxy_manager.get(proxy)
         if manager is None:
-            wishes = {**getattr(self.poolmanager, "connection_pool_kw", {}), **proxy_kwargs}
+            wishes = {
+                **getattr(self.poolmanager, "connection_pool_kw", {}),
+                "proxy_headers": self.proxy_headers(proxy), **proxy_kwargs,
+            }  # fmt: skip
             manager = self.proxy_manager[proxy] = ProxyManager(
-                proxy, self._pool_connections, self.proxy_headers(proxy), **wishes
+                proxy, self._pool_connections, **wishes
             )
         return manager
 
@@ -289,7 +292,9 @@ class HTTPAdapter(BaseAdapter):
             socket_options=conn.options() or settings.socket_options,
             pins=conn.pins() or settings.pins,
         )
-        settings.router = Router(settings, server_name=conn.server_name())
+        settings.router = Router(
+            settings, server_name=conn.server_name(), proxy_fields=conn.proxy_fields()
+        )
         request.settings = settings
 
     # Its life -------------------------------------------------------------------------------------

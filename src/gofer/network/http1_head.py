@@ -1,8 +1,9 @@
 """The head of a request as HTTP/1.1 (RFC 9112, 3): fields of ours added, framing checked."""
 
 from gofer.exceptions import LocalProtocolError
-from gofer.messages.fields import EncodedFields
+from gofer.messages.fields import EncodedFields, Headers
 from gofer.messages.request import PreparedRequest
+from gofer.network.proxies import Proxy
 from gofer.network.routes import Route
 from gofer.protocols.http1_request import check_content_length, request_head
 
@@ -23,7 +24,12 @@ def encode_head(request: PreparedRequest, route: Route) -> bytes:
     encoded = checked_fields(request)
     host = b"" if encoded.has_host else url.host_field
     if route.is_forwarding:
-        authorization = encoded.proxy_authorization or route.proxy.authorization  # type: ignore[union-attr]
+        proxy: Proxy = route.proxy  # type: ignore[assignment]
+        if proxy.fields:
+            headers = Headers(request.sent_headers)
+            headers.update(proxy.fields)
+            encoded = headers.encode()
+        authorization = encoded.proxy_authorization or proxy.authorization
         fields = _with_authorization(encoded.data, authorization)
         return request_head(request.method, url.absolute, host, fields)
     fields = encoded.data

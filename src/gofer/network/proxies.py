@@ -19,6 +19,11 @@ __all__ = ["Proxy", "choose_proxy", "key_for", "key_of", "proxy_headers"]
 SOCKS = ("socks4", "socks4a", "socks5", "socks5h")
 SOCKS_PORT = 1080
 
+Fields = tuple[tuple[str, str], ...]
+
+# Where a message goes and where it ends is not for those to say who add fields to it.
+_OURS = frozenset(("host", "content-length", "transfer-encoding"))
+
 
 class Proxy:
     """A proxy: HTTP, in plain or, with scheme "https", over TLS; or SOCKS. Immutable.
@@ -27,11 +32,16 @@ class Proxy:
         scheme: "http" or "https"; "socks4" and "socks5", for which names are looked up here;
             "socks4a" and "socks5h", which look them up themselves.
         authorization: value of Proxy-Authorization, for the eyes of this proxy only.
+        fields: more (name, value) pairs for it; they count before those of the request.
+        is_authorized: Proxy-Authorization is one of them.
         login: user name and password, for SOCKS and Digest.
         via: the proxy that leads to this one; None if it is reached directly.
     """
 
-    __slots__ = ("authorization", "host", "is_socks", "key", "login", "port", "scheme", "via")
+    __slots__ = (
+        "authorization", "fields", "host", "is_authorized", "is_socks", "key", "login", "port",
+        "scheme", "via",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -41,6 +51,7 @@ class Proxy:
         authorization: str | None,
         login: tuple[str, str] = ("", ""),
         via: "Proxy | None" = None,
+        fields: "Fields" = (),
     ) -> None:
         self.scheme = scheme
         self.host = host
@@ -48,9 +59,11 @@ class Proxy:
         self.authorization = authorization
         self.login = login
         self.via = via
+        self.fields = fields
+        self.is_authorized = any(name.lower() == "proxy-authorization" for name, _ in fields)
         self.is_socks = scheme.startswith("socks")
         self.key: Hashable = (
-            scheme, host, port, authorization, login, None if via is None else via.key,
+            scheme, host, port, authorization, login, fields, None if via is None else via.key,
         )  # fmt: skip
 
     @classmethod
@@ -113,7 +126,23 @@ class Proxy:
 
     def showing(self, authorization: str) -> "Proxy":
         """The same proxy, shown other credentials than those of its URL."""
-        return Proxy(self.scheme, self.host, self.port, authorization, via=self.via)
+        return Proxy(
+            self.scheme, self.host, self.port, authorization, via=self.via, fields=self.fields
+        )
+
+    def with_fields(self, fields: "Fields") -> "Proxy":
+        """The same proxy, shown `fields` too; Proxy-Authorization in the place of its URL's."""
+        fields = tuple(field for field in fields if field[0].lower() not in _OURS)
+        given = [value for name, value in fields if name.lower() == "proxy-authorization"]
+        if given == [self.authorization]:
+            fields = tuple(field for field in fields if field[1] is not given[0])
+            given = []
+        if not fields:
+            return self
+        return Proxy(
+            self.scheme, self.host, self.port, given[0] if given else self.authorization,
+            ("", "") if given else self.login, self.via, fields,
+        )  # fmt: skip
 
     def __repr__(self) -> str:
         return f"<Proxy {self}>"

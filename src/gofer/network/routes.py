@@ -14,7 +14,7 @@ from gofer.exceptions import InvalidSchema, LocalProtocolError
 from gofer.messages.hosts import authority
 from gofer.messages.url import DEFAULT_PORTS, URL
 from gofer.network.environment import Environment
-from gofer.network.proxies import Proxy, choose_proxy
+from gofer.network.proxies import Fields, Proxy, choose_proxy
 
 __all__ = ["Route", "Router", "Settings", "choose"]
 
@@ -202,7 +202,7 @@ class Route:
 
         It is another route: a tunnel made with one user's credentials serves no other user.
         """
-        if self.proxy is None or self.proxy.is_socks:
+        if self.proxy is None or self.proxy.is_socks or self.proxy.is_authorized:
             return self
         known = self._authorized
         if known is None or known[0] != authorization:
@@ -291,6 +291,7 @@ def choose(
     *,
     alpn: tuple[str, ...] = HTTP_1_1,
     server_name: str | None = None,
+    proxy_fields: Fields = (),
 ) -> Route:
     """The route for `url`.
 
@@ -299,6 +300,7 @@ def choose(
 
     Args:
         environment: None if the session does not trust it.
+        proxy_fields: for the last proxy, beside its credentials.
 
     Raises:
         InvalidSchema, InvalidProxyURL: the proxy cannot be used.
@@ -313,7 +315,7 @@ def choose(
     proxy = None
     if unix_path is None:
         proxy_url = choose_proxy(url, settings.proxies or {}, environment)
-        proxy = None if proxy_url is None else Proxy.of(proxy_url)
+        proxy = None if proxy_url is None else Proxy.of(proxy_url).with_fields(proxy_fields)
     has_proxies = any((settings.proxies or {}).values()) or (
         environment is not None and bool(environment.proxies)
     )
@@ -429,10 +431,13 @@ class Router:
     is replaced as a whole.
     """
 
-    __slots__ = ("_memory", "_server_name", "_settings")
+    __slots__ = ("_memory", "_proxy_fields", "_server_name", "_settings")
 
-    def __init__(self, settings: Settings, *, server_name: str | None = None) -> None:
+    def __init__(
+        self, settings: Settings, *, server_name: str | None = None, proxy_fields: Fields = ()
+    ) -> None:
         self._settings = settings
+        self._proxy_fields = proxy_fields
         self._server_name = server_name
         self._memory: _Memory | None = None
 
@@ -457,7 +462,10 @@ class Router:
         route = None if memory.asks else routes.get(url.origin)
         if route is None:
             alpn = protocols(settings, url.scheme)
-            route = choose(url, settings, environment, alpn=alpn, server_name=self._server_name)
+            route = choose(
+                url, settings, environment, alpn=alpn, server_name=self._server_name,
+                proxy_fields=self._proxy_fields,
+            )  # fmt: skip
             if len(routes) >= MAX_ROUTES:
                 routes.clear()
             routes[url.origin] = route

@@ -5,6 +5,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from gofer.exceptions import ProxyError, RequestException, TunnelRefused
+from gofer.messages.fields import Headers
 from gofer.messages.hosts import authority
 from gofer.network.proxies import Proxy
 from gofer.runtime.base import Stream, TimedOut
@@ -49,7 +50,7 @@ async def by_connect(
     known = spaces.get(proxy.key)
     if known is not None:
         authorization = _answer(known, proxy, authority(host, port))
-    request = connect_request(host, port, authorization, user_agent)
+    request = connect_request(host, port, authorization, user_agent, proxy.fields)
     reader = ConnectReader(str(proxy))
     response = None
     try:
@@ -172,4 +173,5 @@ def _refusal(response: "ConnectResponse", target: str, proxy: Proxy) -> TunnelRe
         f"asking {proxy} for a tunnel to {target}: got {response.status}{reason},"
         f" expected 2xx{hint}",
         status_code=response.status,
+        headers=Headers.received(response.fields),
     )
