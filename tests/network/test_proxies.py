@@ -1,14 +1,16 @@
 """Proxies behind proxies, and proxies that a function chooses."""
 
+import io
 from typing import Any
 
 import pytest
 
 import gofer
+from gofer.auth import HTTPProxyDigestAuth
 from gofer.exceptions import InvalidProxyURL, ProxyError, TunnelRefused
 from servers.certificates import Certificates
 from servers.proxy import Proxy
-from servers.raw import refused_port
+from servers.raw import always, refused_port, response, serve
 from servers.socks import Socks
 from servers.web import Web
 from worlds import world
@@ -170,6 +172,84 @@ def test_a_wrong_password_is_not_repeated_for_ever(web_tls: Web) -> None:
         assert caught.value.status_code == 407
         assert "wrong" not in str(caught.value)
         assert asked_by(proxy) == ["Basic", "Digest"]
+
+
+@pytest.mark.parametrize("algorithm", ["MD5", "SHA-256"])
+def test_a_proxy_that_forwards_may_want_digest(web: Web, algorithm: str) -> None:
+    """The same for http URLs, with or without content; `auth` stays the origin's."""
+    with Proxy(credentials="ann:open sesame", digest=algorithm) as proxy:
+        url = f"http://ann:open%20sesame@127.0.0.1:{proxy.port}"
+        with gofer.Session(proxies={"http": url}, auth=("bob", "1")) as session:
+            assert session.get(f"{web.url}/get?a=1").json()["args"] == {"a": "1"}
+            assert session.post(f"{web.url}/post", data=b"abc").json()["data"] == "abc"
+            assert session.get(f"{web.url}/redirect/1").history[0].history == []
+        assert asked_by(proxy) == ["Basic", "Digest", "Digest", "Digest", "Digest"]
+        assert proxy.counts == [f"0000000{number}" for number in range(1, 5)]
+    for request in web.requests:
+        assert request.field("authorization") == "Basic Ym9iOjE="
+        assert request.field("proxy-authorization") is None
+
+
+def test_content_is_sent_again_for_the_answer(web: Web) -> None:
+    """From its start; what can be read only once is not, and the 407 is the answer."""
+    with Proxy(credentials="ann:secret", digest="MD5") as proxy:
+        proxies = {"http": f"http://ann:secret@127.0.0.1:{proxy.port}"}
+        with gofer.Session(proxies=proxies) as session:
+            answer = session.post(f"{web.url}/post", data=iter([b"once"]))
+            assert answer.status_code == 407
+            answer = session.post(f"{web.url}/post", data=iter([b"once"]))
+            assert answer.json()["data"] == "once"
+        with gofer.Session(proxies=proxies) as session:
+            proxy.counts.clear()
+            file = io.BytesIO(b"twice")
+            assert session.post(f"{web.url}/post", data=file).json()["data"] == "twice"
+
+
+def test_a_nonce_may_grow_old_where_a_proxy_forwards(web: Web) -> None:
+    with Proxy(credentials="ann:secret", digest="SHA-256") as proxy:
+        url = f"http://ann:secret@127.0.0.1:{proxy.port}"
+        with gofer.Session(proxies={"http": url}) as session:
+            assert session.get(f"{web.url}/get").ok
+            proxy.nonce = "nonce-2"
+            proxy.counts.clear()
+            assert session.get(f"{web.url}/get").ok
+        assert asked_by(proxy) == ["Basic", "Digest", "Digest", "Digest"]
+
+
+def test_a_wrong_password_is_not_repeated_where_a_proxy_forwards(web: Web) -> None:
+    """The 407 is the answer; known to be asked for Digest, the proxy gets one answer only."""
+    with Proxy(credentials="ann:secret", digest="MD5") as proxy:
+        url = f"http://ann:wrong@127.0.0.1:{proxy.port}"
+        with gofer.Session(proxies={"http": url}) as session:
+            assert session.get(f"{web.url}/get").status_code == 407
+            assert session.get(f"{web.url}/get").status_code == 407
+        assert asked_by(proxy) == ["Basic", "Digest", "Digest"]
+
+
+def test_digest_for_a_proxy_as_auth(web: Web) -> None:
+    """Made for the target that the proxy is asked for, which is the whole URL."""
+    with Proxy(credentials="ann:secret", digest="MD5") as proxy:
+        auth = HTTPProxyDigestAuth("ann", "secret")
+        with gofer.Session(proxies={"http": proxy.url}, auth=auth) as session:
+            assert session.get(f"{web.url}/get?a=1").ok
+            assert session.get(f"{web.url}/get?a=2").ok
+        assert asked_by(proxy) == ["-", "Digest", "Digest"]
+
+
+@pytest.mark.parametrize("through", ["a tunnel", "nobody"])
+def test_a_407_of_the_origin_is_not_answered(through: str) -> None:
+    """It has no business to ask for what the proxy is to be shown."""
+    challenge = 'Digest realm="x", nonce="n", qop="auth"'
+    with (
+        serve(always(response(b"", "407 Who", proxy_authenticate=challenge))) as origin,
+        Socks(login=("ann", "secret")) as proxy,
+    ):
+        url = f"socks5h://ann:secret@127.0.0.1:{proxy.port}"
+        proxies = {"http" if through == "a tunnel" else "https": url}
+        with gofer.Session(proxies=proxies) as session:
+            assert session.get(origin.url).status_code == 407
+        (request,) = origin.requests
+        assert b"proxy-authorization" not in request.lower()
 
 
 def test_without_credentials_there_is_no_answer(web_tls: Web) -> None:

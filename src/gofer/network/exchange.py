@@ -15,7 +15,7 @@ from gofer.messages.request import PreparedRequest
 from gofer.messages.response import Response
 from gofer.network.alternatives import Alternatives
 from gofer.network.by_http3 import send_by_http3
-from gofer.network.by_proxy import authorized_by_caller
+from gofer.network.by_proxy import authorized_by_caller, send_by_proxy
 from gofer.network.deadlines import earlier, timed_out
 from gofer.network.dial import dial
 from gofer.network.http1 import Http1Connection
@@ -40,8 +40,8 @@ class Network:
     """
 
     __slots__ = (
-        "_resolvers", "_spaces", "_warned_of", "alternatives", "limits", "names", "pool", "runtime",
-        "sessions",
+        "_resolvers", "_warned_of", "alternatives", "limits", "names", "pool", "runtime",
+        "sessions", "spaces",
     )  # fmt: skip
 
     def __init__(
@@ -58,7 +58,7 @@ class Network:
         self.names = Names(runtime)
         self.sessions = TlsSessions()
         self._resolvers: dict[tuple[str, Any], Any] = {}  # that ask others than the system
-        self._spaces: Any = {}  # what proxies have asked for by Digest
+        self.spaces: Any = {}  # what proxies have asked for by Digest
         self._warned_of: set[str] = set()  # authorities that nobody checks the certificate of
 
     async def send(
@@ -79,8 +79,8 @@ class Network:
             route = settings.router.route(request._url or request.url_parsed, request.environment)
             if not route.is_plain:
                 if route.proxy is not None:
-                    route = authorized_by_caller(route, request)
-                elif route.is_only_way or route.origin in self.alternatives.places:
+                    return await send_by_proxy(self, route, request)
+                if route.is_only_way or route.origin in self.alternatives.places:
                     return await send_by_http3(self, route, request)
         started = self.runtime.now()
         if shared is None and route.may_share:
@@ -259,7 +259,7 @@ class Network:
                 )  # fmt: skip
             stream = await dial(
                 route, self.runtime, deadline, resolve=resolve,
-                user_agent=agent if isinstance(agent, str) else None, spaces=self._spaces,
+                user_agent=agent if isinstance(agent, str) else None, spaces=self.spaces,
                 sessions=self.sessions,
             )  # fmt: skip
             if route.may_share and (not route.is_tls or stream.alpn == "h2"):  # type: ignore[attr-defined]

@@ -14,8 +14,8 @@ def encode_head(request: PreparedRequest, route: Route) -> bytes:
     """Request line and header section, checked, as bytes of HTTP/1.1 (RFC 9112, 3).
 
     A proxy that forwards is given the target in absolute-form, and its credentials: the caller's
-    own Proxy-Authorization, or those in its URL. Nobody else is: at the end of a tunnel, or of a
-    way around the proxy, is an origin (CVE-2023-32681).
+    own Proxy-Authorization, or those in its URL, or made from them. Nobody else is: at the end of a
+    tunnel, or of a way around the proxy, is an origin (CVE-2023-32681).
 
     Raises:
         InvalidMethod, InvalidHeader, LocalProtocolError: it must not be sent like this.
@@ -29,7 +29,9 @@ def encode_head(request: PreparedRequest, route: Route) -> bytes:
             headers = Headers(request.sent_headers)
             headers.update(proxy.fields)
             encoded = headers.encode()
-        authorization = encoded.proxy_authorization or proxy.authorization
+        authorization = (
+            request.proxy_credentials or encoded.proxy_authorization or proxy.authorization
+        )
         fields = _with_authorization(encoded.data, authorization)
         return request_head(request.method, url.absolute, host, fields)
     fields = encoded.data

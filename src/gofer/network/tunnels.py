@@ -5,7 +5,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from gofer.exceptions import ProxyError, RequestException, TunnelRefused
-from gofer.messages.fields import Headers
+from gofer.messages.fields import FieldSection, Headers
 from gofer.messages.hosts import authority
 from gofer.network.proxies import Proxy
 from gofer.runtime.base import Stream, TimedOut
@@ -15,10 +15,11 @@ if TYPE_CHECKING:
     from gofer.protocols.proxy import ConnectResponse
     from gofer.protocols.socks import Handshake
 
-__all__ = ["Spaces", "Untried", "by_connect", "by_socks"]
+__all__ = ["Space", "Spaces", "Untried", "answer", "by_connect", "by_socks", "learn"]
 
 # What proxies have asked for by Digest, by their keys, with the numbers of the next answers
-Spaces = dict[Hashable, "tuple[ProtectionSpace, Iterator[int]]"]
+Space = tuple["ProtectionSpace", Iterator[int]]
+Spaces = dict[Hashable, Space]
 
 # Addresses of the hosts that SOCKS proxies are asked for, by proxy, host and port
 Untried = dict[Hashable, list[tuple[Any, ...]]]
@@ -49,7 +50,9 @@ async def by_connect(
     authorization = proxy.authorization
     known = spaces.get(proxy.key)
     if known is not None:
-        authorization = _answer(known, proxy, authority(host, port))
+        space = known[0]
+        content_hash = space.hash(b"") if space.quality == "auth-int" else b""
+        authorization = answer(known, proxy, "CONNECT", authority(host, port), content_hash)
     request = connect_request(host, port, authorization, user_agent, proxy.fields)
     reader = ConnectReader(str(proxy))
     response = None
@@ -67,29 +70,31 @@ async def by_connect(
         return
     refusal = _refusal(response, authority(host, port), proxy)
     if response.status == 407 and any(proxy.login):
-        refusal.is_challenge = _learn(response, proxy, spaces)
+        refusal.is_challenge = learn(response.fields, proxy, spaces)
     raise refusal
 
 
-def _learn(response: "ConnectResponse", proxy: Proxy, spaces: Spaces) -> bool:
+def learn(fields: FieldSection, proxy: Proxy, spaces: Spaces) -> bool:
     """Keep the challenge in a proxy's answer; False if there is none that can be answered."""
     from itertools import count
 
     from gofer.messages.challenges import parse_challenges
     from gofer.messages.digest import ProtectionSpace, choose
 
-    challenge = choose(parse_challenges(response.fields.get_all("proxy-authenticate")))
+    challenge = choose(parse_challenges(fields.get_all("proxy-authenticate")))
     if challenge is None:
         return False
-    spaces[proxy.key] = ProtectionSpace(challenge), count(1)
+    space, known = ProtectionSpace(challenge), spaces.get(proxy.key)
+    if known is None or (known[0].realm, known[0].nonce) != (space.realm, space.nonce):
+        spaces[proxy.key] = space, count(1)  # else its count goes on
     return True
 
 
-def _answer(known: "tuple[ProtectionSpace, Iterator[int]]", proxy: Proxy, target: str) -> str:
+def answer(known: Space, proxy: Proxy, method: str, target: str, content_hash: bytes) -> str:
+    """The value of Proxy-Authorization for one request to `proxy`."""
     space, numbers = known
-    content_hash = space.hash(b"") if space.quality == "auth-int" else b""
     return space.credentials(
-        *proxy.login, "CONNECT", target, count=next(numbers), content_hash=content_hash
+        *proxy.login, method, target, count=next(numbers), content_hash=content_hash
     )
 
 
