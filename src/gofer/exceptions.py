@@ -350,7 +350,7 @@ class HookWarning(GoferWarning, UserWarning):
 
 
 class ConfigWarning(GoferWarning, UserWarning):
-    """An unknown key in `config`."""
+    """An unknown key in `config` or `proxies`."""
 
 
 class InsecureRequestWarning(GoferWarning):

@@ -12,6 +12,7 @@ from gofer.config import PHASES, Config, Settings, default_of, defaults, timeout
 from gofer.messages.fields import Headers, given_fields
 from gofer.messages.request import check_hooks
 from gofer.messages.url import URL, with_params
+from gofer.network.proxies import merged as merged_proxies
 from gofer.network.routes import Router
 
 __all__ = [
@@ -98,7 +99,7 @@ def settings_for_call(
         changes["proxies"] = (
             checked_proxies(proxies)
             if callable(proxies)
-            else {**settings.proxies, **checked_proxies(proxies)}
+            else merged_proxies(settings.proxies, checked_proxies(proxies))
         )
     changed = settings.replace(**changes)
     if not changes.keys().isdisjoint(_ROUTED):

@@ -27,7 +27,7 @@ from gofer.exceptions import RequestException, TooManyRedirects
 from gofer.messages.response import Response
 from gofer.messages.url import DEFAULT_PORTS, URL, parse
 from gofer.network.environment import read as read_environment
-from gofer.network.proxies import choose_proxy, proxy_headers
+from gofer.network.proxies import choose_proxy, merged, proxy_headers
 from gofer.stages.auth.netrc import lookup
 from gofer.stages.redirects import Rules, drop_credentials, hop, keeps_credentials
 
@@ -172,7 +172,7 @@ def merge_environment_settings(
 ) -> dict[str, Any]:
     """`Session.merge_environment_settings`: call over session over environment."""
     environment = read_environment() if session.trust_env else None
-    said = {**session.proxies, **(proxies or {})}
+    said = merged(session.proxies, proxies or {})
     if environment is not None and verify in (None, True) and session.verify in (None, True):
         verify = environment.ca_bundle or verify
     return {

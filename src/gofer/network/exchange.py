@@ -16,6 +16,7 @@ from gofer.messages.response import Response
 from gofer.network.alternatives import Alternatives
 from gofer.network.by_http3 import send_by_http3
 from gofer.network.by_proxy import authorized_by_caller, send_by_proxy
+from gofer.network.callers import level_of_caller
 from gofer.network.deadlines import earlier, timed_out
 from gofer.network.dial import dial
 from gofer.network.http1 import Http1Connection
@@ -348,18 +349,8 @@ class Network:
             " anybody could be answering; expected verify=True, or the path of the authority's"
             " certificate",
             InsecureRequestWarning,
-            stacklevel=_level_of_caller(),
+            stacklevel=level_of_caller(),
         )
-
-
-def _level_of_caller() -> int:
-    """The `stacklevel` of whoever called gofer, for a warning given by our caller."""
-    frame = sys._getframe(1)
-    level = 1
-    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith("gofer."):
-        frame = frame.f_back
-        level += 1
-    return level
 
 
 def _find_logger() -> None:

@@ -9,15 +9,28 @@ from binascii import b2a_base64
 from collections.abc import Callable, Hashable, Mapping
 from typing import Any
 
-from gofer.exceptions import InvalidProxyURL, InvalidSchema, InvalidURL, MissingSchema
+from gofer.exceptions import (
+    ConfigWarning,
+    InvalidProxyURL,
+    InvalidSchema,
+    InvalidURL,
+    MissingSchema,
+)
 from gofer.messages.hosts import authority
 from gofer.messages.url import URL, parse
+from gofer.network.callers import level_of_caller
 from gofer.network.environment import Environment, NoProxy
 
-__all__ = ["Proxy", "choose_proxy", "key_for", "key_of", "proxy_headers"]
+__all__ = ["Proxy", "choose_proxy", "key_for", "key_of", "merged", "proxy_headers"]
 
 SOCKS = ("socks4", "socks4a", "socks5", "socks5h")
 SOCKS_PORT = 1080
+
+# The words of keys, and what they are looked for by
+_SCHEMES = {"http": "http", "https": "https", "all": "all", "ws": "http", "wss": "https"}
+_USUAL = frozenset(("http", "https", "all", "no_proxy"))
+_IS_WORD = re.compile(r"[a-z][a-z0-9+\-_]*").fullmatch
+_IS_AUTHORITY = re.compile(r"[^/?#@*\s]+").fullmatch
 
 Fields = tuple[tuple[str, str], ...]
 
@@ -192,12 +205,14 @@ def choose_proxy(url: URL, proxies: Mapping[str, Any], environment: Environment 
     """The URL of the proxy for `url`, or a list of them, or None to go directly.
 
     What the caller says comes first: `scheme://host`, `scheme`, `all://host`, `all`, in this
-    order, each `host` with the port before that without; a value that is empty or None switches the
-    proxy off, and a callable is asked, with the URL. `proxies["no_proxy"]` holds for those and
-    replaces NO_PROXY. (In Requests it holds for the environment's proxies only, and the
-    environment's http_proxy beats an explicit "all".)
+    order, each `host` with the port before that without (how keys may be spelled: `plain_key`). A
+    value that is empty or None switches the proxy off, and a callable is asked, with the URL.
+    `proxies["no_proxy"]` holds for those and replaces NO_PROXY. (In Requests it holds for the
+    environment's proxies only, and the environment's http_proxy beats an explicit "all".)
     """
     listed = proxies.get("no_proxy")
+    if listed is None and not proxies.keys() <= _USUAL:
+        listed = proxies.get(_spellings(proxies).get("no_proxy", ""))
     if listed is not None and NoProxy(listed).matches(url.host, url.port):
         return None
     key = key_for(url, proxies)
@@ -214,20 +229,104 @@ def choose_proxy(url: URL, proxies: Mapping[str, Any], environment: Environment 
 
 
 def key_for(url: URL, proxies: Mapping[str, Any]) -> str | None:
-    """The key of `proxies` that counts for `url`; None if it has none."""
+    """The key of `proxies` that counts for `url`, as it is spelled there; None if it has none."""
+    spelled = proxies if proxies.keys() <= _USUAL else _spellings(proxies)
     origin, all_like_it = key_of(url), key_of(url, "all")
     host, scheme = url.host, url.scheme
     for key in (
         origin, f"{scheme}://{host}", scheme, all_like_it, f"all://{host}", "all",
     ):  # fmt: skip
-        if key in proxies:
-            return key
+        if key in spelled:
+            return key if spelled is proxies else spelled[key]
     return None
 
 
 def key_of(url: URL, scheme: str | None = None) -> str:
     """The key that counts before all others: the origin."""
     return f"{scheme or url.scheme}://{authority(url.host, url.port)}"
+
+
+def merged(own: Mapping[str, Any], proxies: Mapping[str, Any]) -> dict[str, Any]:
+    """`proxies` over `own`, where two spellings of a key are one."""
+    if not own.keys() | proxies.keys() <= _USUAL:
+        known = {plain_key(key) for key in proxies} - {None}
+        own = {key: value for key, value in own.items() if plain_key(key) not in known}
+    return {**own, **proxies}
+
+
+def plain_key(key: Any) -> str | None:
+    """A key of proxies as it is looked for; None if nothing ever looks for it.
+
+    Case does not matter, nor a slash at the end, nor brackets; a WebSocket's scheme is that of the
+    request which opens it.
+    """
+    if not isinstance(key, str):
+        return None
+    scheme, _, rest = key.strip().lower().partition("://")
+    scheme = _SCHEMES.get(scheme, scheme)
+    rest = rest.rstrip("/")
+    if not rest:
+        scheme = _SCHEMES.get(scheme.rstrip(":/"), scheme)
+        return scheme if _IS_WORD(scheme) else None
+    if not _IS_WORD(scheme) or not _IS_AUTHORITY(rest):
+        return None
+    if rest.count(":") > 1 and not rest.startswith("["):
+        rest = f"[{rest}]"  # as Requests writes it
+    try:
+        place = parse(f"http://{rest}/")
+    except InvalidURL:
+        return None
+    has_port = re.search(r":\d+$", rest.rpartition("]")[2])
+    return f"{scheme}://{authority(place.host, place.port) if has_port else place.host}"
+
+
+def _spellings(proxies: Mapping[str, Any]) -> dict[str, str]:
+    """The keys of `proxies` as they are looked for, with how they are spelled.
+
+    What is spelled right counts first. What is never looked for is warned about: the traffic that
+    it is for goes directly, which is seldom meant.
+    """
+    spelled = {}
+    for key in proxies:
+        plain = plain_key(key)
+        known = None if plain is not None and "://" in plain else _nearest(key, plain)
+        if known is not None:
+            _warn_of(key, known)
+        if plain is not None and (plain == key or plain not in proxies):
+            spelled[plain] = key
+    return spelled
+
+
+def _nearest(key: Any, plain: str | None) -> str | None:
+    """What may be meant by a key that is not known; None if it may well be meant as it is.
+
+    It may be the scheme of an adapter's, or from the environment, where others have variables that
+    end in _proxy.
+    """
+    if plain in _USUAL:
+        return None
+    if plain is None:
+        word = str(key).partition("://")[0] if "://" in str(key) else "all"
+        word = _SCHEMES.get(word.lower(), "all")
+        return f"{word}://host" if str(key).strip("*/:") else "all"
+    from difflib import get_close_matches
+
+    word = plain.removesuffix("_proxy") if plain != "no_proxy" else plain
+    if word in _SCHEMES:
+        return word
+    found = get_close_matches(plain, [*_SCHEMES, "no_proxy"], n=1, cutoff=0.75)
+    return found[0] if found else None
+
+
+def _warn_of(key: Any, known: str) -> None:
+    import warnings
+
+    shown = "a URL with credentials" if "@" in str(key) else f"{key!r:.60}"
+    warnings.warn(
+        f"proxies: the key {shown} is for no URL, so its proxy is not used; expected {known!r}",
+        ConfigWarning,
+        stacklevel=level_of_caller(),
+    )
 
 
 def _ask(choose: Callable[[str], Any], url: URL) -> Any:
