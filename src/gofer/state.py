@@ -128,7 +128,10 @@ class SessionState:
             self._choose_runtime(runtime)
         if source_address is not None and not (
             isinstance(source_address, str)
-            or (isinstance(source_address, tuple | list) and len(source_address) == 2)
+            or (
+                isinstance(source_address, tuple | list)
+                and [type(part) for part in source_address] == [str, int]
+            )
         ):
             raise TypeError(
                 f"source_address: got {source_address!r:.60}, expected an address, or"

@@ -1,6 +1,7 @@
 """Proxies that refuse, break off, or would like to be taken for the origin (rows 101 to 107)."""
 
 import base64
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -149,6 +150,31 @@ def test_row_104_a_broken_proxy_for_http(answer: bytes, names: list[str]):
     with serve(script) as proxy, session_for(proxies={"http": proxy.url}) as session:
         with pytest.raises(gofer.ConnectionError):
             session.get("http://origin.test/")
+
+
+MUTE: dict[str, tuple[Callable[[Peer], Any], str]] = {
+    "FIN": (Peer.close, "origin.test via the proxy {proxy} closed the connection"),
+    "silence": (Peer.wait_closed, "origin.test via the proxy {proxy}: read timeout"),
+    "SOCKS": (lambda peer: peer.send(b"\5\xff"), "response head from the proxy {proxy}: got "),
+}
+
+
+@pytest.mark.parametrize("what", MUTE)
+def test_row_104_a_broken_proxy_for_http_is_named(what: str, names: list[str]):
+    """Beside the origin, which may never have heard of it; the second one by its own name."""
+    break_off, words = MUTE[what]
+
+    def script(peer: Peer) -> None:
+        peer.receive_head()
+        peer.send(response(b"first"))
+        peer.receive_head()
+        break_off(peer)
+
+    with serve(script) as proxy, session_for(proxies={"http": proxy.url}) as session:
+        assert b"first" == session.get("http://other.test/").content
+        expected = re.escape(words.format(proxy=proxy.url))
+        with pytest.raises(gofer.RequestException, match=expected):
+            session.post("http://origin.test/", data=b"x")
 
 
 def test_row_105_credentials_of_the_proxy_stay_with_it(

@@ -77,6 +77,18 @@ def test_another_first_proxy_is_another_connection(web: Web) -> None:
         assert (1, 1, 2) == (len(first.asked), len(other.asked), last.accepted)
 
 
+def test_a_chain_that_is_edited_in_place(web: Web, proxy: Proxy) -> None:
+    """Counts from the next request on, as any other change of the session's dict."""
+    with Proxy() as other, gofer.Session(proxies={"http": [proxy.url]}) as session:
+        assert 200 == session.get(web.url + "/get").status_code
+        session.proxies["http"][0] = other.url
+        assert 200 == session.get(web.url + "/get").status_code
+        session.proxies["http"].append(proxy.url)
+        assert 200 == session.get(web.url + "/get").status_code
+        assert ["GET", "CONNECT"] == [asked.method for asked in other.asked]
+    assert ["GET", "GET"] == [asked.method for asked in proxy.asked]
+
+
 def test_a_function_chooses(web: Web, proxy: Proxy) -> None:
     """For every request, by its URL; None goes directly. This is where a PAC file is evaluated."""
     asked: list[str] = []

@@ -5,6 +5,7 @@ What proxies have asked for by Digest is in `Network.spaces`, for tunnels and fo
 
 from typing import TYPE_CHECKING
 
+from gofer.exceptions import RequestException
 from gofer.messages.request import PreparedRequest
 from gofer.messages.response import Response
 from gofer.network.proxies import Proxy
@@ -28,6 +29,17 @@ async def send_by_proxy(network: "Network", route: Route, request: PreparedReque
     """
     if route.is_tunnel:
         return await network.send(request, authorized_by_caller(route, request))
+    try:
+        return await _forwarded(network, route, request)
+    except RequestException as error:
+        if error.args and str(error).startswith(route.peer):
+            # Whom its connection was to is known to the proxy alone.
+            error.args = (f"{request.url_parsed.authority} via {error}",)
+        raise
+
+
+async def _forwarded(network: "Network", route: Route, request: PreparedRequest) -> Response:
+    """The response to a request that a proxy forwards."""
     proxy: Proxy = route.proxy  # type: ignore[assignment]
     if not _answers(proxy, request):
         return await network.send(request, route)

@@ -192,13 +192,20 @@ async def _reach(
         host, port = route.host, route.port
     else:
         host, port = proxy.host, proxy.port
+        step.name = f"reaching the proxy {proxy}"
 
     try:
         addresses = await find(host, port)
     except NameResolutionError as exc:
         raise _unreachable(NameResolutionError, proxy, str(exc)) from exc.__cause__
 
-    step.name = f"connecting to {authority(host, port)}"
+    doing = f"connecting to {authority(host, port)}"
+    if route.source_address is not None:
+        doing += f" from {_shown(route.source_address)}"
+    if route.socket_options:
+        doing += " with socket_options"  # which may be wrong: a card that is not there
+    if proxy is None:
+        step.name = doing
     try:
         if route.source_address is None and not route.socket_options:
             return await runtime.connect(addresses, deadline)
@@ -210,7 +217,13 @@ async def _reach(
         )
     except OSError as exc:
         reason = "; ".join(getattr(exc, "__notes__", ())) or exc.strerror or exc
-        raise _unreachable(ConnectionRefused, proxy, f"{step.name}: {reason}") from exc
+        raise _unreachable(ConnectionRefused, proxy, f"{doing}: {reason}") from exc
+
+
+def _shown(source_address: tuple[str, int]) -> str:
+    """An address to connect from; port 0 is any."""
+    host, port = source_address
+    return authority(host, port) if port else host
 
 
 def _unreachable(

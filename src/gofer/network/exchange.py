@@ -60,7 +60,7 @@ class Network:
         self.sessions = TlsSessions()
         self._resolvers: dict[tuple[str, Any], Any] = {}  # that ask others than the system
         self.spaces: Any = {}  # what proxies have asked for by Digest
-        self._warned_of: set[str] = set()  # authorities that nobody checks the certificate of
+        self._warned_of: set[str] = set()  # servers that nobody checks the certificate of
 
     async def send(
         self, request: PreparedRequest, route: Route | None = None, shared: Any = None
@@ -246,7 +246,7 @@ class Network:
         pool_deadline = earlier(request.deadline, now, timeouts.pool)
 
         async def connect() -> Any:
-            if route.is_tls and route.verify is False:
+            if route.verify is False:
                 self._warn_insecure(route)
             deadline = earlier(request.deadline, self.runtime.now(), timeouts.connect)
             agent = request.sent_headers.get("user-agent")
@@ -336,21 +336,25 @@ class Network:
             self.names.forget(host, port, settings.resolve_seconds)
 
     def _warn_insecure(self, route: Route) -> None:
-        """Say once for each origin that anybody could be answering, where the caller stands."""
-        if route.authority in self._warned_of:
-            return
-        if len(self._warned_of) >= MAX_ROUTES:  # a crawler's must not grow without end
-            self._warned_of.clear()
-        self._warned_of.add(route.authority)
-        import warnings
+        """Say once for each server that anybody could be answering, where the caller stands."""
+        unchecked = [str(proxy) for proxy in route.proxies if proxy.scheme == "https"]
+        if route.is_tls:
+            unchecked.append(route.authority)
+        for name in unchecked:
+            if name in self._warned_of:
+                continue
+            if len(self._warned_of) >= MAX_ROUTES:  # a crawler's must not grow without end
+                self._warned_of.clear()
+            self._warned_of.add(name)
+            import warnings
 
-        warnings.warn(
-            f"connecting to {route.authority} without checking its certificate (verify=False):"
-            " anybody could be answering; expected verify=True, or the path of the authority's"
-            " certificate",
-            InsecureRequestWarning,
-            stacklevel=level_of_caller(),
-        )
+            warnings.warn(
+                f"connecting to {name} without checking its certificate (verify=False):"
+                " anybody could be answering; expected verify=True, or the path of the authority's"
+                " certificate",
+                InsecureRequestWarning,
+                stacklevel=level_of_caller(),
+            )
 
 
 def _find_logger() -> None:

@@ -254,6 +254,14 @@ class Route:
         """host:port of the origin, for messages."""
         return authority(self.host, self.port)
 
+    @property
+    def peer(self) -> str:
+        """Whom a connection leads to, for messages. A proxy that forwards leads to everybody."""
+        if self.is_forwarding:
+            return f"the proxy {self.proxy}"
+        origin = f"{self.host}:{self.port}"
+        return origin if self.proxy is None else f"{origin} via {self.proxy}"
+
     def __eq__(self, other: object) -> bool:
         if self is other:
             return True
@@ -481,11 +489,12 @@ class _Memory:
 
     __slots__ = ("asks", "environment", "proxies", "routes")
 
-    def __init__(
-        self, environment: Environment | None, proxies: Mapping[str, str | None] | None
-    ) -> None:
+    def __init__(self, environment: Environment | None, proxies: Mapping[str, Any] | None) -> None:
         self.environment = environment
         self.proxies = None if proxies is None else dict(proxies)  # the caller edits theirs
+        for key, value in (proxies or {}).items():
+            if isinstance(value, list):
+                self.proxies[key] = list(value)  # type: ignore[index]
         # Somebody is to be asked each time.
         self.asks = any(callable(value) for value in (proxies or {}).values())
         self.routes: dict[tuple[str, str, int], Route] = {}
