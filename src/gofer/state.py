@@ -18,7 +18,13 @@ from gofer.messages.request import check_hooks, default_hooks
 from gofer.network.alternatives import Alternatives
 from gofer.network.pool import PoolLimits
 from gofer.network.routes import Router
-from gofer.precedence import PLAIN_SETTINGS, checked_proxies, default_headers, prefetch_from
+from gofer.precedence import (
+    PLAIN_SETTINGS,
+    checked_proxies,
+    default_headers,
+    prefetch_from,
+    proxies_from,
+)
 from gofer.protocols.http1 import Limits
 from gofer.runtime.base import Runtime
 from gofer.stages.retries import policy_from
@@ -49,6 +55,8 @@ class SessionState:
     Args:
         headers, params, cookies, proxies, hooks, config: dicts merged under those of each call;
             None as a value in a call leaves that key out.
+        proxy: the URL of the one proxy for everything, a list of them for a chain, or a callable;
+            in the place of `proxies`.
         auth: (user, password), an auth object, or any callable that takes and returns a request.
         timeout: seconds, a (connect, read) pair, or `Timeouts`.
         prefetch, stream: whether content is read before a call returns; one is the other's
@@ -110,6 +118,7 @@ class SessionState:
         resolve: Any = None,
         pins: Any = None,
         runtime: str | None = None,
+        proxy: Any = None,
     ) -> None:
         self._settings: Settings | None = None
         self._settings_version = -1
@@ -149,6 +158,7 @@ class SessionState:
             from gofer.network.pins import check_pins
 
             self._pins = check_pins(pins)
+        proxies = proxies_from(proxy, proxies)
         self._proxies: dict[str, Any] = dict(checked_proxies(proxies)) if proxies else {}
         self._cookie_store: Any = CookieStore()
         self.auth = auth

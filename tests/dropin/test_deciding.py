@@ -92,6 +92,15 @@ def test_a_chain_of_proxies(web: Web, proxy: Proxy, session: gofer.Session) -> N
         assert 6 == len(last.asked)
 
 
+def test_one_proxy_for_a_call(web: Web, proxy: Proxy, session: gofer.Session) -> None:
+    """It counts before all that the session has, whatever its key."""
+    nobody = f"http://127.0.0.1:{refused_port()}"
+    session.proxies = {"http": nobody, "http://127.0.0.1": nobody, "no_proxy": "127.0.0.1"}
+    for chosen in (proxy.url, [proxy.url], lambda url: proxy.url):
+        assert session.get(web.url + "/redirect/1", proxy=chosen).ok
+    assert ["127.0.0.1"] * 6 == through(proxy)
+
+
 def test_settings_that_were_asked_for(
     web: Web, proxy: Proxy, session: gofer.Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:

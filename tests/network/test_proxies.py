@@ -141,6 +141,79 @@ def test_a_chain_of_nothing_is_refused(web: Web, wrong: Any) -> None:
             session.get(web.url) if wrong else session.get(web.url, proxies={"all": lambda u: [()]})
 
 
+# `proxy=` -----------------------------------------------------------------------------------------
+
+
+def one_url(proxy: Proxy) -> Any:
+    return proxy.url
+
+
+def a_chain(proxy: Proxy) -> Any:
+    return [proxy.url]
+
+
+def a_function(proxy: Proxy) -> Any:
+    return lambda url: proxy.url
+
+
+WAYS = pytest.mark.parametrize("way", [one_url, a_chain, a_function])
+
+
+@WAYS
+def test_one_proxy_for_a_call(web: Web, proxy: Proxy, way: Any) -> None:
+    """It counts before all that the session has, whatever its key."""
+    nobody = f"http://127.0.0.1:{refused_port()}"
+    proxies = {"http": nobody, "http://127.0.0.1": nobody, "no_proxy": "127.0.0.1"}
+    with gofer.Session(proxies=proxies) as session:
+        assert 200 == session.get(web.url + "/redirect/1", proxy=way(proxy)).status_code
+    assert 2 == len(proxy.asked)
+
+
+@WAYS
+def test_one_proxy_for_a_session(web: Web, proxy: Proxy, way: Any) -> None:
+    """Which a call's `proxies` are over, as ever."""
+    with gofer.Session(proxy=way(proxy)) as session:
+        assert 200 == session.get(web.url + "/get").status_code
+        assert ["all"] == list(session.proxies)
+        assert 200 == session.get(web.url + "/get", proxies={"http": None}).status_code
+        assert 200 == session.get(web.url + "/get", proxy="").status_code
+    assert 1 == len(proxy.asked)
+
+
+@WAYS
+def test_one_proxy_wherever_there_are_calls(web: Web, proxy: Proxy, way: Any) -> None:
+    """With hooks, unsent, many at once, and for a WebSocket."""
+    nobody = f"http://127.0.0.1:{refused_port()}"
+    url, chosen = web.url + "/get", way(proxy)
+    with gofer.Session(proxies={"http": nobody}) as session:
+        assert session.get(url, proxy=chosen, hooks={"args": lambda arguments: None}).ok
+        request = session.get(url, proxy=chosen, return_response=False)
+        assert request.send()
+        assert request.response.ok
+        request = gofer.Request("GET", url, session=session, proxy=chosen)
+        assert request.send()
+        with session.websocket(web.url + "/websocket", proxy=chosen) as socket:
+            socket.send("hi")
+            assert "hi" == socket.receive()
+    assert ["GET", "GET", "GET", "CONNECT"] == [asked.method for asked in proxy.asked]
+
+
+@pytest.mark.only_in("blocking")
+def test_one_proxy_for_one_of_many(web: Web, proxy: Proxy) -> None:
+    calls = [{"url": web.url + "/get", "proxy": proxy.url}, web.url + "/get"]
+    assert [200, 200] == [answer.status_code for answer in gofer.map(calls)]
+    assert 1 == len(proxy.asked)
+
+
+@pytest.mark.only_in("blocking")
+def test_two_ways_to_say_it_are_one_too_many(web: Web) -> None:
+    for call in (gofer.Session, lambda **options: gofer.get(web.url, **options)):
+        with pytest.raises(ValueError, match="proxy and proxies"):
+            call(proxy="http://a", proxies={})
+        with pytest.raises(TypeError, match="proxy: got dict"):
+            call(proxy={"all": "http://a"})
+
+
 # Digest -------------------------------------------------------------------------------------------
 
 

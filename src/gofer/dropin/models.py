@@ -216,7 +216,8 @@ class Request(WithHooks):
         params: dict, pairs, str or bytes for the query.
         data, json, files: the content.
         session: the session to send it on; one of its own otherwise.
-        timeout, allow_redirects, proxies, prefetch, stream, verify, cert, config: as on a call.
+        timeout, allow_redirects, proxies, proxy, prefetch, stream, verify, cert, config: as on a
+            call.
     """
 
     def __init__(
@@ -341,6 +342,6 @@ def __getattr__(name: str) -> Any:
 
 
 _OPTIONS = frozenset(
-    ("allow_redirects", "cert", "config", "deadline", "prefetch", "proxies", "stream", "timeout",
-     "verify")
+    ("allow_redirects", "cert", "config", "deadline", "prefetch", "proxies", "proxy", "stream",
+     "timeout", "verify")
 )  # fmt: skip

@@ -11,6 +11,7 @@ only who is asked, and in which order.
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
+from copy import copy
 from time import monotonic
 from typing import Any
 
@@ -77,7 +78,7 @@ def request(
     wanted = Request(method, url, headers, files, data, params, auth, cookies, hooks, json)
     prepared = session.prepare_request(wanted)
     sent_with = session.merge_environment_settings(
-        prepared.url, dict(settings.proxies), not settings.prefetch, settings.verify, settings.cert
+        prepared.url, copy(settings.proxies), not settings.prefetch, settings.verify, settings.cert
     )
     if isinstance(prepared, PreparedRequest):
         prepared.call_settings = settings

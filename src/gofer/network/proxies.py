@@ -21,7 +21,7 @@ from gofer.messages.url import URL, parse
 from gofer.network.callers import level_of_caller
 from gofer.network.environment import Environment, NoProxy
 
-__all__ = ["Proxy", "choose_proxy", "key_for", "key_of", "merged", "proxy_headers"]
+__all__ = ["Alone", "Proxy", "choose_proxy", "key_for", "key_of", "merged", "proxy_headers"]
 
 SOCKS = ("socks4", "socks4a", "socks5", "socks5h")
 SOCKS_PORT = 1080
@@ -246,8 +246,14 @@ def key_of(url: URL, scheme: str | None = None) -> str:
     return f"{scheme or url.scheme}://{authority(url.host, url.port)}"
 
 
+class Alone(dict[str, Any]):
+    """Proxies beside which no others count: all that was said is one, for everything."""
+
+
 def merged(own: Mapping[str, Any], proxies: Mapping[str, Any]) -> dict[str, Any]:
     """`proxies` over `own`, where two spellings of a key are one."""
+    if isinstance(proxies, Alone):
+        return proxies
     if not own.keys() | proxies.keys() <= _USUAL:
         known = {plain_key(key) for key in proxies} - {None}
         own = {key: value for key, value in own.items() if plain_key(key) not in known}
