@@ -19,7 +19,16 @@ MANY = [
     "pyreqwest_async+uvloop", "httpx_async", "niquests",
 ]  # fmt: skip
 THIRD = ["gofer_http3", "niquests_http3"]
-NAMES = {"gofer": "gofer imap", "pycurl": "pycurl, multi", "niquests": "niquests, multiplexed"}
+NAMES = {
+    "gofer": "gofer imap",
+    "gofer_async+uvloop": "gofer AsyncSession, uvloop",
+    "gofer_async": "gofer AsyncSession, asyncio",
+    "pycurl": "pycurl, multi",
+    "wreq_async+uvloop": "wreq, uvloop",
+    "pyreqwest_async+uvloop": "pyreqwest, uvloop",
+    "httpx_async": "httpx, asyncio",
+    "niquests": "niquests, multiplexed",
+}
 
 COLUMNS = ["client", "wall {unit}", "CPU {unit}", "gofer × (wall)", "gofer × (CPU)"]
 

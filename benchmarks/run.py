@@ -30,7 +30,8 @@ from rounds import Plan
 from sequential import sequential
 from server import LARGE, STREAM, Server
 from start import start
-from tables import Report, Table, Target, complain, write_between_markers
+from summary import summary
+from tables import PAGE, Report, Table, Target, complain, write_between_markers
 
 from protocols import http2, http3
 
@@ -43,7 +44,6 @@ CLIENTS = [
 ]  # fmt: skip
 QUICK = ["raw", "gofer", "pyreqwest", "primp", "pycurl", "httpx", "requests"]
 
-PAGE = Path(__file__).parent.parent / "docs" / "performance.md"
 PICTURE = PAGE.parent / "pictures" / "many.svg"
 
 # Both say something. With two, every answer wakes a sleeping processor, as one from a network
@@ -68,6 +68,10 @@ def main() -> None:
     if targets:
         tables.append(_target_table(targets))
         print(tables[-1].text(), end="\n\n")
+    overview = summary(tables)
+    if overview.rows:
+        tables.append(overview)
+        print(overview.text(), end="\n\n")
     print(f"{_machine()}\n{time.monotonic() - began:.0f} seconds, load {os.getloadavg()[0]:.1f}")
     if options.write:
         _write_page(tables)

@@ -4,8 +4,12 @@ import sys
 from pathlib import Path
 from typing import NamedTuple
 
-__all__ = ["Report", "Table", "Target", "complain", "factor", "figure", "write_between_markers"]
+__all__ = [
+    "ABSENT", "PAGE", "Report", "Table", "Target", "complain", "factor", "figure",
+    "read_between_markers", "write_between_markers",
+]  # fmt: skip
 
+PAGE = Path(__file__).parent.parent / "docs" / "performance.md"
 ABSENT = "-"
 
 
@@ -78,6 +82,18 @@ def factor(value: float | None) -> str:
 def complain(what: str) -> None:
     """Say on stderr what was left out, so that stdout stays a table."""
     print(f"benchmarks: {what}", file=sys.stderr)
+
+
+def read_between_markers(path: Path, name: str) -> Table | None:
+    """The table that stands there, as `markdown` wrote it; None if there is none."""
+    _, _, rest = path.read_text().partition(f"<!-- bench:begin {name} -->\n")
+    content, found, _ = rest.partition(f"<!-- bench:end {name} -->")
+    if not found:
+        return None
+    title, _, table = content.strip().partition("\n\n")
+    columns, _, *rows = ([cell.strip() for cell in line[1:-1].split("|")]
+                         for line in table.splitlines())  # fmt: skip
+    return Table(name, title, columns, rows)
 
 
 def write_between_markers(path: Path, name: str, content: str) -> bool:

@@ -4,18 +4,22 @@ faces → stages → network → {protocols, messages, codings, runtime.base} �
 """
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 
-SOURCE = Path(__file__).resolve().parents[1] / "src" / "gofer"
+ROOT = Path(__file__).resolve().parents[1]
+SOURCE = ROOT / "src" / "gofer"
+ARCHITECTURE = ROOT / "docs" / "explanation" / "architecture.md"
 
 FACES = {
     "__init__",
     "__main__",
     "api",
+    "arguments",
     "sessions",
     "aio",
     "bulk",
@@ -195,6 +199,44 @@ def test_pure_rooms_do_no_io():
     ]
 
     assert [] == wrong
+
+
+# A newcomer finds everything ----------------------------------------------------------------------
+
+# A file in a table of contents: four spaces, its name (a package's with a slash), and what it is.
+CONTENTS_LINE = re.compile(r"^    (\w+(?:\.py|/)) {2,}\S", re.MULTILINE)
+
+
+def contents_of(package: Path) -> list[str]:
+    """The files that the docstring of a package's `__init__` lists."""
+    tree = ast.parse((package / "__init__.py").read_text(encoding="utf-8"))
+    return CONTENTS_LINE.findall(ast.get_docstring(tree, clean=False) or "")
+
+
+def modules_in(package: Path) -> set[str]:
+    """What a package's table of contents has to list."""
+    found = {path.name for path in package.glob("*.py")} - {"__init__.py"}
+    return found | {f"{path.parent.name}/" for path in package.glob("*/__init__.py")}
+
+
+def packages() -> list[Path]:
+    return [path.parent for path in files() if path.name == "__init__.py" and path.parent != SOURCE]
+
+
+def test_every_module_has_a_line():
+    """The page about the architecture names what is in src/gofer, a package's `__init__` the rest.
+
+    Each file once, and no file that is not there.
+    """
+    page = ARCHITECTURE.read_text(encoding="utf-8")
+
+    assert [] == [name for name in sorted(modules_in(SOURCE)) if f"`{name}`" not in page]
+    wrong = {
+        str(package.relative_to(SOURCE)): sorted(modules_in(package) ^ set(contents_of(package)))
+        for package in packages()
+        if sorted(modules_in(package)) != sorted(contents_of(package))
+    }
+    assert {} == wrong
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """What `import gofer` gives: the names that are documented, and no more work than needed."""
 
+import ast
 import re
 import subprocess
 import sys
@@ -45,6 +46,36 @@ def test_an_unknown_name_is_an_attribute_error():
     """A name that does not exist is told like that of any module."""
     with pytest.raises(AttributeError, match="module 'gofer' has no attribute 'nothing'"):
         gofer.nothing  # noqa: B018
+
+
+def test_type_checkers_are_shown_every_name():
+    """What stands under TYPE_CHECKING is what is bound lazily, each name from the same module."""
+    lazy = {(f"gofer.{home}", name, name) for home, names in gofer._HOMES.items() for name in names}
+    lazy |= {("gofer", name, name) for name in gofer._MODULES if name != "async"}  # a keyword
+    tree = ast.parse(Path(gofer.__file__).read_text(encoding="utf-8"))
+    shown = [
+        (node.module, alias.name, alias.asname)
+        for block in tree.body
+        if isinstance(block, ast.If) and ast.unparse(block.test) == "TYPE_CHECKING"
+        for node in block.body
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    ]
+
+    assert lazy == set(shown)
+    assert len(lazy) == len(shown)
+
+
+def test_type_checkers_are_shown_every_face():
+    """A module that a finder binds has a stub, which says where it really is."""
+    stubs = {
+        path.stem: path.read_text(encoding="utf-8")
+        for path in Path(gofer.__file__).parent.glob("*.pyi")
+    }
+
+    assert stubs == {
+        name: f"from gofer.dropin.{name} import *\n" for name in gofer._FACES if name != "async"
+    }
 
 
 def test_version_is_one():

@@ -1,6 +1,7 @@
-"""Draw the floors of the house: python docs/pictures/architecture.py writes architecture.svg.
+"""Draw the layers of gofer: python docs/pictures/architecture.py writes architecture.svg.
 
-The rooms are those of src/gofer; `tests/test_docs.py` fails when the file is not what this draws.
+The boxes are packages and modules of src/gofer. `tests/test_docs.py` fails when the file is not
+what this draws.
 """
 
 from html import escape
@@ -10,63 +11,63 @@ FILE = Path(__file__).with_suffix(".svg")
 
 WIDTH = 760
 LEFT = 20
-FLOOR_HEIGHT = 84
+LAYER_HEIGHT = 84
 GAP = 34
-ROOM_GAP = 10
+BOX_GAP = 10
 
 INK = "#24292f"
 FAINT = "#6e7781"
 PAPER = "#ffffff"
-FLOORS = (
-    # name, what it does, colour, rooms
+LAYERS = (
+    # name, what it does, colour, boxes
     ("faces", "what a user calls", "#ddf4ff",
-     ("sessions", "aio", "bulk", "listening", "async_", "api", "cli", "dropin", "client")),
+     ("sessions", "aio", "api", "bulk", "listening", "websocket", "cli", "dropin", "client")),
     ("stages", "what happens around an exchange", "#dafbe1",
      ("redirects", "answer hooks", "cookies", "auth", "wire hooks", "retries")),
     ("network", "from a route to an exchange", "#fff8c5",
      ("exchange", "routes", "pool", "dial", "tls", "http1", "http2", "http3")),
-    ("words and leaves", "no I/O and no clock, but for the runtime, which alone waits", "#ffeff7",
+    ("messages and runtimes", "no I/O and no clock; only the runtime waits", "#ffeff7",
      ("messages", "codings", "protocols", "runtime")),
-    ("ground", "what everybody may name", "#f6f8fa", ("config", "exceptions")),
+    ("settings", "what every module may name", "#f6f8fa", ("config", "exceptions")),
 )  # fmt: skip
 
 
 def draw() -> str:
     """The picture as SVG."""
-    height = len(FLOORS) * (FLOOR_HEIGHT + GAP) - GAP + 2 * LEFT
+    height = len(LAYERS) * (LAYER_HEIGHT + GAP) - GAP + 2 * LEFT
     size = f'viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" height="{height}"'
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" {size} font-family="system-ui, sans-serif">',
-        "<title>The floors of gofer; imports go down only</title>",
+        "<title>The layers of gofer; imports go down only</title>",
         f'<rect width="{WIDTH}" height="{height}" fill="{PAPER}"/>',
     ]
     top = LEFT
-    for index, floor in enumerate(FLOORS):
+    for index, layer in enumerate(LAYERS):
         if index:
             parts.append(arrow(top - GAP, top))
-        parts += draw_floor(top, *floor)
-        top += FLOOR_HEIGHT + GAP
+        parts += draw_layer(top, *layer)
+        top += LAYER_HEIGHT + GAP
     return "\n".join([*parts, "</svg>", ""])
 
 
-def draw_floor(top: int, name: str, meaning: str, colour: str, rooms: tuple[str, ...]) -> list[str]:
-    """A floor with its name above its rooms."""
+def draw_layer(top: int, name: str, meaning: str, colour: str, boxes: tuple[str, ...]) -> list[str]:
+    """A layer with its name above its boxes."""
     inside = WIDTH - 2 * LEFT
-    width = (inside - 2 * ROOM_GAP - (len(rooms) - 1) * ROOM_GAP) / len(rooms)
+    width = (inside - 2 * BOX_GAP - (len(boxes) - 1) * BOX_GAP) / len(boxes)
     words = (
         f'<tspan font-weight="600">{escape(name)}</tspan>'
         f'<tspan dx="10" fill="{FAINT}">{escape(meaning)}</tspan>'
     )
     parts = [
-        rectangle(LEFT, top, inside, FLOOR_HEIGHT, colour),
-        f'<text x="{LEFT + ROOM_GAP}" y="{top + 22}" font-size="14" fill="{INK}">{words}</text>',
+        rectangle(LEFT, top, inside, LAYER_HEIGHT, colour),
+        f'<text x="{LEFT + BOX_GAP}" y="{top + 22}" font-size="14" fill="{INK}">{words}</text>',
     ]
-    for index, room in enumerate(rooms):
-        x = LEFT + ROOM_GAP + index * (width + ROOM_GAP)
-        parts.append(rectangle(x, top + 34, width, FLOOR_HEIGHT - 46, PAPER))
+    for index, box in enumerate(boxes):
+        x = LEFT + BOX_GAP + index * (width + BOX_GAP)
+        parts.append(rectangle(x, top + 34, width, LAYER_HEIGHT - 46, PAPER))
         parts.append(
             f'<text x="{x + width / 2:g}" y="{top + 58}" font-size="13" fill="{INK}"'
-            f' text-anchor="middle">{escape(room)}</text>'
+            f' text-anchor="middle">{escape(box)}</text>'
         )
     return parts
 

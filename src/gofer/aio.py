@@ -9,7 +9,7 @@ loop, since connections belong to the loop they were made in; a session may outl
 
 from collections.abc import Coroutine
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gofer.client import Client, Road
 from gofer.dropin.models import Response
@@ -18,8 +18,20 @@ from gofer.network.exchange import Network
 from gofer.network.pool import Pool
 from gofer.runtime import here
 from gofer.runtime.base import Runtime
-from gofer.state import SessionState
-from gofer.verbs import Verbs
+
+if TYPE_CHECKING:
+    from typing import Self, Unpack
+
+    from gofer.arguments import (
+        Data,
+        GetOptions,
+        Params,
+        PostOptions,
+        PutOptions,
+        RequestOptions,
+        Url,
+    )
+    from gofer.websocket import AsyncWebSocket
 
 __all__ = [
     "AsyncSession", "delete", "get", "head", "options", "patch", "post", "put", "request",
@@ -28,10 +40,15 @@ __all__ = [
 Awaitable = Coroutine[Any, Any, Response]
 
 
-class AsyncSession(Client[Awaitable]):
-    __doc__ = (SessionState.__doc__ or "").replace(
-        "By default it is read when it is asked for.", "By default it is read."
-    )
+class AsyncSession(Client[Awaitable, "AsyncWebSocket"]):
+    """A `Session` whose calls are awaited, for asyncio and trio.
+
+        async with gofer.AsyncSession(timeout=10) as s:
+            r = await s.get("https://example.com/")
+
+    Content is read before a call returns, unless it is told `stream=True`. Tasks may share it, and
+    event loops may use it one after the other.
+    """
 
     _can_await = True
     _prefetch_default = True  # properties cannot await
@@ -45,6 +62,9 @@ class AsyncSession(Client[Awaitable]):
 
     def _drive(self, coroutine: Awaitable) -> Awaitable:
         return coroutine
+
+    def _conversation(self, socket: "AsyncWebSocket") -> "AsyncWebSocket":
+        return socket
 
     @property
     def _runtime(self) -> Runtime:  # type: ignore[override]
@@ -75,7 +95,7 @@ class AsyncSession(Client[Awaitable]):
         """`close`, which never waits, for those who await everything."""
         self.close()
 
-    async def __aenter__(self) -> "AsyncSession":
+    async def __aenter__(self) -> "Self":
         return self
 
     async def __aexit__(self, *exc_info: object) -> None:
@@ -87,24 +107,82 @@ def _abandon(roads: dict[Any, Road]) -> None:
         road.network.pool.abandon()
 
 
-class _OneCall(Verbs[Awaitable]):
-    """A session for one call, closed when the call is done."""
-
-    async def request(
-        self, method: Any, url: Any, *, session: AsyncSession | None = None, **kwargs: Any
-    ) -> Response:
-        """Send a request; keywords as in `AsyncSession.request`.
-
-        Args:
-            session: run the call on this session instead of one of its own.
-        """
-        if session is not None:
-            return await session.request(method, url, **kwargs)
-        async with AsyncSession() as own:
-            return await own.request(method, url, **kwargs)
+async def request(
+    method: str | bytes,
+    url: "Url",
+    *,
+    session: AsyncSession | None = None,
+    **options: "Unpack[RequestOptions]",
+) -> Response:
+    """`gofer.request`, awaited; `session` is an `AsyncSession`."""
+    if session is not None:
+        return await session.request(method, url, **options)
+    async with AsyncSession() as own:
+        return await own.request(method, url, **options)
 
 
-_one_call = _OneCall()
-request = _one_call.request
-delete, get, head, options = _one_call.delete, _one_call.get, _one_call.head, _one_call.options
-patch, post, put = _one_call.patch, _one_call.post, _one_call.put
+async def get(
+    url: "Url",
+    params: "Params | None" = None,
+    *,
+    session: AsyncSession | None = None,
+    **options: "Unpack[GetOptions]",
+) -> Response:
+    """`gofer.get`, awaited."""
+    return await request("GET", url, params=params, session=session, **options)
+
+
+async def options(
+    url: "Url", *, session: AsyncSession | None = None, **options: "Unpack[RequestOptions]"
+) -> Response:
+    """`gofer.options`, awaited."""
+    return await request("OPTIONS", url, session=session, **options)
+
+
+async def head(
+    url: "Url", *, session: AsyncSession | None = None, **options: "Unpack[RequestOptions]"
+) -> Response:
+    """`gofer.head`, awaited."""
+    options.setdefault("allow_redirects", False)
+    return await request("HEAD", url, session=session, **options)
+
+
+async def post(
+    url: "Url",
+    data: "Data | None" = None,
+    json: Any = None,
+    *,
+    session: AsyncSession | None = None,
+    **options: "Unpack[PostOptions]",
+) -> Response:
+    """`gofer.post`, awaited."""
+    return await request("POST", url, data=data, json=json, session=session, **options)
+
+
+async def put(
+    url: "Url",
+    data: "Data | None" = None,
+    *,
+    session: AsyncSession | None = None,
+    **options: "Unpack[PutOptions]",
+) -> Response:
+    """`gofer.put`, awaited."""
+    return await request("PUT", url, data=data, session=session, **options)
+
+
+async def patch(
+    url: "Url",
+    data: "Data | None" = None,
+    *,
+    session: AsyncSession | None = None,
+    **options: "Unpack[PutOptions]",
+) -> Response:
+    """`gofer.patch`, awaited."""
+    return await request("PATCH", url, data=data, session=session, **options)
+
+
+async def delete(
+    url: "Url", *, session: AsyncSession | None = None, **options: "Unpack[RequestOptions]"
+) -> Response:
+    """`gofer.delete`, awaited."""
+    return await request("DELETE", url, session=session, **options)

@@ -3,60 +3,215 @@
 A response whose content was not read yet stays readable; its connection goes when it is done.
 """
 
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal, overload
 
-from gofer.dropin.models import Response
+from gofer.dropin.models import Request, Response
 from gofer.sessions import Session
+
+if TYPE_CHECKING:
+    from typing import Unpack
+
+    from gofer.arguments import (
+        Data,
+        GetOptions,
+        Params,
+        PostOptions,
+        PutOptions,
+        RequestOptions,
+        Url,
+    )
 
 __all__ = ["delete", "get", "head", "options", "patch", "post", "put", "request"]
 
 
-def request(method: Any, url: Any, *, session: Session | None = None, **kwargs: Any) -> Response:
-    """Send a request; keywords as in `Session.request`.
+@overload
+def request(
+    method: str | bytes,
+    url: "Url",
+    *,
+    return_response: Literal[False],
+    session: Session | None = None,
+    **options: "Unpack[RequestOptions]",
+) -> Request: ...
+
+
+@overload
+def request(
+    method: str | bytes,
+    url: "Url",
+    *,
+    return_response: Literal[True] = True,
+    session: Session | None = None,
+    **options: "Unpack[RequestOptions]",
+) -> Response: ...
+
+
+def request(method: Any, url: Any, *, session: Session | None = None, **kwargs: Any) -> Any:
+    """Send a request with any method (RFC 9110, 9).
 
     Args:
-        session: run the call on this session instead of one of its own.
+        method: str such as "GET".
+        url: str, bytes, or anything whose str() is a URL.
+        session: the session to run on; otherwise one of its own, for this call.
+        kwargs: as in `Session.request`; times are seconds.
+
+    Returns:
+        Its `Response`; with `return_response=False` the `Request`, not sent.
+
+    Raises:
+        RequestException: there is no answer; see `gofer.exceptions`. A 4xx or 5xx is one, of
+            which `raise_for_status()` makes an error.
+        ValueError, TypeError: arguments that contradict each other or are of no use.
     """
     if session is not None:
         return session.request(method, url, **kwargs)
     with Session() as own:
-        response = own.request(method, url, **kwargs)
+        response: Any = own.request(method, url, **kwargs)
     if kwargs.get("return_response") is False:
-        response.session = None  # type: ignore[attr-defined]  # an unsent request, which gets another one when it is sent
+        response.session = None  # an unsent request, which gets another one when it is sent
     return response
 
 
-def get(url: Any, params: Any = None, **kwargs: Any) -> Response:
-    """GET `url`."""
-    return request("GET", url, params=params, **kwargs)
+def get(
+    url: "Url",
+    params: "Params | None" = None,
+    *,
+    session: Session | None = None,
+    **options: "Unpack[GetOptions]",
+) -> Response:
+    """Send a GET: ask for a representation of what is at `url` (RFC 9110, 9.3.1).
+
+    Args:
+        params: added to the URL's query: a dict, pairs, str or bytes.
+        session: the session to run on; otherwise one of its own, for this call.
+        options: as in `Session.request`; times are seconds.
+
+    Raises:
+        RequestException: there is no answer; see `gofer.exceptions`. A 4xx or 5xx is one, of
+            which `raise_for_status()` makes an error.
+        ValueError, TypeError: arguments that contradict each other or are of no use.
+    """
+    return request("GET", url, params=params, session=session, **options)
 
 
-def options(url: Any, **kwargs: Any) -> Response:
-    """OPTIONS `url`."""
-    return request("OPTIONS", url, **kwargs)
+def options(
+    url: "Url", *, session: Session | None = None, **options: "Unpack[RequestOptions]"
+) -> Response:
+    """Send an OPTIONS: ask what can be done at `url` (RFC 9110, 9.3.7).
+
+    Args:
+        session: the session to run on; otherwise one of its own, for this call.
+        options: as in `Session.request`; times are seconds.
+
+    Raises:
+        RequestException: there is no answer; see `gofer.exceptions`. A 4xx or 5xx is one, of
+            which `raise_for_status()` makes an error.
+        ValueError, TypeError: arguments that contradict each other or are of no use.
+    """
+    return request("OPTIONS", url, session=session, **options)
 
 
-def head(url: Any, **kwargs: Any) -> Response:
-    """HEAD `url`, without following redirects unless asked to."""
-    kwargs.setdefault("allow_redirects", False)
-    return request("HEAD", url, **kwargs)
+def head(
+    url: "Url", *, session: Session | None = None, **options: "Unpack[RequestOptions]"
+) -> Response:
+    """Send a HEAD: a GET whose answer has no content (RFC 9110, 9.3.2).
+
+    Redirects are not followed unless `allow_redirects=True`.
+
+    Args:
+        session: the session to run on; otherwise one of its own, for this call.
+        options: as in `Session.request`; times are seconds.
+
+    Raises:
+        RequestException: there is no answer; see `gofer.exceptions`. A 4xx or 5xx is one, of
+            which `raise_for_status()` makes an error.
+        ValueError, TypeError: arguments that contradict each other or are of no use.
+    """
+    options.setdefault("allow_redirects", False)
+    return request("HEAD", url, session=session, **options)
 
 
-def post(url: Any, data: Any = None, json: Any = None, **kwargs: Any) -> Response:
-    """POST to `url`."""
-    return request("POST", url, data=data, json=json, **kwargs)
+def post(
+    url: "Url",
+    data: "Data | None" = None,
+    json: Any = None,
+    *,
+    session: Session | None = None,
+    **options: "Unpack[PostOptions]",
+) -> Response:
+    """Send a POST: have `url` process the content (RFC 9110, 9.3.3).
+
+    Args:
+        data: the content: a dict or pairs become a form; bytes, str, a file or an iterator are
+            sent as they are.
+        json: a value to send as JSON in its place.
+        session: the session to run on; otherwise one of its own, for this call.
+        options: as in `Session.request`; times are seconds.
+
+    Raises:
+        RequestException: there is no answer; see `gofer.exceptions`. A 4xx or 5xx is one, of
+            which `raise_for_status()` makes an error.
+        ValueError, TypeError: arguments that contradict each other or are of no use.
+    """
+    return request("POST", url, data=data, json=json, session=session, **options)
 
 
-def put(url: Any, data: Any = None, **kwargs: Any) -> Response:
-    """PUT to `url`."""
-    return request("PUT", url, data=data, **kwargs)
+def put(
+    url: "Url",
+    data: "Data | None" = None,
+    *,
+    session: Session | None = None,
+    **options: "Unpack[PutOptions]",
+) -> Response:
+    """Send a PUT: make the content the representation at `url` (RFC 9110, 9.3.4).
+
+    Args:
+        data: the content: a form, bytes, str, a file or an iterator.
+        session: the session to run on; otherwise one of its own, for this call.
+        options: as in `Session.request`; times are seconds.
+
+    Raises:
+        RequestException: there is no answer; see `gofer.exceptions`. A 4xx or 5xx is one, of
+            which `raise_for_status()` makes an error.
+        ValueError, TypeError: arguments that contradict each other or are of no use.
+    """
+    return request("PUT", url, data=data, session=session, **options)
 
 
-def patch(url: Any, data: Any = None, **kwargs: Any) -> Response:
-    """PATCH `url`."""
-    return request("PATCH", url, data=data, **kwargs)
+def patch(
+    url: "Url",
+    data: "Data | None" = None,
+    *,
+    session: Session | None = None,
+    **options: "Unpack[PutOptions]",
+) -> Response:
+    """Send a PATCH: change what is at `url` as the content says (RFC 5789).
+
+    Args:
+        data: the content: a form, bytes, str, a file or an iterator.
+        session: the session to run on; otherwise one of its own, for this call.
+        options: as in `Session.request`; times are seconds.
+
+    Raises:
+        RequestException: there is no answer; see `gofer.exceptions`. A 4xx or 5xx is one, of
+            which `raise_for_status()` makes an error.
+        ValueError, TypeError: arguments that contradict each other or are of no use.
+    """
+    return request("PATCH", url, data=data, session=session, **options)
 
 
-def delete(url: Any, **kwargs: Any) -> Response:
-    """DELETE `url`."""
-    return request("DELETE", url, **kwargs)
+def delete(
+    url: "Url", *, session: Session | None = None, **options: "Unpack[RequestOptions]"
+) -> Response:
+    """Send a DELETE: have what is at `url` removed (RFC 9110, 9.3.5).
+
+    Args:
+        session: the session to run on; otherwise one of its own, for this call.
+        options: as in `Session.request`; times are seconds.
+
+    Raises:
+        RequestException: there is no answer; see `gofer.exceptions`. A 4xx or 5xx is one, of
+            which `raise_for_status()` makes an error.
+        ValueError, TypeError: arguments that contradict each other or are of no use.
+    """
+    return request("DELETE", url, session=session, **options)

@@ -1,4 +1,4 @@
-"""The seed's `async` module: requests that are not sent yet, and `map` to send them together.
+"""The `async` module of Requests 0.8: unsent requests, and `map` to send them together.
 
     rs = [async_.get(url) for url in urls]
     async_.map(rs, size=5)
@@ -10,66 +10,118 @@ nothing. The functions take what those of `gofer` take and return a `Request`.
 
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gofer import api, bulk
 from gofer.dropin.models import Request, Response
 from gofer.precedence import prefetch_from
+from gofer.sessions import Session
+
+if TYPE_CHECKING:
+    from typing import Unpack
+
+    from gofer.arguments import (
+        Data,
+        GetOptions,
+        Params,
+        PostOptions,
+        PutOptions,
+        RequestOptions,
+        Url,
+    )
 
 __all__ = [
     "delete", "get", "head", "imap", "map", "options", "patch", "post", "put", "request", "send",
 ]  # fmt: skip
 
 
-def request(method: Any, url: Any, **kwargs: Any) -> Request:
+def request(
+    method: str | bytes,
+    url: "Url",
+    *,
+    session: Session | None = None,
+    **options: "Unpack[RequestOptions]",
+) -> Request:
     """A `Request` that nobody has sent; its `args` hooks have run.
 
     Args:
-        kwargs: as for `gofer.request`; `session` is the one it will be sent on.
+        session: the one it will be sent on; otherwise one of its own.
+        options: as for `gofer.request`.
     """
-    unsent: Any = api.request(method, url, **{**kwargs, "return_response": False})
-    unsent.session = kwargs.get("session")
+    unsent = api.request(method, url, session=session, **options, return_response=False)
+    unsent.session = session
     unsent.response = Response()
-    return unsent  # type: ignore[no-any-return]
+    return unsent
 
 
-def get(url: Any, params: Any = None, **kwargs: Any) -> Request:
+def get(
+    url: "Url",
+    params: "Params | None" = None,
+    *,
+    session: Session | None = None,
+    **options: "Unpack[GetOptions]",
+) -> Request:
     """A GET of `url`, not sent."""
-    return request("GET", url, params=params, **kwargs)
+    return request("GET", url, params=params, session=session, **options)
 
 
-def options(url: Any, **kwargs: Any) -> Request:
+def options(
+    url: "Url", *, session: Session | None = None, **options: "Unpack[RequestOptions]"
+) -> Request:
     """An OPTIONS of `url`, not sent."""
-    return request("OPTIONS", url, **kwargs)
+    return request("OPTIONS", url, session=session, **options)
 
 
-def head(url: Any, **kwargs: Any) -> Request:
+def head(
+    url: "Url", *, session: Session | None = None, **options: "Unpack[RequestOptions]"
+) -> Request:
     """A HEAD of `url`, not sent; it will follow no redirects unless asked to."""
-    kwargs.setdefault("allow_redirects", False)
-    return request("HEAD", url, **kwargs)
+    options.setdefault("allow_redirects", False)
+    return request("HEAD", url, session=session, **options)
 
 
-def post(url: Any, data: Any = None, json: Any = None, **kwargs: Any) -> Request:
+def post(
+    url: "Url",
+    data: "Data | None" = None,
+    json: Any = None,
+    *,
+    session: Session | None = None,
+    **options: "Unpack[PostOptions]",
+) -> Request:
     """A POST to `url`, not sent."""
-    return request("POST", url, data=data, json=json, **kwargs)
+    return request("POST", url, data=data, json=json, session=session, **options)
 
 
-def put(url: Any, data: Any = None, **kwargs: Any) -> Request:
+def put(
+    url: "Url",
+    data: "Data | None" = None,
+    *,
+    session: Session | None = None,
+    **options: "Unpack[PutOptions]",
+) -> Request:
     """A PUT to `url`, not sent."""
-    return request("PUT", url, data=data, **kwargs)
+    return request("PUT", url, data=data, session=session, **options)
 
 
-def patch(url: Any, data: Any = None, **kwargs: Any) -> Request:
+def patch(
+    url: "Url",
+    data: "Data | None" = None,
+    *,
+    session: Session | None = None,
+    **options: "Unpack[PutOptions]",
+) -> Request:
     """A PATCH to `url`, not sent."""
-    return request("PATCH", url, data=data, **kwargs)
+    return request("PATCH", url, data=data, session=session, **options)
 
 
-def delete(url: Any, **kwargs: Any) -> Request:
+def delete(
+    url: "Url", *, session: Session | None = None, **options: "Unpack[RequestOptions]"
+) -> Request:
     """A DELETE of `url`, not sent."""
-    return request("DELETE", url, **kwargs)
+    return request("DELETE", url, session=session, **options)
 
 
-def map(  # noqa: A001  (the seed's name)
+def map(  # noqa: A001  (the name of 2012)
     requests: Iterable[Any],
     prefetch: bool | None = None,
     size: int | None = None,
@@ -148,4 +200,4 @@ def send(r: Request, pool: Any = None, prefetch: bool = False) -> Any:
 
 def _sent(r: Request, prefetch: bool) -> Response:
     r.send(prefetch=prefetch)
-    return r.response  # type: ignore[no-any-return]
+    return r.response  # type: ignore[return-value]  # it was sent

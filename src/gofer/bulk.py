@@ -10,17 +10,24 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sized
 from heapq import heappop, heappush
 from time import monotonic
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
 from gofer.bulk_clients import BulkClient, KeptRoad, client_for
 from gofer.client import failed_response
-from gofer.dropin.models import PreparedRequest, Request
+from gofer.dropin.models import PreparedRequest, Request, Response
 from gofer.exceptions import RequestException
 from gofer.messages.url import parse
 from gofer.precedence import prefetch_from
 from gofer.sessions import Session
 
+if TYPE_CHECKING:
+    from typing import Unpack
+
+    from gofer.arguments import BulkOptions
+
 __all__ = ["imap", "map"]
+
+Instead = TypeVar("Instead")  # what an exception handler puts in the place of a response
 
 MOST_AT_ONCE = 512  # open exchanges where the caller sets no `size`
 LOOK_AHEAD = 1000  # items read past one whose host is at its limit
@@ -30,7 +37,27 @@ SHARED_METHODS = frozenset(
 )  # RFC 9110, 9.2.1: safe, so one answer serves
 
 
-def map(  # noqa: A001  (the seed's name)
+@overload
+def map(  # noqa: A001
+    requests: Iterable[Any],
+    size: int | None = None,
+    *,
+    exception_handler: None = None,
+    **options: "Unpack[BulkOptions]",
+) -> list[Response]: ...
+
+
+@overload
+def map(  # noqa: A001
+    requests: Iterable[Any],
+    size: int | None = None,
+    *,
+    exception_handler: "Callable[[Any, Exception], Instead | None]",
+    **options: "Unpack[BulkOptions]",
+) -> list[Response | Instead]: ...
+
+
+def map(  # noqa: A001  (the name of 2012)
     requests: Iterable[Any],
     size: int | None = None,
     *,
@@ -56,6 +83,28 @@ def map(  # noqa: A001  (the seed's name)
     return list(imap(requests, size, prefetch=prefetch, ordered=True, **options))
 
 
+@overload
+def imap(
+    requests: Iterable[Any],
+    size: int = 64,
+    *,
+    ordered: bool = False,
+    exception_handler: None = None,
+    **options: "Unpack[BulkOptions]",
+) -> Iterator[Response]: ...
+
+
+@overload
+def imap(
+    requests: Iterable[Any],
+    size: int = 64,
+    *,
+    ordered: bool = False,
+    exception_handler: "Callable[[Any, Exception], Instead | None]",
+    **options: "Unpack[BulkOptions]",
+) -> Iterator[Response | Instead]: ...
+
+
 def imap(
     requests: Iterable[Any],
     size: int = 64,
@@ -69,7 +118,7 @@ def imap(
     rate_per_host: float | None = None,
     deadline: float | None = None,
     dedupe: bool = False,
-    on_error: str = "keep",
+    on_error: Literal["keep", "raise"] = "keep",
     exception_handler: Callable[[Any, Exception], Any] | None = None,
     progress: bool | Callable[[int, int, int | None], Any] = False,
 ) -> Iterator[Any]:
@@ -159,7 +208,7 @@ class _Hosts:
         self._most_open = most_open
         self._interval = 0.0 if rate is None else 1.0 / rate
         self._hosts: dict[Any, _Host] = {}
-        self._ready: deque[_Host] = deque()  # somebody waits, and may begin
+        self._ready: deque[_Host] = deque()  # hosts with an item that waits and may begin
         self._later: list[tuple[float, int, _Host]] = []  # a heap: whose rate allows it then
         self._serial = 0
 

@@ -8,7 +8,7 @@ stages, folded once for each combination of features, and the network they end i
 import re
 from collections.abc import Coroutine, Iterable, Mapping
 from time import monotonic
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from gofer.config import Settings, defaults
 from gofer.dropin.models import PreparedRequest, Request, Response
@@ -41,10 +41,32 @@ from gofer.state import SessionState
 from gofer.verbs import Answer, Verbs
 
 if TYPE_CHECKING:
+    from typing import Unpack
+
+    from gofer.arguments import (
+        Auth,
+        Cert,
+        Cookies,
+        Data,
+        EventOptions,
+        Fields,
+        Files,
+        Hooks,
+        OpeningOptions,
+        Params,
+        Proxies,
+        Proxy,
+        SendOptions,
+        Timeout,
+        Url,
+        Verify,
+    )
     from gofer.listening import EventStream
-    from gofer.websocket import WebSocket
+    from gofer.websocket import AsyncWebSocket
 
 __all__ = ["Client", "failed_response"]
+
+Socket = TypeVar("Socket")  # what `websocket` gives
 
 # What a request may need that others do not; each combination has a chain of its own.
 HOOKS, VERBOSE, AUTH, STEPS, PROTOCOL = 1, 2, 4, 8, 16
@@ -60,8 +82,8 @@ class Road:
         self.chains: dict[int, Send] = {}
 
 
-class Client(SessionState, Verbs[Answer]):
-    __doc__ = SessionState.__doc__
+class Client(SessionState, Verbs[Answer], Generic[Answer, Socket]):
+    """A session on any runtime: a face says how a coroutine is driven."""
 
     _road: "Road | None" = None  # made for the first request
     _kept_roads: Any = ()  # what a bulk run leaves to the next: a list of its `KeptRoad`
@@ -70,6 +92,10 @@ class Client(SessionState, Verbs[Answer]):
 
     def _drive(self, coroutine: Coroutine[Any, Any, Any]) -> Answer:
         """What a call gives its caller: the face's own way to get a coroutine done."""
+        raise NotImplementedError
+
+    def _conversation(self, socket: "AsyncWebSocket") -> Socket:
+        """What a WebSocket is for the caller: one that waits, or one that is awaited."""
         raise NotImplementedError
 
     @property
@@ -88,21 +114,21 @@ class Client(SessionState, Verbs[Answer]):
 
     def request(
         self,
-        method: Any,
-        url: Any,
-        params: Any = None,
-        data: Any = None,
-        headers: Any = None,
-        cookies: Any = None,
-        files: Any = None,
-        auth: Any = None,
-        timeout: Any = None,
+        method: str | bytes,
+        url: "Url",
+        params: "Params | None" = None,
+        data: "Data | None" = None,
+        headers: "Fields | None" = None,
+        cookies: "Cookies | None" = None,
+        files: "Files | None" = None,
+        auth: "Auth | None" = None,
+        timeout: "Timeout | None" = None,
         allow_redirects: bool = True,
-        proxies: Any = None,
-        hooks: Any = None,
+        proxies: "Proxies | None" = None,
+        hooks: "Hooks | None" = None,
         stream: bool | None = None,
-        verify: Any = None,
-        cert: Any = None,
+        verify: "Verify | None" = None,
+        cert: "Cert | None" = None,
         json: Any = None,
         *,
         prefetch: bool | None = None,
@@ -110,7 +136,7 @@ class Client(SessionState, Verbs[Answer]):
         deadline: float | None = None,
         return_response: bool = True,
         priority: int | str | None = None,
-        proxy: Any = None,
+        proxy: "Proxy | None" = None,
     ) -> Answer:
         """Send a request and return its `Response`.
 
@@ -148,11 +174,11 @@ class Client(SessionState, Verbs[Answer]):
 
     def events(
         self,
-        url: Any,
+        url: "Url",
         *,
         last_event_id: str = "",
         reconnects: int | None = None,
-        **options: Any,
+        **options: "Unpack[EventOptions]",
     ) -> "EventStream":
         """Listen to server-sent events: an iterator of them, which connects again when it must.
 
@@ -171,14 +197,14 @@ class Client(SessionState, Verbs[Answer]):
 
     def websocket(
         self,
-        url: Any,
+        url: "Url",
         *,
         subprotocols: Iterable[str] = (),
         compress: bool = True,
         max_message: int = 16 * 1024 * 1024,
         heartbeat: float | None = 20.0,
-        **options: Any,
-    ) -> "WebSocket":
+        **options: "Unpack[OpeningOptions]",
+    ) -> Socket:
         """Open a WebSocket: messages both ways. Of an `AsyncSession`, it is awaited, or entered.
 
         Args:
@@ -197,14 +223,13 @@ class Client(SessionState, Verbs[Answer]):
             RemoteProtocolError: its answer does not fit to what was asked.
             RequestException: as `request`.
         """
-        from gofer.websocket import WebSocket
+        from gofer.websocket import AsyncWebSocket
 
-        socket = WebSocket(self, url, subprotocols, compress, max_message, heartbeat, options)
-        if not self._can_await:
-            self._drive(socket._open())
-        return socket
+        return self._conversation(
+            AsyncWebSocket(self, url, subprotocols, compress, max_message, heartbeat, options)
+        )
 
-    def send(self, request: Any, **options: Any) -> Answer:
+    def send(self, request: PreparedRequest, **options: "Unpack[SendOptions]") -> Answer:
         """Send a `PreparedRequest`; options: stream, prefetch, timeout, verify, cert, proxies,
         allow_redirects, config, deadline.
 

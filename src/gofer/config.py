@@ -29,7 +29,7 @@ class Setting:
 
 
 SETTINGS: tuple[Setting, ...] = (
-    # The words of 2012
+    # Those of Requests 0.8
     Setting("base_headers", None, "dict of fields filled in where a request lacks them"),
     Setting("verbose", None, "a stream; one line per request on the wire is written to it"),
     Setting("timeout", None, "as `timeout=` on a call, where call and session give none"),
@@ -38,39 +38,45 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("keep_alive", True, "False: every request has its own connection, then closed"),
     Setting("pool_connections", 10, "origins whose idle connections are kept, latest used first"),
     Setting("pool_maxsize", 10, "idle connections kept per origin"),
-    Setting("max_retries", 0, "repeats after a connection could not be made; or a Retry"),
-    Setting("safe_mode", False, "errors give a falsy Response with status_code 0 and .error"),
-    Setting("danger_mode", False, "4xx and 5xx raise HTTPError by themselves"),
+    Setting("max_retries", 0, "new attempts if no connection could be made; or a Retry"),
+    Setting("safe_mode", False, "True: errors give a falsy Response with status_code 0 and .error"),
+    Setting("danger_mode", False, "True: status codes 4xx and 5xx raise HTTPError"),
     Setting("encode_uri", True, "False: path and query are sent as given"),
     Setting("trust_env", True, "proxies, netrc and CA bundles from the environment"),
-    Setting("strict_mode", False, "True: 301 and 302 keep the method, as RFC 9110 would like"),
+    Setting("strict_mode", False, "True: 301 and 302 keep the method, as RFC 9110 prefers"),
     Setting("store_cookies", True, "False: Set-Cookie is ignored"),
     # gofer's own
-    Setting("http2", None, "False: HTTP/1.1 only; 'prior knowledge': HTTP/2 only; or by choice"),
+    Setting("http2", None, "None: if the server chooses it; False: never; 'prior knowledge': only"),
     Setting(
-        "http3", None, "False: never; 'prior knowledge': nothing else; or where a server says so"
+        "http3", None, "None: where a server announces it; False: never; 'prior knowledge': only"
     ),
     Setting("coalesce", False, "True: an HTTP/2 connection serves other hosts of its certificate"),
-    Setting("tls_minimum", "1.2", "oldest version of TLS that is spoken: '1.2' or '1.3'"),
+    Setting("tls_minimum", "1.2", "oldest version of TLS to use: '1.2' or '1.3'"),
     Setting("tls_ciphers", None, "cipher suites up to TLS 1.2, as OpenSSL writes a list of them"),
-    Setting("crl_file", None, "path of revoked certificates, which the server's must not be among"),
+    Setting("crl_file", None, "path of a file of certificate revocation lists (PEM)"),
     Setting("hook_errors", None, "'warn' or 'raise' for errors in hooks; None: by their signature"),
     Setting("prefetch", False, "True: content is read before the call returns"),
     Setting("connect_timeout", 30.0, "seconds for name look-up, TCP, proxy and TLS together"),
-    Setting("read_timeout", 300.0, "seconds for a whole response head; of silence in content"),
-    Setting("write_timeout", 300.0, "seconds in which the peer takes nothing of what we send"),
+    Setting(
+        "read_timeout", 300.0, "seconds for the whole response head; for each silence in content"
+    ),
+    Setting(
+        "write_timeout", 300.0, "seconds for which the peer may accept nothing of what is sent"
+    ),
     Setting("pool_timeout", None, "seconds to wait for a connection where limits are set"),
-    Setting("deadline", None, "seconds for everything: names, connect, redirects, content"),
+    Setting("deadline", None, "seconds for the whole call: names, connect, redirects, content"),
     Setting("idle_seconds", 60.0, "seconds after which an idle connection is not used again"),
     Setting("resolve_seconds", 10.0, "seconds for which addresses of a name are remembered"),
-    Setting("max_connections", None, "open connections of a session; more requests wait in line"),
+    Setting("max_connections", None, "open connections of a session; further requests wait"),
     Setting("max_connections_per_host", None, "open connections per origin"),
     Setting("max_field_section", 256 * 1024, "bytes of a response's heads and trailers together"),
     Setting("max_fields", 1000, "field lines of one head or trailer section"),
     Setting("max_interim_responses", 16, "1xx heads before the final one"),
-    Setting("max_coding_layers", 3, "content codings on top of each other"),
-    Setting("max_decoded_ratio", 200, "decoded/received above which content over 64 MiB is a bomb"),
-    Setting("max_drain", 64 * 1024, "bytes of unwanted content read to keep a connection"),
+    Setting("max_coding_layers", 3, "nested content codings"),
+    Setting(
+        "max_decoded_ratio", 200, "decoded/received size above which content over 64 MiB is refused"
+    ),
+    Setting("max_drain", 64 * 1024, "bytes of unwanted content read in order to keep a connection"),
     Setting("retry_after_max", 120.0, "seconds of Retry-After that are obeyed"),
     Setting("secret_headers", (), "further fields that must not follow to another origin"),
     Setting("expect_timeout", 1.0, "seconds to wait for 100 (Continue) before content is sent"),

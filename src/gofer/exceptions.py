@@ -15,12 +15,12 @@
      |   |   +- TunnelRefused          its answer to CONNECT was not 2xx
      |   +- SSLError
      |   |   +- CertificateError       the certificate was not accepted
-     |   +- RemoteProtocolError        what came is not HTTP
-     |   |   +- UncertainFraming       where the content ends is open (InvalidHeader too)
+     |   +- RemoteProtocolError        the peer sent something that is not HTTP
+     |   |   +- UncertainFraming       the end of the content is ambiguous (InvalidHeader too)
      |   |   +- FieldSectionTooLarge   a limit on heads, fields or trailers
-     |   +- ConnectionLost             the peer went away before a whole head had come
+     |   +- ConnectionLost             the connection ended before the whole head had come
      |   |   +- IncompleteHead         in the middle of it (ChunkedEncodingError too)
-     |   +- WebSocketClosed            the conversation has ended
+     |   +- WebSocketClosed            nothing more can be sent or received
      |   +- ConnectTimeout, PoolTimeout, BodyReadTimeout    (Timeout too)
      +- Timeout
      |   +- ConnectTimeout, ReadTimeout, WriteTimeout, PoolTimeout, DeadlineExceeded
@@ -29,7 +29,7 @@
      |   +- IncompleteContent          fewer bytes came than were promised
      +- ContentDecodingError           the content coding is broken
      |   +- TruncatedContent           the coded content ended early
-     |   +- DecompressionBomb          it would grow past all reason
+     |   +- DecompressionBomb          it grows beyond the limit
      +- StreamConsumedError            (TypeError too)
      +- InvalidJSONError, JSONDecodeError
 
@@ -38,7 +38,10 @@ value, credentials or a query.
 """
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from gofer.dropin.models import PreparedRequest, Response
 
 __all__ = [
     "BodyReadTimeout",
@@ -99,6 +102,10 @@ class RequestException(OSError):
     `request` is what was being sent and `response` what had come, each None if there was none yet.
     """
 
+    if TYPE_CHECKING:
+        request: PreparedRequest | None
+        response: Response | None
+
     def __init__(self, *args: Any, request: Any = None, response: Any = None) -> None:
         super().__init__(*args)
         self.response = response
@@ -122,6 +129,10 @@ GoferError = RequestException
 
 class HTTPError(RequestException):
     """The status code says that the request failed (4xx, 5xx)."""
+
+    if TYPE_CHECKING:  # it is about a response
+        request: PreparedRequest
+        response: Response
 
 
 class URLRequired(RequestException):
@@ -214,7 +225,7 @@ class SSLError(ConnectionError):
 
 
 class CertificateError(SSLError):
-    """The peer's certificate was not accepted, or is for somebody else."""
+    """The peer's certificate was not accepted, or is for another host."""
 
 
 class RemoteProtocolError(ConnectionError):
@@ -222,7 +233,7 @@ class RemoteProtocolError(ConnectionError):
 
 
 class UncertainFraming(RemoteProtocolError, InvalidHeader):
-    """Content-Length and Transfer-Encoding leave it open where the content ends."""
+    """Content-Length and Transfer-Encoding do not say unambiguously where the content ends."""
 
 
 class FieldSectionTooLarge(RemoteProtocolError):

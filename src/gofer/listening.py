@@ -4,8 +4,10 @@ A stream that ends, or breaks, is asked for again where it left off (WHATWG HTML
 """
 
 from collections import deque
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from gofer.dropin.models import Response
 from gofer.exceptions import (
     ChunkedEncodingError,
     DeadlineExceeded,
@@ -17,7 +19,6 @@ from gofer.exceptions import (
 from gofer.exceptions import ConnectionError as Unreachable
 from gofer.messages.events import EventReader, ServerSentEvent
 from gofer.messages.reading import Reading
-from gofer.messages.response import Response
 
 if TYPE_CHECKING:
     from gofer.client import Client
@@ -33,13 +34,12 @@ class EventStream:
     """Events, one after the other: for `for` with a `Session`, `async for` with an `AsyncSession`.
 
     Attributes:
-        last_event_id: of the last event; what the next connection begins behind.
         response: the `Response` that is being read; None between two connections.
     """
 
     def __init__(
-        self, client: "Client[Any]", url: Any, last_event_id: str, reconnects: int | None,
-        options: dict[str, Any],
+        self, client: "Client[Any, Any]", url: Any, last_event_id: str, reconnects: int | None,
+        options: Mapping[str, Any],
     ) -> None:  # fmt: skip
         self.response: Response | None = None
         self._client = client
@@ -55,6 +55,7 @@ class EventStream:
 
     @property
     def last_event_id(self) -> str:
+        """The id of the last event, behind which the next connection begins; "" without one."""
         return self._reader.last_id
 
     # How it is waited for -----------------------------------------------------------------------

@@ -11,7 +11,7 @@ A session may be shared between threads, survives fork (connections are not inhe
 
 from collections.abc import Callable, Iterator
 from operator import attrgetter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gofer.client import Client
 from gofer.config import Settings
@@ -29,7 +29,11 @@ from gofer.stages.redirects import (
     redirect_target,
     renew_authorization,
 )
-from gofer.state import SessionState
+
+if TYPE_CHECKING:
+    from typing import Self
+
+    from gofer.websocket import AsyncWebSocket, WebSocket
 
 __all__ = ["Session", "SessionRedirectMixin", "session"]
 
@@ -37,8 +41,8 @@ __all__ = ["Session", "SessionRedirectMixin", "session"]
 class SessionRedirectMixin:
     """What a session decides about redirects, each by a method that can be replaced."""
 
-    max_redirects: Any
-    trust_env: Any
+    max_redirects: int
+    trust_env: bool
 
     def send(self, request: Any, **kwargs: Any) -> Any:
         """Send a prepared request."""
@@ -105,13 +109,25 @@ class SessionRedirectMixin:
         )  # fmt: skip
 
 
-class Session(SessionRedirectMixin, Client[Response]):
-    __doc__ = SessionState.__doc__
+class Session(SessionRedirectMixin, Client[Response, "WebSocket"]):
+    """Requests that share defaults, cookies and connections.
+
+        with gofer.Session(timeout=10) as s:
+            r = s.get("https://example.com/")
+
+    Threads may share it. What a call says counts before what its session says. Without `with`,
+    `close()` lets go of idle connections, and so does dropping it.
+    """
 
     _runtime: Runtime = runtime
     _drive = staticmethod(runtime.run)
 
     _adapters: Any = None
+
+    def _conversation(self, socket: "AsyncWebSocket") -> "WebSocket":
+        from gofer.websocket import WebSocket
+
+        return WebSocket(socket, self._drive)
 
     def _choose_runtime(self, name: str) -> None:
         if name == "gevent":
@@ -121,7 +137,7 @@ class Session(SessionRedirectMixin, Client[Response]):
         elif name != "blocking":
             raise ValueError(f"runtime is {name!r}: expected 'gevent' or 'blocking'")
 
-    def __enter__(self) -> "Session":
+    def __enter__(self) -> "Self":
         return self
 
     def __exit__(self, *exc_info: object) -> None:
@@ -139,7 +155,7 @@ class Session(SessionRedirectMixin, Client[Response]):
 
     # As in Requests -----------------------------------------------------------------------------
 
-    def send(self, request: Any, **kwargs: Any) -> Response:
+    def send(self, request: PreparedRequest, **kwargs: Any) -> Response:
         """Send a `PreparedRequest`; options: stream, prefetch, timeout, verify, cert, proxies,
         allow_redirects, config, deadline; any others are for the adapter.
 
@@ -267,9 +283,13 @@ class Session(SessionRedirectMixin, Client[Response]):
             self.adapters = adapters
 
 
-def session(*args: Any, **kwargs: Any) -> Session:
-    """Exactly `Session(...)`, by its name of 2012."""
-    return Session(*args, **kwargs)
+if TYPE_CHECKING:
+    session = Session
+else:
+
+    def session(*args: Any, **kwargs: Any) -> Session:
+        """Exactly `Session(...)`, by its name of 2012."""
+        return Session(*args, **kwargs)
 
 
 STEPS = (

@@ -7,7 +7,7 @@ something it was made from changes. What changes per request travels in the requ
 import os
 from _weakref import ref
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gofer import config as configuration
 from gofer.codings import accept_encoding
@@ -28,6 +28,21 @@ from gofer.precedence import (
 from gofer.protocols.http1 import Limits
 from gofer.runtime.base import Runtime
 from gofer.stages.retries import policy_from
+
+if TYPE_CHECKING:
+    from gofer.arguments import (
+        Auth,
+        Cert,
+        Cookies,
+        Fields,
+        Hooks,
+        Params,
+        Proxies,
+        Proxy,
+        Timeout,
+        Verify,
+    )
+    from gofer.dropin.cookies import RequestsCookieJar
 
 __all__ = ["SessionState"]
 
@@ -50,34 +65,7 @@ configuration.offered_codings = accept_encoding
 
 
 class SessionState:
-    """Requests that share defaults, cookies and connections.
-
-    Args:
-        headers, params, cookies, proxies, hooks, config: dicts merged under those of each call;
-            None as a value in a call leaves that key out.
-        proxy: the URL of the one proxy for everything, a list of them for a chain, or a callable;
-            in the place of `proxies`.
-        auth: (user, password), an auth object, or any callable that takes and returns a request.
-        timeout: seconds, a (connect, read) pair, or `Timeouts`.
-        prefetch, stream: whether content is read before a call returns; one is the other's
-            opposite. By default it is read when it is asked for.
-        deadline: seconds for everything a call does, reading the content included.
-        unix_socket: the path of a socket that every request is sent over.
-        source_address: (address, port) of this machine to connect from; port 0 is any.
-        socket_options: [(level, option, value)] for `setsockopt`, before connecting.
-        resolve: "https://..." for DNS over HTTPS; or
-            {"host:port" or "host": address or addresses}, before the system is asked; or a
-            callable that takes host and port and returns a list of addresses, or None.
-        pins: certificates' SHA-256 in hexadecimal digits, or "sha256//" and their keys' in Base64,
-            one of which an https server must show; {"host": pin or pins} for some servers.
-        runtime: "gevent" waits in gevent's hub without patching anything (extra `gevent`).
-        verify: True, False, a path to certificates, or an `ssl.SSLContext`.
-        cert: client certificate: a path, (cert, key) or (cert, key, password); instead of a path
-            the text of such a file, as str or bytes.
-
-    Raises:
-        ValueError: `prefetch` and `stream` contradict each other, or a value is of no use.
-    """
+    """The defaults of a session's requests, and what is made of them."""
 
     __attrs__ = [
         "headers",
@@ -98,19 +86,19 @@ class SessionState:
 
     def __init__(
         self,
-        headers: Any = None,
-        cookies: Any = None,
-        auth: Any = None,
-        timeout: Any = None,
-        proxies: Mapping[str, Any] | None = None,
-        hooks: Mapping[str, Any] | None = None,
-        params: Any = None,
+        headers: "Fields | None" = None,
+        cookies: "Cookies | None" = None,
+        auth: "Auth | None" = None,
+        timeout: "Timeout | None" = None,
+        proxies: "Proxies | None" = None,
+        hooks: "Hooks | None" = None,
+        params: "Params | None" = None,
         config: Mapping[str, Any] | None = None,
         *,
         prefetch: bool | None = None,
         stream: bool | None = None,
-        verify: Any = True,
-        cert: Any = None,
+        verify: "Verify" = True,
+        cert: "Cert | None" = None,
         deadline: float | None = None,
         unix_socket: str | os.PathLike[str] | None = None,
         source_address: str | tuple[str, int] | None = None,
@@ -118,8 +106,39 @@ class SessionState:
         resolve: Any = None,
         pins: Any = None,
         runtime: str | None = None,
-        proxy: Any = None,
+        proxy: "Proxy | None" = None,
     ) -> None:
+        """A new session. Nothing is connected before its first call.
+
+        Args:
+            headers, params, cookies, proxies, hooks, config: dicts merged under those of each call;
+                None as a value in a call leaves that key out.
+            proxy: the URL of the one proxy for everything, a list of them for a chain, or a
+                callable; in the place of `proxies`.
+            auth: (user, password), an auth object, or any callable that takes and returns a
+                request.
+            timeout: seconds, a (connect, read) pair, or `Timeouts`.
+            prefetch, stream: whether content is read before a call returns; one is the other's
+                opposite. By default it is read when it is asked for, and at once with an
+                `AsyncSession`.
+            deadline: seconds for everything a call does, reading the content included.
+            unix_socket: the path of a socket that every request is sent over.
+            source_address: an address of this machine to connect from, or (address, port).
+            socket_options: [(level, option, value)] for `setsockopt`, before connecting.
+            resolve: "https://..." for DNS over HTTPS; or
+                {"host:port" or "host": address or addresses}, before the system is asked; or a
+                callable that takes host and port and returns a list of addresses, or None.
+            pins: certificates' SHA-256 in hexadecimal digits, or "sha256//" and their keys' in
+                Base64, one of which an https server must show; {"host": pin or pins} for some
+                servers.
+            runtime: "gevent" waits in gevent's hub without patching anything (extra `gevent`).
+            verify: True, False, a path to certificates, or an `ssl.SSLContext`.
+            cert: client certificate: a path, (cert, key) or (cert, key, password); instead of a
+                path the text of such a file, as str or bytes.
+
+        Raises:
+            ValueError: `prefetch` and `stream` contradict each other, or a value is of no use.
+        """
         self._settings: Settings | None = None
         self._settings_version = -1
         self._sent_headers: Headers | None = None
@@ -192,20 +211,20 @@ class SessionState:
         return self._headers
 
     @headers.setter
-    def headers(self, value: Any) -> None:
+    def headers(self, value: "Fields") -> None:
         self._headers = value if isinstance(value, Headers) else Headers(value)
 
     @property
-    def cookies(self) -> Any:
+    def cookies(self) -> "RequestsCookieJar":
         """The cookie jar; a dict or any `http.cookiejar.CookieJar` may be assigned."""
         if self._jar is None:
             from gofer.dropin.cookies import RequestsCookieJar
 
             self._jar = RequestsCookieJar.over(self._cookie_store)
-        return self._jar
+        return self._jar  # type: ignore[no-any-return]
 
     @cookies.setter
-    def cookies(self, value: Any) -> None:
+    def cookies(self, value: "Cookies | None") -> None:
         from gofer.dropin.cookies import RequestsCookieJar, store_for
 
         self._cookie_store = store_for(value)
@@ -231,35 +250,38 @@ class SessionState:
         return self._proxies
 
     @proxies.setter
-    def proxies(self, value: Any) -> None:
+    def proxies(self, value: "Proxies | None") -> None:
         self._proxies = value if isinstance(value, dict) else dict(checked_proxies(value or {}))
         self._forget_settings()
 
     @property
-    def timeout(self) -> Any:
+    def timeout(self) -> "Timeout | None":
+        """Seconds, (connect, read), or `Timeouts`; None for what `config` says."""
         return self._timeout
 
     @timeout.setter
-    def timeout(self, value: Any) -> None:
+    def timeout(self, value: "Timeout | None") -> None:
         timeouts_from(value, Timeouts())
         self._timeout = value
         self._forget_settings()
 
     @property
-    def verify(self) -> Any:
+    def verify(self) -> "Verify":
+        """Whom to trust: True, False, a path to certificates, or an `ssl.SSLContext`."""
         return self._verify
 
     @verify.setter
-    def verify(self, value: Any) -> None:
+    def verify(self, value: "Verify") -> None:
         self._verify = value
         self._forget_settings()
 
     @property
-    def cert(self) -> Any:
+    def cert(self) -> "Cert | None":
+        """The client certificate: a path, (certificate, key), or (certificate, key, password)."""
         return self._cert
 
     @cert.setter
-    def cert(self, value: Any) -> None:
+    def cert(self, value: "Cert | None") -> None:
         self._cert = value
         self._forget_settings()
 
@@ -283,6 +305,7 @@ class SessionState:
 
     @property
     def max_redirects(self) -> int:
+        """How many redirects a call follows; one more is `TooManyRedirects`."""
         return self._config["max_redirects"]  # type: ignore[no-any-return]
 
     @max_redirects.setter
@@ -291,6 +314,7 @@ class SessionState:
 
     @property
     def trust_env(self) -> bool:
+        """Whether proxies, netrc and certificates of the environment count."""
         return bool(self._config["trust_env"])
 
     @trust_env.setter

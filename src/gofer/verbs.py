@@ -1,6 +1,19 @@
 """The methods of HTTP as functions, over one `request`: written once for every face."""
 
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+if TYPE_CHECKING:
+    from typing import Unpack
+
+    from gofer.arguments import (
+        Data,
+        GetOptions,
+        Params,
+        PostOptions,
+        PutOptions,
+        RequestOptions,
+        Url,
+    )
 
 __all__ = ["Answer", "Verbs"]
 
@@ -10,35 +23,118 @@ Answer = TypeVar("Answer")  # what a call gives: a Response, something to await,
 class Verbs(Generic[Answer]):
     """`get` and its kin, for what has a `request`."""
 
-    def request(self, method: Any, url: Any, *args: Any, **kwargs: Any) -> Answer:
+    def request(self, method: str | bytes, url: "Url", *args: Any, **kwargs: Any) -> Answer:
         """Send a request."""
         raise NotImplementedError
 
-    def get(self, url: Any, params: Any = None, **kwargs: Any) -> Answer:
-        """GET `url`; keywords as in `request`."""
-        return self.request("GET", url, params=params, **kwargs)
+    def get(
+        self, url: "Url", params: "Params | None" = None, **options: "Unpack[GetOptions]"
+    ) -> Answer:
+        """Send a GET: ask for a representation of what is at `url` (RFC 9110, 9.3.1).
 
-    def options(self, url: Any, **kwargs: Any) -> Answer:
-        """OPTIONS `url`; keywords as in `request`."""
-        return self.request("OPTIONS", url, **kwargs)
+        Args:
+            params: added to the URL's query: a dict, pairs, str or bytes.
+            options: as in `request`; times are seconds.
 
-    def head(self, url: Any, **kwargs: Any) -> Answer:
-        """HEAD `url`, without following redirects unless asked to."""
-        kwargs.setdefault("allow_redirects", False)
-        return self.request("HEAD", url, **kwargs)
+        Raises:
+            RequestException: there is no answer; see `gofer.exceptions`. A 4xx or 5xx is one, of
+                which `raise_for_status()` makes an error.
+            ValueError, TypeError: arguments that contradict each other or are of no use.
+        """
+        return self.request("GET", url, params=params, **options)
 
-    def post(self, url: Any, data: Any = None, json: Any = None, **kwargs: Any) -> Answer:
-        """POST to `url`; keywords as in `request`."""
-        return self.request("POST", url, data=data, json=json, **kwargs)
+    def options(self, url: "Url", **options: "Unpack[RequestOptions]") -> Answer:
+        """Send an OPTIONS: ask what can be done at `url` (RFC 9110, 9.3.7).
 
-    def put(self, url: Any, data: Any = None, **kwargs: Any) -> Answer:
-        """PUT to `url`; keywords as in `request`."""
-        return self.request("PUT", url, data=data, **kwargs)
+        Args:
+            options: as in `request`; times are seconds.
 
-    def patch(self, url: Any, data: Any = None, **kwargs: Any) -> Answer:
-        """PATCH `url`; keywords as in `request`."""
-        return self.request("PATCH", url, data=data, **kwargs)
+        Raises:
+            RequestException: there is no answer; see `gofer.exceptions`. A 4xx or 5xx is one, of
+                which `raise_for_status()` makes an error.
+            ValueError, TypeError: arguments that contradict each other or are of no use.
+        """
+        return self.request("OPTIONS", url, **options)
 
-    def delete(self, url: Any, **kwargs: Any) -> Answer:
-        """DELETE `url`; keywords as in `request`."""
-        return self.request("DELETE", url, **kwargs)
+    def head(self, url: "Url", **options: "Unpack[RequestOptions]") -> Answer:
+        """Send a HEAD: a GET whose answer has no content (RFC 9110, 9.3.2).
+
+        Redirects are not followed unless `allow_redirects=True`.
+
+        Args:
+            options: as in `request`; times are seconds.
+
+        Raises:
+            RequestException: there is no answer; see `gofer.exceptions`. A 4xx or 5xx is one, of
+                which `raise_for_status()` makes an error.
+            ValueError, TypeError: arguments that contradict each other or are of no use.
+        """
+        options.setdefault("allow_redirects", False)
+        return self.request("HEAD", url, **options)
+
+    def post(
+        self,
+        url: "Url",
+        data: "Data | None" = None,
+        json: Any = None,
+        **options: "Unpack[PostOptions]",
+    ) -> Answer:
+        """Send a POST: have `url` process the content (RFC 9110, 9.3.3).
+
+        Args:
+            data: the content: a dict or pairs become a form; bytes, str, a file or an iterator are
+                sent as they are.
+            json: a value to send as JSON in its place.
+            options: as in `request`; times are seconds.
+
+        Raises:
+            RequestException: there is no answer; see `gofer.exceptions`. A 4xx or 5xx is one, of
+                which `raise_for_status()` makes an error.
+            ValueError, TypeError: arguments that contradict each other or are of no use.
+        """
+        return self.request("POST", url, data=data, json=json, **options)
+
+    def put(
+        self, url: "Url", data: "Data | None" = None, **options: "Unpack[PutOptions]"
+    ) -> Answer:
+        """Send a PUT: make the content the representation at `url` (RFC 9110, 9.3.4).
+
+        Args:
+            data: the content: a form, bytes, str, a file or an iterator.
+            options: as in `request`; times are seconds.
+
+        Raises:
+            RequestException: there is no answer; see `gofer.exceptions`. A 4xx or 5xx is one, of
+                which `raise_for_status()` makes an error.
+            ValueError, TypeError: arguments that contradict each other or are of no use.
+        """
+        return self.request("PUT", url, data=data, **options)
+
+    def patch(
+        self, url: "Url", data: "Data | None" = None, **options: "Unpack[PutOptions]"
+    ) -> Answer:
+        """Send a PATCH: change what is at `url` as the content says (RFC 5789).
+
+        Args:
+            data: the content: a form, bytes, str, a file or an iterator.
+            options: as in `request`; times are seconds.
+
+        Raises:
+            RequestException: there is no answer; see `gofer.exceptions`. A 4xx or 5xx is one, of
+                which `raise_for_status()` makes an error.
+            ValueError, TypeError: arguments that contradict each other or are of no use.
+        """
+        return self.request("PATCH", url, data=data, **options)
+
+    def delete(self, url: "Url", **options: "Unpack[RequestOptions]") -> Answer:
+        """Send a DELETE: have what is at `url` removed (RFC 9110, 9.3.5).
+
+        Args:
+            options: as in `request`; times are seconds.
+
+        Raises:
+            RequestException: there is no answer; see `gofer.exceptions`. A 4xx or 5xx is one, of
+                which `raise_for_status()` makes an error.
+            ValueError, TypeError: arguments that contradict each other or are of no use.
+        """
+        return self.request("DELETE", url, **options)

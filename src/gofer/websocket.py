@@ -3,13 +3,16 @@
 The opening is a request as any other: cookies, credentials, redirects, proxies, hooks and TLS are
 the session's. What follows is `protocols/websocket.py`, over a `Duplex` of the network; here is who
 waits for what. There is no task of its own: pings are answered, and asked, by who receives.
+
+All of it is written once, in `AsyncWebSocket`; `WebSocket` has the same done for those who wait.
 """
 
 import _thread
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine, Generator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from gofer.dropin.models import Response
 from gofer.exceptions import (
     ConnectionLost,
     HTTPError,
@@ -18,16 +21,17 @@ from gofer.exceptions import (
     WebSocketClosed,
     WriteTimeout,
 )
-from gofer.messages.response import Response
 from gofer.network.deadlines import earlier
 from gofer.network.turns import Turns
 from gofer.runtime.base import TimedOut
 
 if TYPE_CHECKING:
+    from typing import Self
+
     from gofer.client import Client
     from gofer.network.duplex import Duplex
 
-__all__ = ["WebSocket"]
+__all__ = ["AsyncWebSocket", "WebSocket"]
 
 NORMAL, GOING_AWAY = 1000, 1001  # RFC 6455, 7.4.1
 MAX_UNREAD = 16 * 1024 * 1024  # bytes of messages heard while we send; one more message may follow
@@ -35,31 +39,26 @@ FAREWELL = 10.0  # seconds for the peer's goodbye
 HANG_UP = 1.0  # seconds for it to close the connection after that
 
 
-class WebSocket:
-    """A conversation of messages, each str or bytes.
+class AsyncWebSocket:
+    """A conversation of messages, each str or bytes, of an `AsyncSession`: its methods are awaited.
 
-    With a `Session` its methods wait; with an `AsyncSession` they are awaited, `async for` and
-    `async with` take the place of `for` and `with`, and `await` opens it. One thread or task may
-    receive while another sends.
-
-    Iteration gives message after message; it ends when either side closes with code 1000 or 1001,
-    and raises `WebSocketClosed` when the end is another.
+    They do, and raise, what those of `WebSocket` do. `await` opens it, or `async with` does, and
+    `async for` gives message after message. One task may receive while another sends.
 
     Attributes:
-        response: the `Response` that opened it.
-        subprotocol: str, what the server chose of `subprotocols`; None if nothing.
+        response: the `Response` that opened it; None before.
         closed: why it has ended, a `WebSocketClosed`; None while it has not.
     """
 
     def __init__(
         self,
-        client: "Client[Any]",
+        client: "Client[Any, Any]",
         url: Any,
         subprotocols: Any,
         compress: bool,
         max_message: int,
         heartbeat: float | None,
-        options: dict[str, Any],
+        options: Mapping[str, Any],
     ) -> None:
         from gofer.protocols.websocket import WebSocketProtocol
 
@@ -85,11 +84,12 @@ class WebSocket:
 
     @property
     def subprotocol(self) -> str | None:
+        """What the server chose of `subprotocols`; None if nothing."""
         return self._protocol.subprotocol
 
     # Opening ------------------------------------------------------------------------------------
 
-    async def _open(self) -> "WebSocket":
+    async def _open(self) -> "Self":
         if self._way is not None or self.closed is not None:
             return self
         response = self.response = await self._client._switch(
@@ -118,116 +118,88 @@ class WebSocket:
         self._way = way
         return self
 
-    def __await__(self) -> Any:
+    def __await__(self) -> "Generator[Any, None, Self]":
         return self._open().__await__()
 
-    def __enter__(self) -> "WebSocket":
-        return self
-
-    def __exit__(self, kind: Any, *exc_info: object) -> None:
-        if kind is None:
-            self.close()
-        else:
-            self.abort()
-
-    async def __aenter__(self) -> "WebSocket":
+    async def __aenter__(self) -> "Self":
         return await self._open()
 
     async def __aexit__(self, kind: Any, *exc_info: object) -> None:
         if kind is None:
-            await self._close(NORMAL, "", FAREWELL)
+            await self.close()
         else:
             self.abort()
 
     # Messages -----------------------------------------------------------------------------------
 
-    def send(self, message: str | bytes) -> Any:
-        """Send a message: str as text, bytes as they are. Returns when the system has it.
+    async def send(self, message: str | bytes | bytearray | memoryview) -> None:
+        """Send a message, as `WebSocket.send`: str as text, bytes as they are."""
+        if isinstance(message, bytearray | memoryview):
+            message = bytes(message)
+        elif not isinstance(message, str | bytes):
+            raise TypeError(
+                f"sending a message: got {type(message).__name__}, expected str or bytes"
+            )
+        await self._say(lambda: self._protocol.send(message))
 
-        Raises:
-            WebSocketClosed: it has ended.
-            WriteTimeout: the peer takes nothing; the conversation is over then.
-        """
-        return self._client._drive(self._send(message))
-
-    def send_json(self, value: Any, **kwargs: Any) -> Any:
-        """Send a value as a text in JSON; `kwargs` go to `json.dumps`. Raises as `send`."""
+    async def send_json(self, value: Any, **kwargs: Any) -> None:
+        """Send a value as a text in JSON; `kwargs` go to `json.dumps`."""
         import json
 
-        return self._client._drive(self._send(json.dumps(value, **kwargs)))
+        await self.send(json.dumps(value, **kwargs))
 
-    def receive(self, timeout: float | None = None) -> Any:
-        """The next message: str or bytes.
+    async def receive(self, timeout: float | None = None) -> str | bytes:
+        """The next message, as `WebSocket.receive`: str or bytes."""
+        self._check_open()
+        deadline = earlier(None, self._runtime.now(), timeout)
+        await self._until(lambda: bool(self._protocol.messages), deadline)
+        return self._protocol.take()
 
-        Args:
-            timeout: seconds; None for as long as it takes, and the peer is there.
+    async def receive_json(self, timeout: float | None = None, **kwargs: Any) -> Any:
+        """The next message, read as JSON; `kwargs` go to `json.loads`."""
+        import json
 
-        Raises:
-            ReadTimeout: nothing came within `timeout`. The conversation goes on.
-            WebSocketClosed: it has ended, and all its messages have been received.
-        """
-        return self._client._drive(self._receive(timeout))
+        return json.loads(await self.receive(timeout), **kwargs)
 
-    def receive_json(self, timeout: float | None = None, **kwargs: Any) -> Any:
-        """The next message, read as JSON; `kwargs` go to `json.loads`.
+    async def ping(self, timeout: float | None = 10.0) -> float:
+        """Ask the peer for a sign of life, as `WebSocket.ping`; the seconds until it came."""
+        self._check_open()
+        with self._lock:
+            self._pings += 1
+            data = b"gofer %d" % self._pings
+        started: float = self._runtime.now()
+        await self._say(lambda: self._protocol.ping(data))
+        deadline = earlier(None, started, timeout)
+        await self._until(lambda: data in self._protocol.pongs, deadline)
+        seconds: float = self._runtime.now() - started
+        return seconds
 
-        Raises:
-            json.JSONDecodeError: it is none; others as `receive`.
-        """
-        return self._client._drive(self._receive_json(timeout, kwargs))
-
-    def ping(self, timeout: float | None = 10.0) -> Any:
-        """Ask the peer for a sign of life; the seconds until it came, as a float.
-
-        Messages that come meanwhile are kept for `receive`.
-
-        Raises:
-            ReadTimeout: none came.
-            WebSocketClosed: it has ended.
-        """
-        return self._client._drive(self._ping(timeout))
-
-    def close(self, code: int = NORMAL, reason: str = "", timeout: float = FAREWELL) -> Any:
-        """Say goodbye, wait for the peer's goodbye, and let go of the connection.
-
-        Messages that come meanwhile are lost. Closing twice does nothing.
-
-        Args:
-            code: why (RFC 6455, 7.4.1): 1000, or 3000 to 4999 for the application's own.
-            reason: at most 123 bytes of UTF-8.
-            timeout: seconds.
-
-        Raises:
-            ValueError: such a code may not be sent, or the reason is too long.
-        """
-        return self._client._drive(self._close(code, reason, timeout))
+    async def close(self, code: int = NORMAL, reason: str = "", timeout: float = FAREWELL) -> None:
+        """Say goodbye, as `WebSocket.close`, and let go of the connection; `timeout` in seconds."""
+        if self._way is None:
+            return
+        deadline = earlier(None, self._runtime.now(), timeout)
+        with contextlib.suppress(RequestException):  # it ends otherwise, or there is no answer
+            if self._protocol.is_open:
+                await self._say(lambda: self._protocol.close(code, reason))
+            await self._until(self._is_over, deadline)
+        self._end()
 
     def abort(self) -> None:
         """Let go of the connection at once, without a goodbye."""
         if self.closed is None:
             self._end(WebSocketClosed(f"{self._peer}: the WebSocket is closed: we let go of it"))
 
-    def __iter__(self) -> "WebSocket":
-        if self._client._can_await:
-            raise TypeError("messages of an AsyncSession's WebSocket come to `async for`")
-        return self
-
-    def __next__(self) -> str | bytes:
-        message = self._client._drive(self._next())
-        if message is None:
-            raise StopIteration
-        return message  # type: ignore[no-any-return]
-
-    def __aiter__(self) -> "WebSocket":
-        if not self._client._can_await:
-            raise TypeError("messages of a Session's WebSocket come to `for`")
+    def __aiter__(self) -> "Self":
         return self
 
     async def __anext__(self) -> str | bytes:
-        message = await self._next()
-        if message is None:
-            raise StopAsyncIteration
-        return message
+        try:
+            return await self.receive()
+        except WebSocketClosed as error:
+            if error.code in (NORMAL, GOING_AWAY):
+                raise StopAsyncIteration from None
+            raise
 
     def __repr__(self) -> str:
         if self._way is not None:
@@ -235,15 +207,6 @@ class WebSocket:
         return f"<WebSocket {self._why()}>"
 
     # What is waited for -------------------------------------------------------------------------
-
-    async def _send(self, message: Any) -> None:
-        if isinstance(message, bytearray | memoryview):
-            message = bytes(message)
-        if not isinstance(message, str | bytes):
-            raise TypeError(
-                f"sending a message: got {type(message).__name__}, expected str or bytes"
-            )
-        await self._say(lambda: self._protocol.send(message))
 
     async def _say(self, say: Callable[[], None]) -> None:
         """Have the protocol say something, and send it; hear the peer if it takes nothing before.
@@ -270,37 +233,6 @@ class WebSocket:
         except OSError as error:
             self._break(error)
             raise self._why() from error
-
-    async def _receive(self, timeout: float | None) -> str | bytes:
-        self._check_open()
-        deadline = earlier(None, self._runtime.now(), timeout)
-        await self._until(lambda: bool(self._protocol.messages), deadline)
-        return self._protocol.take()
-
-    async def _receive_json(self, timeout: float | None, kwargs: dict[str, Any]) -> Any:
-        import json
-
-        return json.loads(await self._receive(timeout), **kwargs)
-
-    async def _next(self) -> str | bytes | None:
-        try:
-            return await self._receive(None)
-        except WebSocketClosed as error:
-            if error.code in (NORMAL, GOING_AWAY):
-                return None
-            raise
-
-    async def _ping(self, timeout: float | None) -> float:
-        self._check_open()
-        with self._lock:
-            self._pings += 1
-            data = b"gofer %d" % self._pings
-        started: float = self._runtime.now()
-        await self._say(lambda: self._protocol.ping(data))
-        deadline = earlier(None, started, timeout)
-        await self._until(lambda: data in self._protocol.pongs, deadline)
-        seconds: float = self._runtime.now() - started
-        return seconds
 
     def _check_open(self) -> None:
         if self._way is None and not self._protocol.messages:
@@ -387,16 +319,6 @@ class WebSocket:
 
     # How it ends --------------------------------------------------------------------------------
 
-    async def _close(self, code: int, reason: str, timeout: float) -> None:
-        if self._way is None:
-            return
-        deadline = earlier(None, self._runtime.now(), timeout)
-        with contextlib.suppress(RequestException):  # it ends otherwise, or there is no answer
-            if self._protocol.is_open:
-                await self._say(lambda: self._protocol.close(code, reason))
-            await self._until(self._is_over, deadline)
-        self._end()
-
     def _is_over(self) -> bool:
         self._protocol.messages.clear()  # nobody will receive them
         return self._way is None
@@ -439,3 +361,119 @@ class WebSocket:
         if self._way is None:
             return WebSocketClosed("the WebSocket is not open yet: await it, or use `async with`")
         return self._ending()
+
+
+class WebSocket:
+    """A conversation of messages, each str or bytes, of a `Session`: its methods wait.
+
+    One thread may receive while another sends. `with` closes it at the end.
+
+    `for` gives message after message; it ends when either side closes with code 1000 or 1001, and
+    raises `WebSocketClosed` when the end is another.
+    """
+
+    def __init__(
+        self, socket: AsyncWebSocket, drive: Callable[[Coroutine[Any, Any, Any]], Any]
+    ) -> None:
+        self._socket = socket
+        self._drive = drive
+        drive(socket._open())
+
+    @property
+    def response(self) -> Response:
+        """The `Response` that opened it."""
+        return self._socket.response  # type: ignore[return-value]  # it is open
+
+    @property
+    def subprotocol(self) -> str | None:
+        """What the server chose of `subprotocols`; None if nothing."""
+        return self._socket.subprotocol
+
+    @property
+    def closed(self) -> WebSocketClosed | None:
+        """Why it has ended; None while it has not."""
+        return self._socket.closed
+
+    def send(self, message: str | bytes | bytearray | memoryview) -> None:
+        """Send a message: str as text, bytes as they are. Returns when the system has it.
+
+        Raises:
+            WebSocketClosed: it has ended.
+            WriteTimeout: the peer takes nothing; the conversation is over then.
+        """
+        self._drive(self._socket.send(message))
+
+    def send_json(self, value: Any, **kwargs: Any) -> None:
+        """Send a value as a text in JSON; `kwargs` go to `json.dumps`. Raises as `send`."""
+        self._drive(self._socket.send_json(value, **kwargs))
+
+    def receive(self, timeout: float | None = None) -> str | bytes:
+        """The next message: str or bytes.
+
+        Args:
+            timeout: seconds; None for as long as it takes, and the peer is there.
+
+        Raises:
+            ReadTimeout: nothing came within `timeout`. The conversation goes on.
+            WebSocketClosed: it has ended, and all its messages have been received.
+        """
+        return self._drive(self._socket.receive(timeout))  # type: ignore[no-any-return]
+
+    def receive_json(self, timeout: float | None = None, **kwargs: Any) -> Any:
+        """The next message, read as JSON; `kwargs` go to `json.loads`.
+
+        Raises:
+            json.JSONDecodeError: it is none; others as `receive`.
+        """
+        return self._drive(self._socket.receive_json(timeout, **kwargs))
+
+    def ping(self, timeout: float | None = 10.0) -> float:
+        """Ask the peer for a sign of life; the seconds until it came.
+
+        Messages that come meanwhile are kept for `receive`.
+
+        Raises:
+            ReadTimeout: none came within `timeout` seconds.
+            WebSocketClosed: it has ended.
+        """
+        return self._drive(self._socket.ping(timeout))  # type: ignore[no-any-return]
+
+    def close(self, code: int = NORMAL, reason: str = "", timeout: float = FAREWELL) -> None:
+        """Say goodbye, wait for the peer's goodbye, and let go of the connection.
+
+        Messages that come meanwhile are lost. Closing twice does nothing.
+
+        Args:
+            code: why (RFC 6455, 7.4.1): 1000, or 3000 to 4999 for the application's own.
+            reason: at most 123 bytes of UTF-8.
+            timeout: seconds.
+
+        Raises:
+            ValueError: such a code may not be sent, or the reason is too long.
+        """
+        self._drive(self._socket.close(code, reason, timeout))
+
+    def abort(self) -> None:
+        """Let go of the connection at once, without a goodbye."""
+        self._socket.abort()
+
+    def __enter__(self) -> "Self":
+        return self
+
+    def __exit__(self, kind: Any, *exc_info: object) -> None:
+        if kind is None:
+            self.close()
+        else:
+            self.abort()
+
+    def __iter__(self) -> "Self":
+        return self
+
+    def __next__(self) -> str | bytes:
+        try:
+            return self._drive(self._socket.__anext__())  # type: ignore[no-any-return]
+        except StopAsyncIteration:
+            raise StopIteration from None
+
+    def __repr__(self) -> str:
+        return repr(self._socket)

@@ -343,4 +343,4 @@ def test_a_peer_that_only_talks(session: gofer.Session) -> None:
         socket = session.websocket(url_of(server), timeout=5)
         with pytest.raises(WriteTimeout):
             socket.send(b"x" * 30_000_000)
-        assert socket._protocol.unread < 20_000_000
+        assert socket._socket._protocol.unread < 20_000_000

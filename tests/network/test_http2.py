@@ -16,12 +16,10 @@ import gofer
 from gofer.exceptions import ConnectionLost
 from servers.certificates import Certificates
 from servers.frames import (
-    ACK,
     DATA,
     END_STREAM,
     HEADERS,
     RST_STREAM,
-    SETTINGS,
     WINDOW_UPDATE,
     Frames,
     frame,
@@ -205,9 +203,53 @@ def test_over_both_limits_the_requests_wait_in_line() -> None:
         assert web.in_flight_peak <= 5
 
 
-def open_when(web: Web, count: int) -> None:
+ONE = {**KNOWN, "max_connections_per_host": 1}
+
+
+def by_threads(urls: list[str]) -> None:
+    with gofer.Session(config=ONE, timeout=20) as session:
+        threads = [threading.Thread(target=session.get, args=(url,)) for url in urls]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(20)
+
+
+def by_map(urls: list[str]) -> None:
+    with gofer.Session(config=ONE, timeout=20) as session:
+        gofer.map(urls, session=session)
+
+
+def by_tasks(urls: list[str]) -> None:
+    async def main() -> None:
+        async with gofer.AsyncSession(config=ONE, timeout=20) as session:
+            await asyncio.gather(*[session.get(url) for url in urls])
+
+    asyncio.run(main())
+
+
+@PLAIN_PYTHON
+@pytest.mark.parametrize("ask", [by_threads, by_map, by_tasks])
+def test_a_request_that_takes_long_keeps_none_from_the_only_connection(ask: Any) -> None:
+    """Not those either that came while it was being made."""
+    with Web2() as web:
+        opener = threading.Thread(target=open_when, args=(web, 1, 13))
+        opener.start()
+        ask([web.url + "/gate/open", *[web.url + "/get"] * 12])
+        opener.join()
+
+        assert 1 == web.accepted
+        assert 13 == len(web.requests)
+
+
+def open_when(web: Web, in_flight: int, in_all: int = 0) -> None:
+    """Open the gate when so many wait at it, of so many that came."""
+
+    def is_so() -> bool:
+        return web.in_flight == in_flight and len(web.requests) >= in_all
+
     with web.changed:
-        web.changed.wait_for(lambda: web.in_flight == count, 20)
+        assert web.changed.wait_for(is_so, 20)
     web.gates["open"].set()
 
 
@@ -267,7 +309,7 @@ def test_what_a_cancelled_upload_leaves_is_sent_by_whoever_reads() -> None:
         async with gofer.AsyncSession(config=KNOWN, timeout=20) as session:
             upload, shared = await _stuck_upload(session, url)
             request = asyncio.ensure_future(session.get(url))
-            while not shared._is_reading:
+            while shared._reading_for is None:
                 await asyncio.sleep(0)
             upload.cancel()
             with pytest.raises(asyncio.CancelledError):
@@ -299,7 +341,7 @@ def test_what_never_went_out_is_asked_again_elsewhere() -> None:
         async with gofer.AsyncSession(config=KNOWN, timeout=20) as session:
             upload, shared = await _stuck_upload(session, url)
             request = asyncio.ensure_future(session.post(url))
-            while not shared._is_reading:
+            while shared._reading_for is None:
                 await asyncio.sleep(0)
             may_end.set()
             assert b"next" == (await request).content
@@ -325,53 +367,6 @@ def _shared_by(session: gofer.AsyncSession) -> Any:
         for connection in host.shared:
             return connection
     return None
-
-
-@PLAIN_PYTHON
-def test_windows_that_dropped_responses_held_are_given_back() -> None:
-    """To whoever waits for content meanwhile: the collector itself must not send."""
-
-    def script(peer: Peer) -> None:
-        server = Frames(peer)
-        streams: list[int] = []
-        window = 65535
-
-        def hear() -> None:
-            nonlocal window
-            kind, flags, stream, payload = server.receive()
-            if kind == SETTINGS and not flags & ACK:
-                server.send(SETTINGS, ACK, 0)
-            elif kind == WINDOW_UPDATE and stream == 0:
-                window += int.from_bytes(payload, "big")
-            elif kind == HEADERS:
-                streams.append(stream)
-
-        for number in range(1, 18):  # the last finds no window
-            while len(streams) < number:
-                hear()
-            server.send_head(streams[-1], 200)
-            left = min(1 << 20, window)
-            while left:
-                size = min(16384, left)
-                server.send(DATA, 0, streams[-1], b"z" * size)
-                left, window = left - size, window - size
-        assert not window
-        while not window:
-            hear()
-        server.send(DATA, END_STREAM, streams[-1], b"hello")
-
-    async def main(url: str) -> None:
-        async with gofer.AsyncSession(config=KNOWN, timeout=20) as session:
-            kept = [await session.get(url, stream=True) for _ in range(16)]
-            last = await session.get(url, stream=True)
-            content = asyncio.ensure_future(last.aread())
-            await asyncio.sleep(0)
-            kept.clear()
-            gc.collect()
-            assert b"hello" == await content
-
-    with serve(script) as server:
-        asyncio.run(main(server.url))
 
 
 @PLAIN_PYTHON
@@ -513,6 +508,42 @@ def told(server: Frames, stream: int) -> int:
         kind, _, number, payload = server.receive()
         if kind == WINDOW_UPDATE and number == stream:
             return int.from_bytes(payload, "big")
+
+
+@pytest.mark.parametrize(("held", "size", "read"), [(20, 2_000_000, 0), (2, 20_000_000, 3_000_000)])
+def test_content_that_nobody_reads_keeps_nobody_from_theirs(
+    held: int, size: int, read: int, world: Any
+) -> None:
+    """Held responses fill their streams' windows, and the connection's grows by as much."""
+    with Web2() as web, gofer.Session(config=KNOWN, timeout=20) as session:
+        responses = [session.get(f"{web.url}/bytes/{size}") for _ in range(held)]
+        contents = [response.iter_content(65536) for response in responses]
+        for content in contents:
+            for _ in range(read // 65536):
+                next(content)
+
+        assert 100_000 == len(session.get(web.url + "/bytes/100000").content)
+        assert 1 == web.accepted
+        assert size - read // 65536 * 65536 == sum(map(len, contents[0]))
+        for response in responses:
+            response.close()
+
+
+def test_with_too_much_unread_there_is_another_connection(world: Any) -> None:
+    """Until it is read, or nobody has it any more."""
+    with Web2() as web, gofer.Session(config=KNOWN, timeout=20) as session:
+        web.most_streams = 200
+        session.get(web.url + "/get")
+        responses = [session.get(web.url + "/bytes/1500000") for _ in range(60)]
+        while len(connections(web)) == 1 and len(responses) < 120:
+            responses.append(session.get(web.url + "/bytes/1500000"))
+        assert 2 == len(connections(web))
+        responses.clear()
+        gc.collect()
+        before = len(web.requests)
+        for _ in range(5):
+            session.get(web.url + "/get")
+        assert {web.requests[0].connection} == {r.connection for r in web.requests[before:]}
 
 
 @pytest.mark.only_in("blocking", "hub", "gevent")

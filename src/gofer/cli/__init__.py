@@ -1,8 +1,8 @@
 """The `gofer` command: fetch a URL and print it.
 
-Content goes to standard output byte by byte as it comes, everything else to standard error. An
-error is one line, never a traceback. Exit status: 0 for an answer below 400, 4 for a 4xx and 5 for
-a 5xx answer, 1 where there was no whole answer, 2 for arguments of no use.
+Content goes to standard output unchanged as it arrives, everything else to standard error. An
+error is one line, never a traceback. Exit status: 0 for a status code below 400, 4 for 4xx, 5 for
+5xx, 1 if there was no complete response, 2 for invalid arguments.
 """
 
 import argparse
@@ -50,29 +50,29 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="gofer",
         description="Fetch a URL and print it.",
-        epilog="Exit status: 0 answered below 400, 4 answered 4xx, 5 answered 5xx, 1 not"
-        " answered, 2 arguments of no use.",
+        epilog="Exit status: 0 for a status code below 400, 4 for 4xx, 5 for 5xx, 1 if there was"
+        " no complete response, 2 for invalid arguments.",
     )
     add = parser.add_argument
     add("url", metavar="URL", help="such as https://example.com/")
     add("-X", "--request", metavar="METHOD", dest="method",
-        help="GET; POST where there is content")  # fmt: skip
+        help="by default GET, or POST if there is content")  # fmt: skip
     add("-H", "--header", metavar="FIELD", dest="fields", action="append", default=[],
-        type=_field, help="'Name: value'; 'Name:' leaves a field out; may be repeated")  # fmt: skip
+        type=_field, help="'Name: value'; 'Name:' removes a field; may be repeated")  # fmt: skip
     content = parser.add_mutually_exclusive_group()
     content.add_argument(
         "-d", "--data", action="append", metavar="DATA",
         help="content to send; @FILE sends a file, @- standard input; several are joined by &",
     )  # fmt: skip
     content.add_argument("--json", metavar="TEXT", type=_json, help="JSON to send")
-    add("-i", "--include", action="store_true", help="print the head of the answer too")
+    add("-i", "--include", action="store_true", help="also print the head of the response")
     add("-o", "--output", metavar="FILE", help="write the content to FILE")
     add("-k", "--insecure", action="store_true", help="do not check certificates")
     add("-x", "--proxy", metavar="URL", action="append",
         help="go through that proxy; may be repeated: a chain, the nearest first")  # fmt: skip
     add("--timeout", metavar="SECONDS", type=_seconds,
-        help="for connecting, for the head, and for each silence")  # fmt: skip
-    add("--deadline", metavar="SECONDS", type=_seconds, help="for everything together")
+        help="limit for connecting, for the head, and for each silence")  # fmt: skip
+    add("--deadline", metavar="SECONDS", type=_seconds, help="limit for the whole call")
     add("--no-redirects", action="store_true", help="do not follow redirects")
     add("-v", "--verbose", action="store_true", help="a line on standard error for each request")
     add("--version", action="version", version=f"gofer {gofer.__version__}")

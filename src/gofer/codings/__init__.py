@@ -1,7 +1,13 @@
 """Content codings (RFC 9110, 8.4): which there are, and how a stack of them is taken off again.
 
-Each coding is one file here with a function `new_layer()`; a new one is that file and a row in
-`_CODINGS`. Libraries are imported in the coding's own file, when content of that coding comes.
+    gzip.py         one member or several, each a deflate stream with a checksum
+    deflate.py      the zlib format, or a bare deflate stream
+    brotli.py       br, with the package brotli or brotlicffi
+    zstd.py         zstd, with Python 3.14 or backports.zstd
+
+Each file has one function, `new_layer()`. A new coding is a file here and a row in `_CODINGS`,
+which says what has to be installed for it; then it is offered in Accept-Encoding. Libraries are
+imported in the coding's own file, when content of that coding arrives.
 
 What a server sends may grow a million times. So nothing here decodes more than it was asked
 for, and what lies between two layers is a few pieces at most. No state but what `Decoder` holds.
@@ -16,7 +22,7 @@ from gofer.exceptions import ContentDecodingError, DecompressionBomb, TruncatedC
 
 __all__ = ["Decoder", "Layer", "accept_encoding", "decoder_for", "parse_codings"]
 
-MAX_LAYERS = 3  # urllib3, undici and curl allow 5; nobody honest sends two
+MAX_LAYERS = 3  # urllib3, undici and curl allow 5; no honest server sends two
 MAX_RATIO = 200  # decoded/received; text rarely reaches 20, but logs of one repeated line do
 BOMB_FLOOR = 64 * 1024 * 1024  # bytes; below it any ratio is harmless
 

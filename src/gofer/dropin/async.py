@@ -1,4 +1,4 @@
-"""`gofer.async`, the seed's name for `gofer.async_`: not to be written in an import statement."""
+"""`gofer.async`: the name of 2012 for `gofer.async_`, which no import statement can spell today."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""Requests' `cookies` module: a jar that is a dict, as a face over gofer's `CookieStore`.
+"""Requests' `cookies` module: a jar that is a dict, over gofer's `CookieStore`.
 
 `RequestsCookieJar` holds no cookies, it shows those of its store, each time as new
 `http.cookiejar.Cookie` objects; what is set or removed here changes the store, and the other way

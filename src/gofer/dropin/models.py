@@ -5,7 +5,7 @@ that reaches up into auth, cookies and sessions.
 """
 
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gofer.exceptions import InvalidMethod
 from gofer.messages import request as messages_request
@@ -16,6 +16,9 @@ from gofer.messages.response import REDIRECT_STATUS_CODES
 from gofer.messages.url import encode_form, parse, with_params
 from gofer.protocols.http1_request import check_content_length
 from gofer.stages.auth import NoAuth, from_argument
+
+if TYPE_CHECKING:
+    from gofer.dropin.cookies import RequestsCookieJar
 
 __all__ = ["PreparedRequest", "Request", "Response"]
 
@@ -28,8 +31,14 @@ ITER_CHUNK_SIZE = 512
 class Response(messages_response.Response):
     __doc__ = messages_response.Response.__doc__
 
+    if TYPE_CHECKING:
+        request: "PreparedRequest"
+
+        @property
+        def next(self) -> "PreparedRequest | None": ...
+
     @property
-    def cookies(self) -> Any:
+    def cookies(self) -> "RequestsCookieJar":
         """The cookies this response set, as a `RequestsCookieJar`."""
         jar = self.__dict__.get("_cookies")
         if jar is None:
@@ -113,6 +122,11 @@ class PreparedRequest(RequestEncodingMixin, messages_request.PreparedRequest):
         self.prepare_hooks(hooks)
 
     def prepare_method(self, method: Any) -> None:
+        """The method, in upper case.
+
+        Raises:
+            InvalidMethod: it is neither str nor bytes.
+        """
         if method is None:
             self.method = None
             return
@@ -125,9 +139,19 @@ class PreparedRequest(RequestEncodingMixin, messages_request.PreparedRequest):
         self.method = method.upper()
 
     def prepare_url(self, url: Any, params: Any = None, *, requote: bool = True) -> None:
+        """Read the URL, and add `params` to its query.
+
+        Raises:
+            MissingSchema, InvalidURL: it cannot be understood.
+        """
         self._url = self._parsed(url, requote=requote, params=params)
 
     def prepare_headers(self, headers: Any) -> None:
+        """The header section, from a mapping or pairs.
+
+        Raises:
+            InvalidHeader: a field cannot be sent.
+        """
         prepared = Headers()
         for name, value in given_fields(headers):
             prepared[name] = value
@@ -202,6 +226,7 @@ class PreparedRequest(RequestEncodingMixin, messages_request.PreparedRequest):
         self.prepare_content_length(self.body)
 
     def prepare_hooks(self, hooks: Any) -> None:
+        """Register callbacks, given by event."""
         for event, callbacks in (hooks or {}).items():
             if callbacks is not None:
                 self.register_hook(event, callbacks)
@@ -216,8 +241,8 @@ class Request(WithHooks):
         params: dict, pairs, str or bytes for the query.
         data, json, files: the content.
         session: the session to send it on; one of its own otherwise.
-        timeout, allow_redirects, proxies, proxy, prefetch, stream, verify, cert, config: as on a
-            call.
+        timeout, deadline, allow_redirects, proxies, proxy, prefetch, stream, verify, cert, config,
+            priority: as on a call.
     """
 
     def __init__(
@@ -260,7 +285,7 @@ class Request(WithHooks):
         self.session = session
         self.options = options
         self.sent = False
-        self.response: Any = None
+        self.response: Response | None = None
 
     @property
     def full_url(self) -> str:
@@ -269,6 +294,7 @@ class Request(WithHooks):
 
     @property
     def path_url(self) -> str:
+        """Path and query of the URL with its params."""
         return with_params(parse(self.url), self.params).target.decode("ascii")
 
     def __getattr__(self, name: str) -> Any:
@@ -282,7 +308,7 @@ class Request(WithHooks):
         prepared.prepare(
             method=self.method,
             url=self.url,
-            headers=self.headers,
+            headers=self._headers_to_send(),
             files=self.files,
             data=self.data,
             json=self.json,
@@ -292,6 +318,15 @@ class Request(WithHooks):
             hooks=self.hooks,
         )
         return prepared
+
+    def _headers_to_send(self) -> Any:
+        """`headers`, with the field that `priority` stands for, where no call makes it."""
+        priority = self.options.get("priority")
+        if priority is None:
+            return self.headers
+        from gofer.precedence import with_priority
+
+        return with_priority(self.headers, priority)
 
     def send(self, anyway: bool = False, prefetch: bool | None = None) -> bool:
         """Send it and keep the answer as `response`; True.
@@ -342,6 +377,6 @@ def __getattr__(name: str) -> Any:
 
 
 _OPTIONS = frozenset(
-    ("allow_redirects", "cert", "config", "deadline", "prefetch", "proxies", "proxy", "stream",
-     "timeout", "verify")
+    ("allow_redirects", "cert", "config", "deadline", "prefetch", "priority", "proxies", "proxy",
+     "stream", "timeout", "verify")
 )  # fmt: skip

@@ -4,8 +4,8 @@
                                                              ▸ resolve_redirects ▸ send …
 
 A session goes this way when somebody replaced one of these methods, or looked at its adapters; any
-other goes the short way of `client.py`. What is decided is decided by the same stages: here is
-only who is asked, and in which order.
+other takes the shorter path of `client.py`. The decisions are made by the same stages; this module
+only says which methods are called, and in which order.
 """
 
 from collections import OrderedDict
@@ -90,6 +90,7 @@ def prepare_request(session: Any, request: Any) -> PreparedRequest:
     """`Session.prepare_request`: `request` merged over the session."""
     settings = session._settings_now()
     arguments = request.as_arguments()
+    arguments["headers"] = request._headers_to_send() or None
     auth = request.auth
     if not auth and not session.auth and session.trust_env:
         arguments["auth"] = sessions.get_netrc_auth(request.url)
@@ -214,10 +215,9 @@ async def send_by_adapter(session: Any, request: Any) -> Any:
     started = monotonic()
     response = adapter.send(request, **arguments)
     if isinstance(response, Response) and response.fields is Response.fields:
-        # It did not come by gofer's network: somebody made it by hand, or has a way of his own.
+        # It did not come from gofer's network: it was made by hand, or by an adapter of the user's.
         response._elapsed = response._elapsed or monotonic() - started
-        if response.request is None:
-            response.request = request
+        response.request = response.request or request
         for one in (*response.history, response):
             if one.raw is not None:
                 extract_cookies_to_jar(session.cookies, one.request, one.raw)
@@ -278,7 +278,7 @@ def resolve_redirects(
 
 
 def _renew_cookies(session: Any, following: Any, request: Any, response: Any) -> None:
-    """Where the caller prepared a jar of his own: it takes what came, and says what goes out."""
+    """If the request was prepared with its own jar: store what came, and set what goes out."""
     jar = following._cookies
     if jar is None:
         return
@@ -311,7 +311,7 @@ def rebuild_proxies(prepared_request: Any, proxies: Any, trust_env: bool) -> dic
 
 
 class _RulesOfSession(Rules):
-    """The decisions of a session's own methods, replaced or not."""
+    """The decisions about redirects, made by a session's own methods, replaced or not."""
 
     __slots__ = ("session",)
 

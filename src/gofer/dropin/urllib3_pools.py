@@ -105,7 +105,7 @@ def response_from(request: Any, theirs: Any) -> Response:
     from gofer.dropin.cookies import extract_cookies_to_jar
 
     response = Response()
-    response.status_code = getattr(theirs, "status", None)
+    response.status_code = getattr(theirs, "status", None)  # type: ignore[assignment]
     response.headers = Headers(getattr(theirs, "headers", {}))
     response.encoding = encoding_from_headers(response.headers)
     response.raw = theirs

@@ -1,6 +1,6 @@
 """Requests' `utils` module: the functions its users import, those of 2012 included.
 
-What the house does itself is named from there; here is written what only callers from outside ask
+What gofer does itself is imported from where it lives; this module has what only its users ask
 for.
 """
 

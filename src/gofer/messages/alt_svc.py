@@ -7,7 +7,7 @@ from typing import NamedTuple
 __all__ = ["Alternative", "parse_alt_svc"]
 
 DEFAULT_AGE = 24 * 60 * 60  # seconds, without `ma` (RFC 7838, 3.1)
-MAX_AGE = 365 * DEFAULT_AGE  # what says it is good for longer is good for so long
+MAX_AGE = 365 * DEFAULT_AGE  # longer lifetimes are cut to this
 MAX_ALTERNATIVES = 16  # of one field that are looked at
 
 _TOKEN = r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"

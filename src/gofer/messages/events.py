@@ -59,7 +59,7 @@ class EventReader:
         self.retry: float | None = None
         self._id = last_id
         self._waiting = bytearray()  # a line that has not ended
-        self._searched = 0  # of it, in vain, for its end
+        self._searched = 0  # bytes of it already searched for the end of the line
         self._is_first = True
         self._type = ""
         self._data: list[str] = []

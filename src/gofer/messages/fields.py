@@ -24,7 +24,7 @@ _FIELD_LINES = re.compile(rf"(?:{_TOKEN}: (?:[^\x00-\x20\x7f][^\x00-\x08\n-\x1f\
 _NOTABLE = re.compile(rb"\n[sScC][eEoO][tTnN][-tT][cCeE][oOnN][oOtT][kK-][iIeE][eEnN]")
 TOKEN = re.compile(_TOKEN)  # RFC 9110, 5.6.2
 # uri-host [ ":" port ] (RFC 9110, 7.2), and the octets above ASCII that some servers take; compiled
-# where somebody gives a Host of his own
+# if the caller sets a Host
 _HOST = (
     r"(?:\[[0-9A-Fa-f:.v]+\]|(?:[-._~!$&'()*+,;=0-9A-Za-z\x80-\xff]|%[0-9A-Fa-f]{2})*)(?::[0-9]*)?"
 )
@@ -188,7 +188,7 @@ def _is_set(store: "Mapping[str, tuple[str, Any]]", name: str) -> bool:
     return name in store and store[name][1] is not None
 
 
-class Headers(MutableMapping[str, Any]):
+class Headers(MutableMapping[str, str]):
     """Field names to field values, names case-insensitive, the spelling set last is kept.
 
     Fields that came more than once are one value joined by ", " (RFC 9110, 5.3); `get_all`
@@ -253,8 +253,8 @@ class Headers(MutableMapping[str, Any]):
         self._store[lowered] = (name, value)
         self._section = self._encoded = None
 
-    def __getitem__(self, name: Any) -> Any:
-        return self._store[self._lower(name)][1]
+    def __getitem__(self, name: Any) -> str:
+        return self._store[self._lower(name)][1]  # type: ignore[no-any-return]
 
     def __delitem__(self, name: Any) -> None:
         del self._store[self._lower(name)]

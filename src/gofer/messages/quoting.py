@@ -97,7 +97,7 @@ def quoted(text: str, illegal: str) -> str:
     """One component with its escapes in normal form and what is `illegal` escaped."""
     if "%" in text:
         if re.search(_BROKEN_ESCAPE, text):
-            text = text.replace("%", "%25")  # somebody's "100%": Requests takes all for data
+            text = text.replace("%", "%25")  # a stray "%": quote all, as Requests does
         else:
             text = re.sub(ESCAPE, _normal_escape, text)
     return escape(text, illegal)

@@ -44,11 +44,15 @@ class _Undecoded:
         """At most `amt` bytes, or all of it with None; b"" at the end."""
         pieces = [self._buffer]
         size = len(self._buffer)
-        while not self.closed and (amt is None or size < amt):
-            piece = self._source.run(self._source.receive())
-            self.closed = not piece
-            pieces.append(piece)
-            size += len(piece)
+        try:
+            while not self.closed and (amt is None or size < amt):
+                piece = self._source.run(self._source.receive())
+                self.closed = not piece
+                pieces.append(piece)
+                size += len(piece)
+        except BaseException:
+            self.close()  # a piece may be lost
+            raise
         data = b"".join(pieces)
         end = len(data) if amt is None else amt
         self._buffer = data[end:]

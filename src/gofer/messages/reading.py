@@ -108,10 +108,11 @@ class Reading:
                     piece = decoder.decode(data, PIECE)
                 if piece:
                     return piece  # type: ignore[no-any-return]
-        except OSError as error:
-            source.abort()
-            error.response = self._response  # type: ignore[attr-defined]
-            error.request = self._response.request  # type: ignore[attr-defined]
+        except BaseException as error:
+            source.abort()  # a piece may be lost
+            if isinstance(error, OSError):
+                error.response = self._response  # type: ignore[attr-defined]
+                error.request = self._response.request  # type: ignore[attr-defined]
             raise
 
 

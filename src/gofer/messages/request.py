@@ -134,6 +134,7 @@ class PreparedRequest(WithHooks):
 
     @property
     def url(self) -> Any:
+        """The target URI, as str; None before there is one."""
         return None if self._url is None else self._url.href
 
     @url.setter
@@ -188,6 +189,7 @@ class PreparedRequest(WithHooks):
 
     @property
     def headers(self) -> Headers:
+        """The header fields that will be sent, case-insensitive; may be edited."""
         headers = self._headers
         if headers is None:
             shared = self._shared_headers
@@ -235,6 +237,7 @@ class PreparedRequest(WithHooks):
 
     @property
     def hooks(self) -> dict[str, Any]:
+        """Callbacks by event."""
         if self._hooks is None:
             self._hooks = default_hooks()
         return self._hooks

@@ -7,7 +7,7 @@ through `source.run`, so this file has no I/O of its own.
 
 import json as json_library
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 from gofer.codings import MAX_RATIO
 from gofer.exceptions import (
@@ -23,7 +23,11 @@ from gofer.messages.status_codes import reason_phrase
 
 if TYPE_CHECKING:
     from datetime import timedelta
+    from typing import Self
 
+    from gofer.messages.events import ServerSentEvent
+    from gofer.messages.request import PreparedRequest
+    from gofer.network.tls_info import TLSInfo
 
 __all__ = ["Response", "Source"]
 
@@ -64,14 +68,17 @@ class Response:
     ]
 
     # Class-wide until somebody sets them: making a response costs only what differs.
-    status_code: Any = None
-    url: Any = None
-    request: Any = None  # PreparedRequest | None; typing.get_type_hints has to understand this
+    if TYPE_CHECKING:  # None in one that somebody makes; typing.get_type_hints must not meet these
+        status_code: int
+        url: str
+        request: PreparedRequest
+        tls: TLSInfo | None
+    else:
+        status_code = url = request = tls = None
     connection: Any = None
     error: Exception | None = None
     fields: FieldSection = FieldSection(b"\r\n\r\n")
     version = "HTTP/1.1"
-    tls: Any = None
     _duplex: Any = None  # the way for another protocol, if that is what was asked for
     _headers: Any = None
     _history: Any = None
@@ -105,8 +112,9 @@ class Response:
         self._headers = value
 
     @property
-    def history(self) -> list["Response"]:
-        history: list[Response] | None = self._history
+    def history(self) -> "list[Self]":
+        """The responses before this one, oldest first."""
+        history: list[Self] | None = self._history
         if history is None:
             history = self._history = []
         return history
@@ -116,10 +124,10 @@ class Response:
         self._history = value
 
     @property
-    def reason(self) -> Any:
+    def reason(self) -> str | None:
         """The reason phrase as it came, or the usual one."""
         if self._reason is not _UNSET:
-            return self._reason
+            return self._reason  # type: ignore[no-any-return]
         line = self.fields.block.partition(b"\r\n")[0]
         phrase = line[13:].decode("latin-1")
         if not phrase.isprintable():  # the parser lets control characters through
@@ -164,6 +172,7 @@ class Response:
 
     @property
     def interim(self) -> list[tuple[int, Headers]]:
+        """The 1xx heads that came before: status code and header fields of each."""
         return [(status, Headers.received(fields)) for status, fields in self._interim or ()]
 
     @property
@@ -178,7 +187,7 @@ class Response:
         """True if the status code is below 400 and there was no error."""
         if self.error is not None or not self.status_code:
             return False
-        return self.status_code < 400  # type: ignore[no-any-return]
+        return self.status_code < 400
 
     @property
     def is_redirect(self) -> bool:
@@ -187,12 +196,13 @@ class Response:
 
     @property
     def is_permanent_redirect(self) -> bool:
+        """True if it says so for good (301, 308)."""
         return "location" in self.headers and self.status_code in (301, 308)
 
     @property
-    def next(self) -> Any:
+    def next(self) -> "PreparedRequest | None":
         """The request that would follow this redirect, when redirects are not followed."""
-        return self._next
+        return self._next  # type: ignore[no-any-return]
 
     @property
     def links(self) -> dict[str, dict[str, str]]:
@@ -211,7 +221,7 @@ class Response:
         status = self.status_code
         if not status or status < 400:
             return
-        reason = self.reason
+        reason: Any = self.reason
         if isinstance(reason, bytes):
             try:
                 reason = reason.decode("utf-8")
@@ -223,7 +233,7 @@ class Response:
     # The content --------------------------------------------------------------------------------
 
     @property
-    def content(self) -> Any:
+    def content(self) -> bytes:
         """The whole content, decoded: bytes, read at the first access and then kept.
 
         Raises:
@@ -235,7 +245,7 @@ class Response:
         content = self._content
         if content is not False:
             self._content_consumed = True  # read: from here on it can be had again and again
-            return content
+            return content  # type: ignore[no-any-return]
         if self._received is not None:
             self._finish(self._received)
         elif self._source is not None and not self._content_consumed:
@@ -247,7 +257,7 @@ class Response:
         else:
             self._content = b"".join(self.iter_content(10 * 1024)) or b""
         self._content_consumed = True
-        return self._content
+        return self._content  # type: ignore[no-any-return]
 
     async def _load(self) -> None:
         """Read and decode all of the content. The one way in for every face."""
@@ -260,6 +270,7 @@ class Response:
             try:
                 received = await source.receive_all()
             except BaseException as error:
+                source.abort()  # a part of it is lost
                 self._content_consumed = True
                 if isinstance(error, OSError):
                     error.response = self  # type: ignore[attr-defined]
@@ -290,13 +301,23 @@ class Response:
                 received, max_ratio=float("inf") if ratio is None else ratio
             )
         except ContentDecodingError as error:
-            error.response = self
-            error.request = self.request
+            error.response = self  # type: ignore[assignment]  # a face's, as is the request
+            error.request = self.request  # type: ignore[assignment]
             raise
 
     def _refuse_if_handed_out(self) -> None:
         if (self._content_consumed or self._is_closed) and self._content is False:
             raise StreamConsumedError("the content was already handed out by iteration")
+
+    @overload
+    def iter_content(
+        self, chunk_size: int | None = 1, decode_unicode: Literal[False] | None = None
+    ) -> Iterator[bytes]: ...
+
+    @overload
+    def iter_content(
+        self, chunk_size: int | None = 1, decode_unicode: bool | None = None
+    ) -> Iterator[str | bytes]: ...
 
     def iter_content(
         self, chunk_size: int | None = 1, decode_unicode: bool | None = None
@@ -371,7 +392,7 @@ class Response:
 
         try:
             yield from through(pieces(), Sized(chunk_size, exact=source.has_length), *steps)
-        except GeneratorExit:
+        except BaseException:
             source.abort()
             raise
         self._source = None
@@ -387,16 +408,32 @@ class Response:
         while chunk := raw.read(chunk_size):
             yield chunk
 
+    @overload
+    def iter_lines(
+        self,
+        chunk_size: int = 512,
+        decode_unicode: Literal[False] | None = None,
+        delimiter: str | bytes | None = None,
+    ) -> Iterator[bytes]: ...
+
+    @overload
     def iter_lines(
         self,
         chunk_size: int = 512,
         decode_unicode: bool | None = None,
-        delimiter: Any = None,
+        delimiter: str | bytes | None = None,
+    ) -> Iterator[str | bytes]: ...
+
+    def iter_lines(
+        self,
+        chunk_size: int = 512,
+        decode_unicode: bool | None = None,
+        delimiter: str | bytes | None = None,
     ) -> Iterator[Any]:
         """The content line by line, without line ends; a CRLF split over two reads is one end."""
         return through(self.iter_content(chunk_size, decode_unicode), _splitting(delimiter))
 
-    def events(self) -> Iterator[Any]:
+    def events(self) -> "Iterator[ServerSentEvent]":
         """The content as server-sent events (`text/event-stream`), each when it is whole.
 
         `Session.events` also connects again when a stream ends.
@@ -452,10 +489,20 @@ class Response:
 
     # The content, where it has to be awaited -----------------------------------------------------
 
-    async def aread(self) -> Any:
+    async def aread(self) -> bytes:
         """`content`, awaited: bytes, read once and then kept."""
         await self._load()
         return self.content
+
+    @overload
+    def aiter_content(
+        self, chunk_size: int | None = None, decode_unicode: Literal[False] | None = None
+    ) -> AsyncIterator[bytes]: ...
+
+    @overload
+    def aiter_content(
+        self, chunk_size: int | None = None, decode_unicode: bool | None = None
+    ) -> AsyncIterator[str | bytes]: ...
 
     def aiter_content(
         self, chunk_size: int | None = None, decode_unicode: bool | None = None
@@ -465,11 +512,27 @@ class Response:
         self._refuse_if_handed_out()
         return self._aiterate(chunk_size, *self._decoding(decode_unicode))
 
+    @overload
+    def aiter_lines(
+        self,
+        chunk_size: int | None = None,
+        decode_unicode: Literal[False] | None = None,
+        delimiter: str | bytes | None = None,
+    ) -> AsyncIterator[bytes]: ...
+
+    @overload
     def aiter_lines(
         self,
         chunk_size: int | None = None,
         decode_unicode: bool | None = None,
-        delimiter: Any = None,
+        delimiter: str | bytes | None = None,
+    ) -> AsyncIterator[str | bytes]: ...
+
+    def aiter_lines(
+        self,
+        chunk_size: int | None = None,
+        decode_unicode: bool | None = None,
+        delimiter: str | bytes | None = None,
     ) -> AsyncIterator[Any]:
         """`iter_lines`, for `async for`."""
         _check_chunk_size(chunk_size)
@@ -477,7 +540,7 @@ class Response:
         steps = [*self._decoding(decode_unicode), _splitting(delimiter)]
         return self._aiterate(chunk_size, *steps)
 
-    def aevents(self) -> AsyncIterator[Any]:
+    def aevents(self) -> "AsyncIterator[ServerSentEvent]":
         """`events`, for `async for`."""
         from gofer.messages.events import EventReader
 
@@ -495,7 +558,7 @@ class Response:
         """`close`, which never waits, for those who await everything."""
         self.close()
 
-    async def __aenter__(self) -> "Response":
+    async def __aenter__(self) -> "Self":
         return self
 
     async def __aexit__(self, *exc_info: object) -> None:
@@ -542,7 +605,7 @@ class Response:
             self._source = None
             self._received = received
 
-    def __enter__(self) -> "Response":
+    def __enter__(self) -> "Self":
         return self
 
     def __exit__(self, *exc_info: object) -> None:

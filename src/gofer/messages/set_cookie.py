@@ -208,7 +208,7 @@ def _suffix_list() -> Any:
 
 
 def is_address(host: str) -> bool:
-    # The URL room lets no name end in a number that is not an IPv4 address.
+    # `messages/url.py` refuses names that end in a number unless they are IPv4 addresses.
     return ":" in host or host.rpartition(".")[2].isdigit()
 
 

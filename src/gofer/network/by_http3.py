@@ -1,8 +1,9 @@
-"""A request's way by HTTP/3, with TCP in reserve: where an origin has said that it speaks it.
+"""Sending by HTTP/3 where an origin has announced it, with TCP to fall back on.
 
-UDP has `quic.PATIENCE` seconds to say something; then the request goes by TCP. A place that cannot
-be reached is left alone for a while (`alternatives.py`); one that has only been slow is not: its
-answer, come by the time TCP has brought the response, makes a connection for the next request.
+The HTTP/3 server has `quic.PATIENCE` seconds to answer over UDP; then the request goes by TCP. A
+server that cannot be reached is not tried again for a while (`alternatives.py`). One that was only
+slow is: if its answer has arrived by the time TCP has brought the response, the connection is kept
+for the next request.
 """
 
 from contextlib import suppress
@@ -24,7 +25,7 @@ __all__ = ["send_by_http3"]
 
 
 async def send_by_http3(network: "Network", route: Route, request: PreparedRequest) -> Response:
-    """By HTTP/3 where that is asked for, or where the origin has said; by TCP if that fails.
+    """Send by HTTP/3 if the caller or the origin says so; by TCP if that fails.
 
     Raises:
         RequestException: as `Network.send`.
@@ -52,7 +53,7 @@ async def send_by_http3(network: "Network", route: Route, request: PreparedReque
 async def _reach(
     network: "Network", route: Route, request: PreparedRequest, late: list[Any]
 ) -> Any:
-    """A place on an HTTP/3 connection; None if there is no way, but one by TCP perhaps.
+    """A place on an HTTP/3 connection; None if there is none and TCP should be tried.
 
     Args:
         late: takes the connections that may still become some.
@@ -64,13 +65,13 @@ async def _reach(
     shared: Any = network.pool.take_shared(way, network.runtime.now())
     if shared is not None:
         return shared
-    encode_head(request, route)  # complains of what must not be sent before anybody is asked
+    encode_head(request, route)  # refuses what must not be sent, before connecting
     try:
         shared = await network.join(way, request, late)
     except RequestException as error:
         if route.is_only_way or isinstance(error, PoolTimeout | DeadlineExceeded):
             raise
-        if network.alternatives.find(route.origin) == place:  # nobody has said so yet
+        if network.alternatives.find(route.origin) == place:  # not noted by another request yet
             network.alternatives.failed(place)
         return None
     network.alternatives.worked(place)
@@ -78,7 +79,7 @@ async def _reach(
 
 
 async def _take_in(network: "Network", late: list[Any], request: PreparedRequest) -> None:
-    """Of connections that nobody had answered, keep one that somebody has by now."""
+    """Keep those of the connections `late` whose server has answered by now."""
     for connection in late:
         if connection.stream.is_readable():
             from gofer.network.quic import LATE, finish

@@ -1,18 +1,19 @@
 """Coalescing: a connection of HTTP/2 that serves several origins (RFC 9113, 9.1.1).
 
-With `coalesce` a request whose origin has no connection of its own goes on that of another origin,
-if a connection of its own would have come to the same:
+With `coalesce` a request whose origin has no connection of its own uses that of another origin, if
+a new connection would have reached the same server under the same conditions:
 
-- the way is the same in everything but the host, and it is direct;
-- the certificate, which was checked for the other host, names this one too, and fits its pins;
-- the host's name leads to the very address that is connected to.
+- the routes differ in nothing but the host, and go through no proxy;
+- the certificate, which was checked for the other host, is valid for this one too, and matches its
+  pins;
+- the host's name resolves to the address of the existing connection.
 
-A server can still say that it was not meant: 421 (Misdirected Request, RFC 9110, 15.5.20). Then
-the two origins are kept apart. Over HTTP/3 nothing is coalesced: RFC 9114, 3.3 would have it by the
-same rules, but qh3 reads no names out of a certificate.
+A server can still refuse: 421 (Misdirected Request, RFC 9110, 15.5.20). Then the two origins are
+kept apart. Over HTTP/3 nothing is coalesced: RFC 9114, 3.3 allows it by the same rules, but qh3
+does not read the names in a certificate.
 
-State: `Coalescing`, which connection serves a route of another origin, as long as it lives, which
-this does not prolong; and the origins that are kept apart.
+State: `Coalescing` knows which connection serves a route of another origin, without keeping that
+connection alive, and which origins are kept apart.
 """
 
 from collections.abc import Iterable
@@ -45,7 +46,7 @@ Origin = tuple[str, str, int]  # scheme, host, port
 async def send_by_another(
     network: "Network", route: Route, request: PreparedRequest
 ) -> Response | None:
-    """On a connection of another origin; None if none serves this one too.
+    """Send on a connection of another origin; None if none serves this one too.
 
     None as well if its server says that it does not, and the request can be sent again.
 
@@ -118,7 +119,7 @@ class Coalescing:
         try:
             addresses = await resolve(route.host, route.port, deadline)
         except (OSError, UnicodeError):
-            return None  # whoever connects asks again, and says what is wrong
+            return None  # connecting looks the name up again, and raises
         places = {_place(address) for _, address in addresses}
         for connection in candidates:
             if _place_of(connection) in places and pool.join(connection):
@@ -132,7 +133,7 @@ class Coalescing:
         _remember(self._apart, (route.origin, connection.route.origin), None)
 
     def _fits(self, connection: "SharedConnection", route: Route) -> bool:
-        """True if `connection` has room, and whoever is at its other end may answer for `route`."""
+        """True if `connection` has room, and its server may answer for `route`."""
         other = connection.route
         return (
             other.way == route.way
@@ -212,7 +213,7 @@ def _is_pinned(connection: "SharedConnection", route: Route) -> bool:
 
 
 def _place_of(connection: "SharedConnection") -> Any:
-    """Where `connection` leads to; None if it leads nowhere any more."""
+    """The address `connection` goes to; None if it is closed."""
     try:
         address = connection.stream.peer_address()
     except OSError:

@@ -1,7 +1,7 @@
-"""Bytes both ways, where a request and its answer have opened the way for another protocol.
+"""Bytes in both directions, after a request has switched to another protocol.
 
-On a connection of HTTP/1.1 that is given over to it (RFC 9110, 7.8), or on one stream of a
-connection that others share (RFC 8441, RFC 9220). One task may send while another receives.
+Over an HTTP/1.1 connection that the other protocol takes over (RFC 9110, 7.8), or over one stream
+of a shared connection (RFC 8441, RFC 9220). One task may send while another receives.
 """
 
 from collections import deque
@@ -77,7 +77,7 @@ class Http1Duplex:
         self._ending = when_dropped(self, connection.close, ENDED)
         self._received = received
         self._queue: deque[bytes] = deque()
-        self._unsent = memoryview(b"")  # perhaps begun; only whose turn it is touches it
+        self._unsent = memoryview(b"")  # perhaps partly sent; for the task whose turn it is
         self._turns = Turns(connection.runtime)
         stream: Any = connection.stream
         if hasattr(stream, "share"):  # TLS

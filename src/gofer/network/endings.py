@@ -1,11 +1,11 @@
-"""What is to happen when something is dropped without having been closed.
+"""Clean-up for objects that are garbage-collected without having been closed.
 
-`when_dropped` is `weakref.finalize` with less: it runs nothing at the end of the program, and
-saves the import of `weakref` (1 ms). Unlike `__del__` it comes before the finalizers of what is
-dropped in the same cycle, the sockets' for instance, which complain if they are still open.
+`when_dropped` is a smaller `weakref.finalize`: it does nothing at the end of the program, and saves
+the import of `weakref` (1 ms). Unlike `__del__` it runs before the finalizers of other objects in
+the same cycle; a socket, for instance, warns if it is still open.
 
-State: `_waiting`, what has not happened yet. The function may be called in any thread, between any
-two instructions: it must take no lock that its own thread could hold.
+State: `_waiting`, the clean-up functions that have not run. The collector may call one in any
+thread, between any two instructions: it must take no lock that its own thread could hold.
 """
 
 from _weakref import ref
@@ -37,5 +37,5 @@ def when_dropped(thing: Any, function: Callable[..., object], *arguments: Any) -
 
 
 def keep(number: int) -> None:
-    """Call nothing: what was to be done has been done. Safe to call twice."""
+    """Cancel the clean-up: it has been done. Safe to call twice."""
     _waiting.pop(number, None)

@@ -281,7 +281,7 @@ def read() -> Environment:
             if variables is known and len(variables) == count and next(reversed(variables)) is last:
                 return _NOTHING_SET
     except (AttributeError, RuntimeError, StopIteration):
-        pass  # os.environ keeps its values in another way; another thread changes it; it is empty
+        pass  # os.environ is empty, is being changed by another thread, or works differently here
     snapshot: Snapshot
     if variables is None:
         snapshot = tuple(map(os.environ.get, _NAMES))

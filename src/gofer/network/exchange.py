@@ -282,7 +282,7 @@ class Network:
             return await self.pool.open(route, connect, pool_deadline)
         except RequestException as error:
             self._forget_names(route, request.settings)
-            error.request = request
+            error.request = request  # type: ignore[assignment]
             over = request.deadline is not None and self.runtime.now() >= request.deadline - 0.001
             if isinstance(error, ConnectTimeout) and over:
                 raise DeadlineExceeded(

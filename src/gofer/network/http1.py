@@ -93,8 +93,7 @@ class Http1Connection(Timed):
             self.closing = self.closing or reason
             self.stream.abort()
             if self.counted:
-                self.counted = False
-                self.pool.release(self.route)
+                self.pool.release(self.route, self)
 
     async def exchange(self, request: PreparedRequest, started: float, head: bytes) -> Response:
         """Send the request and return its response as soon as the head is there.
@@ -130,10 +129,10 @@ class Http1Connection(Timed):
             # The time for the head is limited as a whole, not per byte.
             while not self.reader.status:
                 self.feed(await stream.receive(RECEIVE, deadline))
+            return self._response(request, started, upload)
         except BaseException as error:
             self.close(FAILED)
             raise self._named(error, request, written) from error
-        return self._response(request, started, upload)
 
     async def switch(self, request: PreparedRequest, started: float, head: bytes) -> Response:
         """As `exchange`, for a request that asks for another protocol.
@@ -151,17 +150,17 @@ class Http1Connection(Timed):
             deadline = self.deadline_for(request, timeouts.read)
             while not self.reader.status:
                 self.feed(await self.stream.receive(RECEIVE, deadline))
+            if self.reader.status != 101:
+                return self._response(request, started)
+            from gofer.network.duplex import Http1Duplex
+
+            response = self._head(request, started)
+            response._content = b""
+            response._duplex = Http1Duplex(self, self.reader.switched)
+            return response
         except BaseException as error:
             self.close(FAILED)
             raise self._named(error, request, written) from error
-        if self.reader.status != 101:
-            return self._response(request, started)
-        from gofer.network.duplex import Http1Duplex
-
-        response = self._head(request, started)
-        response._content = b""
-        response._duplex = Http1Duplex(self, self.reader.switched)
-        return response
 
     def _whole_response(
         self, request: PreparedRequest, answer: WholeResponse, started: float
@@ -274,7 +273,7 @@ class Http1Connection(Timed):
                 self.closing = EARLY_ANSWER
                 break
         except OSError as error:
-            # The peer stopped taking content. If it said why, that is the answer.
+            # The peer stopped reading content. If it sent a response, that says why.
             await upload.close()
             if upload.has_failed or isinstance(error, RequestException):
                 raise
@@ -301,7 +300,7 @@ class Http1Connection(Timed):
         try:
             data = await self.stream.receive(RECEIVE, self.deadline_for(request, GLANCE))
         except TimedOut:
-            return False  # it was TLS's own talk, a session ticket for instance
+            return False  # a TLS record without content, such as a session ticket
         self.feed(data)
         return bool(self.reader.status)
 
@@ -315,7 +314,7 @@ class Http1Connection(Timed):
             while not reader.status and not reader.interim:
                 self.feed(await self.stream.receive(RECEIVE, deadline))
         except TimedOut:
-            return False  # it may never say so: go on
+            return False  # the 100 (Continue) may never come: send the content
         if reader.status:
             self.closing = EARLY_ANSWER
             return True
@@ -337,7 +336,7 @@ class Http1Connection(Timed):
                 )  # fmt: skip
             return self.timed_out(WriteTimeout, "write", request, "sending the request")
         if isinstance(error, RequestException):
-            error.request = error.request or request
+            error.request = error.request or request  # type: ignore[assignment]
             if isinstance(error, ConnectionLost):
                 self._mark_lost(error, written)
             return error

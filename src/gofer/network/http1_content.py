@@ -22,8 +22,8 @@ __all__ = ["ABANDONED", "RECEIVE", "Http1Content"]
 
 RECEIVE = 64 * 1024  # bytes; a small answer, head and content, comes in one piece
 RECEIVE_LARGE = 1024 * 1024
-LAST_WORD = 1.0  # seconds for the answer of a peer that no longer takes what we send
-GLANCE = 0.02  # seconds for what has come to turn out to be an answer, or TLS's own talk
+LAST_WORD = 1.0  # seconds for the response of a peer that has stopped reading the request
+GLANCE = 0.02  # seconds to find out whether what arrived is a response or a TLS record of its own
 
 EARLY_ANSWER = "the server answered before it had the whole request"
 ABANDONED = "the response was closed before its end"  # why its connection is not kept
@@ -216,7 +216,7 @@ class Http1Content:
             raise
 
     async def _send_more(self, upload: "Http1Upload", connection: "Http1Connection") -> bool:
-        """Go on with the request until the peer has something to say; True if that was content."""
+        """Go on sending the request until the peer sends something; True if that was content."""
         request = self._request
         is_done = True
         try:
@@ -228,7 +228,7 @@ class Http1Content:
         except OSError as error:
             if upload.has_failed or isinstance(error, RequestException):
                 raise
-            connection.closing = EARLY_ANSWER  # it takes no more; perhaps its answer goes on
+            connection.closing = EARLY_ANSWER  # it reads no more, but may go on responding
             connection.broken = error
             await upload.close()
         if is_done:
@@ -239,18 +239,22 @@ class Http1Content:
                 RECEIVE, connection.deadline_for(request, GLANCE)
             )
         except TimedOut:
-            return False  # it was TLS's own talk
+            return False  # a TLS record without content, such as a session ticket
         connection.feed(data)
         return True
 
     def _end(self, connection: "Http1Connection") -> None:
-        self._connection = None
-        keep(self._ending)
-        if self._upload is not None:
-            self._upload = None
-            connection.closing = EARLY_ANSWER
-        self._trailers = connection.reader.trailers
-        connection.finish(self._request, connection.runtime.now())
+        try:
+            self._connection = None
+            keep(self._ending)
+            if self._upload is not None:
+                self._upload = None
+                connection.closing = EARLY_ANSWER
+            self._trailers = connection.reader.trailers
+            connection.finish(self._request, connection.runtime.now())
+        except BaseException:
+            connection.close(ABANDONED)
+            raise
 
     def take_trailers(self) -> list[tuple[bytes, bytes]]:
         return self._trailers
@@ -259,6 +263,6 @@ class Http1Content:
         """Close the connection; what has not been read is lost."""
         connection = self._connection
         if connection is not None:
-            self._connection = None
-            keep(self._ending)
             connection.close(ABANDONED)
+            keep(self._ending)
+            self._connection = None

@@ -1,5 +1,7 @@
 """The head of a request as HTTP/1.1 (RFC 9112, 3): fields of ours added, framing checked."""
 
+from typing import Any
+
 from gofer.exceptions import LocalProtocolError
 from gofer.messages.fields import EncodedFields, Headers
 from gofer.messages.request import PreparedRequest
@@ -62,7 +64,8 @@ def checked_fields(request: PreparedRequest) -> EncodedFields:
 def _check_framing(request: PreparedRequest) -> None:
     """Framing fields are ours: what the caller wrote must be true (RFC 9112, 6)."""
     headers, body = request.sent_headers, request.body
-    coding, length = headers.get("transfer-encoding"), headers.get("content-length")
+    coding = headers.get("transfer-encoding")
+    length: Any = headers.get("content-length")  # str, or bytes
     if coding is not None and length is not None:
         raise LocalProtocolError(
             "both Content-Length and Transfer-Encoding are set; leave both out,"

@@ -1,7 +1,7 @@
-"""The content of an HTTP/1.1 request on its way, sent with an eye on the peer.
+"""Sending the content of an HTTP/1.1 request while watching for an early response.
 
-An answer may come before the end (RFC 9112, 9.5). Whoever sends stops then, and can go on behind
-it: `Http1Content` does while the answer is being read, if the answer is a good one.
+A response may arrive before all content is sent (RFC 9112, 9.5). Then sending stops; it can go on
+while the response is being read, and `Http1Content` does that if the response is a success.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -18,7 +18,7 @@ __all__ = ["Http1Upload"]
 
 SEND_TOGETHER = 64 * 1024  # content up to this size goes out with the head
 SENT_AT_ONCE = 4 * 1024  # bytes; no system has a smaller send buffer
-SEND_PIECE = 256 * 1024  # between two pieces an early answer is noticed
+SEND_PIECE = 256 * 1024  # an early response is noticed between two pieces
 SEND_FILE_PIECE = 4 * 1024 * 1024  # the same where the system moves them
 
 
@@ -59,7 +59,7 @@ class Http1Upload:
             self._content = Pieces(body, SEND_PIECE, declared=length)
 
     async def send(self) -> bool:
-        """Send what is left. False if the peer has something to say before it all has gone.
+        """Send what is left. False if the peer sends something before all is sent.
 
         Raises:
             TimedOut: the peer takes nothing.
@@ -140,7 +140,7 @@ class Http1Upload:
         return self._connection.deadline_for(request, request.settings.timeouts.write)
 
     async def close(self) -> None:
-        """Send no more: what makes the content hears of it."""
+        """Send no more, and close what the content comes from."""
         content, self._content = self._content, None
         if content is not None:
             await content.close()

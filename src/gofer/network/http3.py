@@ -53,14 +53,14 @@ class Http3Connection(SharedConnection):
         await self.until(self.protocol.handshake, is_over, deadline)
 
     def head_of(self, request: PreparedRequest) -> list[tuple[bytes, bytes]]:
-        """Who is reached at another address says so: Alt-Used (RFC 7838, 5)."""
+        """The head, with Alt-Used if the server is an alternative service (RFC 7838, 5)."""
         return head_of(request, None) + self._alternative
 
     async def _come(self, deadline: float | None) -> Sequence[bytes]:
         return await self.stream.receive_several(deadline)
 
     def close(self, reason: str) -> None:
-        """Close at once, and tell the peer, who would wait for a while otherwise.
+        """Close at once, and tell the peer, which would otherwise keep the connection for a while.
 
         The collector may call this where this very thread holds the lock: then nobody is told. Nor
         in a forked child, for the connection is the parent's.

@@ -1,7 +1,7 @@
 """Addresses of names, as a session remembers them for a while.
 
-State: `Remembered`, what was answered and until when it counts. No locks: a dict is atomic,
-and whoever was added too late sees that the list is not in use any more.
+State: `Remembered` has the results and when they expire. No locks: operations on a dict are atomic,
+and a waiter that joined a list too late sees that the list is no longer in use.
 """
 
 import os
@@ -26,7 +26,7 @@ def is_literal(host: str) -> bool:
 
 
 class Remembered:
-    """Answers that count for a while. Of those who want the same at once, one asks."""
+    """Results that are valid for a while. Tasks that need the same one share one look-up."""
 
     __slots__ = ("_ask", "_asking", "_known", "_runtime")
 
@@ -43,7 +43,7 @@ class Remembered:
             OSError: what `ask` raised, for whoever of us it was called.
             TimedOut: `deadline` passed first.
         """
-        ours = (os.getpid(), key)  # in a forked child nobody asks for us
+        ours = (os.getpid(), key)  # a forked child must not wait for a look-up of its parent's
         while True:
             known = self._known.get(key)
             if known is not None and known[1] > self._runtime.now():
@@ -75,7 +75,7 @@ class Remembered:
                 waiter.event.set()
 
     def forget(self, key: Hashable) -> None:
-        """It was of no use."""
+        """Drop a result that turned out to be useless."""
         self._known.pop(key, None)
 
 
@@ -112,5 +112,5 @@ class Names:
         return await self._runtime.resolve(host, port, deadline), seconds
 
     def forget(self, host: str, port: int, seconds: float) -> None:
-        """Nobody was there."""
+        """Drop addresses that could not be connected to."""
         self._remembered.forget((host, port, seconds))

@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any
 from gofer.exceptions import PoolTimeout
 from gofer.network.http1 import Http1Connection
 from gofer.network.routes import Route
+from gofer.protocols.streams import ResponseStream
 from gofer.runtime.base import Runtime, TimedOut
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ IDLE_TOO_LONG = "it idled too long"
 NOT_CLEAN = "the peer closed it or sent something while it was idle"
 NO_ROOM = "the pool is full"
 POOL_CLOSED = "the pool was closed"
+INTERRUPTED = "whoever took it was interrupted"
 FORKED = "it belongs to the parent process"
 
 
@@ -106,8 +108,8 @@ class Pool:
         self._hosts: dict[Route, Host] = {}
         self._waiters: deque[_Waiter] = deque()  # those only the limit in all holds back
         self._open = 0
-        self._released: deque[Route] = deque()  # not counted out yet
-        self._left: deque[SharedConnection] = deque()  # places on them, the same
+        self._released: deque[Any] = deque()  # (route, connection) not counted out yet
+        self._left: deque[Any] = deque()  # places on those that are shared, the same
         self._dialing: dict[Route, list[Any]] = {}  # who waits for the first shared connection
         self._latest: Host | None = None  # also saves the look-up for the same route again
         self.generation = 0
@@ -125,17 +127,22 @@ class Pool:
             if host is None:
                 return None
         idle = host.idle
-        while idle:
-            try:
+        connection = None
+        try:
+            while idle:
                 connection = idle.pop()
-            except IndexError:  # another thread was quicker
-                return None
-            if now - connection.idle_since > self.limits.idle_seconds:
-                connection.close(IDLE_TOO_LONG)
-            elif connection.stream.is_readable():
-                connection.close(NOT_CLEAN)
-            else:
-                return connection
+                if now - connection.idle_since > self.limits.idle_seconds:
+                    connection.close(IDLE_TOO_LONG)
+                elif connection.stream.is_readable():
+                    connection.close(NOT_CLEAN)
+                else:
+                    return connection
+        except IndexError:  # another thread was quicker
+            pass
+        except BaseException:
+            if connection is not None:
+                connection.close(INTERRUPTED)
+            raise
         return None
 
     def give(self, connection: Http1Connection, now: float) -> None:
@@ -192,6 +199,9 @@ class Pool:
         if connection.is_shared:
             connection.users = 1  # type: ignore[union-attr]
             host.shared.append(connection)  # type: ignore[arg-type]
+            with self._lock:
+                self._fill_locked(connection, host)  # type: ignore[arg-type]
+            self._settle()
         else:
             host.is_shared = False
         return connection
@@ -206,20 +216,26 @@ class Pool:
         if host is None or not host.shared:
             return None
         found, old = None, []
-        with self._lock:
-            for connection in host.shared:
-                if not connection.users and now - connection.idle_since > self.limits.idle_seconds:
-                    old.append(connection)
-                elif connection.has_room:
-                    found = connection
-                    found.users += 1
-                    break
-        if self._released or self._left:
-            self._settle()
-        for connection in old:
-            connection.close(IDLE_TOO_LONG)
-        if found is not None and host is not self._latest:
-            self._make_latest(host)
+        try:
+            with self._lock:
+                for connection in host.shared:
+                    is_idle = not connection.users
+                    if is_idle and now - connection.idle_since > self.limits.idle_seconds:
+                        old.append(connection)
+                    elif connection.has_room:
+                        found = connection
+                        found.users += 1
+                        break
+            if self._released or self._left:
+                self._settle()
+            for connection in old:
+                connection.close(IDLE_TOO_LONG)
+            if found is not None and host is not self._latest:
+                self._make_latest(host)
+        except BaseException:
+            if found is not None:
+                self.leave(found)
+            raise
         return found
 
     def all_shared(self) -> "list[SharedConnection]":
@@ -248,14 +264,19 @@ class Pool:
             self._make_latest(host)  # type: ignore[arg-type]
         return is_taken
 
-    def leave(self, connection: "SharedConnection") -> None:
-        """A place on `connection` is free. Like `release`, the collector may call this."""
+    def leave(self, connection: "SharedConnection", stream: ResponseStream | None = None) -> None:
+        """A place on `connection` is free. Like `release`, the collector may call this.
+
+        Args:
+            stream: whose place it was; it is given back once, however often somebody says so. None
+                if there was no stream yet.
+        """
         if self._left or self._released or self._lock.locked():
-            self._left.append(connection)
+            self._left.append((connection, stream))
             self._settle()
             return
         with self._lock:  # not by hand: a signal's exception could come in between
-            is_useless = self._leave_locked(connection)
+            is_useless = self._leave_locked(connection, stream)
         if self._left or self._released:
             self._settle()
         if is_useless:
@@ -266,10 +287,14 @@ class Pool:
         if connection.host is not None:
             with contextlib.suppress(ValueError):
                 connection.host.shared.remove(connection)
-        self.release(connection.route)
+        self.release(connection.route, connection)
 
-    def _leave_locked(self, connection: "SharedConnection") -> bool:
+    def _leave_locked(self, connection: "SharedConnection", stream: ResponseStream | None) -> bool:
         """Count a place out, or give it to the next in line; True if the connection is to close."""
+        if stream is not None:
+            if not stream.has_place:
+                return False
+            stream.has_place = False
         connection.users -= 1
         is_useless = connection.closing is not None or connection.generation != self.generation
         host = connection.host
@@ -277,13 +302,18 @@ class Pool:
             return not connection.users
         if not connection.users:
             connection.idle_since = self.runtime.now()
-        if host.waiters and connection.has_room:
-            taker = self._next_in_line_locked(host)
-            if taker is not None:
-                connection.users += 1
-                taker.connection = connection
-                taker.event.set()
+        self._fill_locked(connection, host)
         return False
+
+    def _fill_locked(self, connection: "SharedConnection", host: Host) -> None:
+        """Give those in line places on `connection`, as many as it has."""
+        while host.waiters and connection.has_room:
+            taker = self._next_in_line_locked(host)
+            if taker is None:
+                return
+            connection.users += 1
+            taker.connection = connection
+            taker.event.set()
 
     def join_dialing(self, route: Route) -> tuple[Any, bool]:
         """What to do about a connection to share: (event, is_first).
@@ -297,14 +327,14 @@ class Pool:
             waiting = self._dialing.get(route)
             event = None
             is_first = False
-            if host is not None and (not host.is_shared or self._is_full_locked(host)):
+            if host is not None and not host.is_shared:
                 pass
-            elif waiting is None:
-                self._dialing[route] = []
-                is_first = True
-            else:
+            elif waiting is not None:
                 event = self.runtime.event()
                 waiting.append(event)
+            elif host is None or not self._is_full_locked(host):
+                self._dialing[route] = []
+                is_first = True
         self._settle()
         return event, is_first
 
@@ -369,13 +399,16 @@ class Pool:
                 return connection
         return None
 
-    def release(self, route: Route) -> None:
+    def release(self, route: Route, connection: "Connection | None" = None) -> None:
         """A connection on `route` is closed, or could not be made: its place is free.
 
         The collector may call this where this very thread holds the lock: then whoever holds it
         counts the place out when it lets go.
+
+        Args:
+            connection: counted out once, however often somebody says so. None if there is none.
         """
-        self._released.append(route)
+        self._released.append((route, connection))
         self._settle()
 
     def _settle(self) -> None:
@@ -384,15 +417,19 @@ class Pool:
             useless = []
             with self._lock:
                 while self._released:
-                    self._release_locked(self._released.popleft())
+                    self._release_locked(*self._released.popleft())
                 while self._left:
-                    connection = self._left.popleft()
-                    if self._leave_locked(connection):
+                    connection, stream = self._left.popleft()
+                    if self._leave_locked(connection, stream):
                         useless.append(connection)
             for connection in useless:
                 connection.close(connection.closing or POOL_CLOSED)
 
-    def _release_locked(self, route: Route) -> None:
+    def _release_locked(self, route: Route, connection: "Connection | None") -> None:
+        if connection is not None:
+            if not connection.counted:
+                return
+            connection.counted = False
         host = self._hosts.get(route)
         if host is None:
             return

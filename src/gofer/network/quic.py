@@ -1,9 +1,9 @@
 """Making an HTTP/3 connection: look up, and shake hands over UDP with one address after the other.
 
-What `dial.py` is for TCP. Nobody can be asked whether UDP gets through, so where there is another
-way that is gone when nothing has come within `PATIENCE`; what comes later is for the next request
-(`finish`). An address that has said anything has the whole connect limit. Certificates are judged
-by the rules of `trust.py`.
+For QUIC what `dial.py` is for TCP. A network that drops UDP does not say so. So if there is another
+way, an address gets `PATIENCE` seconds to send anything at all, and a later answer is kept for the
+next request (`finish`). An address that has sent something gets the whole connect limit.
+Certificates are checked by the rules of `trust.py`.
 """
 
 import os
@@ -39,8 +39,8 @@ if TYPE_CHECKING:
 
 __all__ = ["LATE", "connect", "finish"]
 
-PATIENCE = 0.3  # seconds in which something has to come, where there is another way (RFC 8305)
-LATE = 0.3  # seconds that a connection has to `finish` which has been answered late
+PATIENCE = 0.3  # seconds for the first answer, if there is another way (RFC 8305)
+LATE = 0.3  # seconds for `finish`, the rest of a handshake that was answered late
 MAX_DATAGRAM = 1350  # bytes; fits an Ethernet with a tunnel or two. qh3 probes for more
 
 
@@ -133,7 +133,7 @@ async def _begin(
     configuration: QuicConfiguration,
     address: tuple[Any, ...],
 ) -> Http3Connection:
-    """A connection to one address, of which nothing has been said yet."""
+    """A connection to one address; nothing has been sent yet."""
     host, port = address[1][:2]
     try:
         stream = await runtime.connect_datagrams(

@@ -382,7 +382,7 @@ def protocols(settings: Settings, scheme: str) -> tuple[str, ...]:
         return HTTP_1_1
     if wanted == "prior knowledge":
         return HTTP_2
-    # In the clear nobody can choose, and HTTP/1.1 is what everybody speaks.
+    # Without TLS there is no ALPN to choose by, and every server speaks HTTP/1.1.
     return (*HTTP_2, *HTTP_1_1) if scheme == "https" and has_http2() else HTTP_1_1
 
 
@@ -495,6 +495,6 @@ class _Memory:
         for key, value in (proxies or {}).items():
             if isinstance(value, list):
                 self.proxies[key] = list(value)  # type: ignore[index]
-        # Somebody is to be asked each time.
+        # A callable is asked for each URL.
         self.asks = any(callable(value) for value in (proxies or {}).values())
         self.routes: dict[tuple[str, str, int], Route] = {}

@@ -85,7 +85,6 @@ class SharedConnection(SharedStream):
         self.closing = self.closing or reason
         self.stream.abort()
         if self.counted:
-            self.counted = False
             self.pool.drop(self)
 
     # An exchange --------------------------------------------------------------------------------
@@ -125,22 +124,25 @@ class SharedConnection(SharedStream):
             if (body is not None or not self._send_soon()) and not self.send_without_waiting():
                 await self._send(deadline)
             if body is not None:
-                upload = await self._send_content(stream, request, body)
+                upload = SharedUpload(self, stream, request, body)
+                if not await self._send_content(upload, stream, request):
+                    upload = None
             request.sent = True
             if body is not None or timeouts.read != timeouts.write:
                 deadline = self.deadline_for(request, timeouts.read)
             await self.until(stream, _has_head, deadline)
             if not stream.status:
                 raise self._lost(stream, request)
+            if protocol is not None and 200 <= stream.status < 300:
+                return self._switched(stream, request, started)
+            return self._response(stream, request, started, upload)
         except BaseException as error:
             named = self._named(error, stream, request)
             self.break_off(stream)
             if named is error:
+                self.interrupted(error, upload)
                 raise
             raise named from error
-        if protocol is not None and 200 <= stream.status < 300:
-            return self._switched(stream, request, started)
-        return self._response(stream, request, started, upload)
 
     def head_of(self, request: PreparedRequest) -> list[tuple[bytes, bytes]]:
         """The request's field section. Raises as `shared_head.head_of`."""
@@ -176,7 +178,7 @@ class SharedConnection(SharedStream):
             trailers = stream.trailers
             if trailers:
                 response._take_trailers = lambda: trailers
-            self.pool.leave(self)
+            self.pool.leave(self, stream)
         else:
             source = response._source = SharedContent(self, stream, request, upload)
             response._take_trailers = source.take_trailers
@@ -210,7 +212,12 @@ class SharedConnection(SharedStream):
         with self._lock:
             data = self.protocol.take(stream)
         if self.protocol.has_output and not self._send_soon():
-            await self._send(self.deadline_for(request, request.settings.timeouts.write))
+            try:
+                await self._send(self.deadline_for(request, request.settings.timeouts.write))
+            except TimedOut:
+                raise self.timed_out(
+                    WriteTimeout, "write", request, "telling the server that there is room for more"
+                ) from None
         return data
 
     def end(self, stream: ResponseStream | None) -> None:
@@ -218,7 +225,7 @@ class SharedConnection(SharedStream):
         if stream is not None:
             with self._lock:
                 self._forget_locked(stream)
-        self.pool.leave(self)
+        self.pool.leave(self, stream)
 
     def break_off(self, stream: ResponseStream | None) -> None:
         """As `end`, before its time: the peer is told that nobody wants more."""
@@ -236,7 +243,7 @@ class SharedConnection(SharedStream):
                 self._settle_locked()
             finally:
                 self._lock.release()
-        self.pool.leave(self)
+        self.pool.leave(self, stream)
 
     def _settle_locked(self) -> None:
         while self._abandoned:
@@ -342,9 +349,9 @@ class SharedConnection(SharedStream):
     # Content ------------------------------------------------------------------------------------
 
     async def _send_content(
-        self, stream: ResponseStream, request: PreparedRequest, body: Any
-    ) -> SharedUpload | None:
-        """Send content; what is left of it when a good answer comes before the end.
+        self, upload: SharedUpload, stream: ResponseStream, request: PreparedRequest
+    ) -> bool:
+        """Send content; True if something is left of it when a good answer comes before the end.
 
         One that is none (300 and above) stops it, as does the peer who wants no more.
         """
@@ -352,15 +359,14 @@ class SharedConnection(SharedStream):
             await self._await_go_ahead(stream, request)
         with self._lock:
             self._uploading.add(stream)
-        upload = SharedUpload(self, stream, request, body)
-        is_kept = False
+        is_left = False
         try:
             is_done = await upload.send(_has_head)
-            is_kept = not is_done and stream.status < 300 and not stream.is_over
+            is_left = not is_done and stream.status < 300 and not stream.is_over
         finally:
-            if not is_kept:
+            if not is_left:
                 await upload.close()
-        return upload if is_kept else None
+        return is_left
 
     async def send_piece(
         self, stream: ResponseStream, piece: bytes, deadline: float | None
@@ -399,7 +405,7 @@ class SharedConnection(SharedStream):
                 self.closing = self.closing or STUCK
             return self.timed_out(WriteTimeout, "write", request, "sending the request")
         if isinstance(error, RequestException):
-            error.request = error.request or request
+            error.request = error.request or request  # type: ignore[assignment]
             if isinstance(error, ConnectionLost) and not error.is_unsent:
                 error.is_reused = self.exchanges > (stream is not None)
                 error.is_unanswered = stream is None or not (stream.status or stream.interim)

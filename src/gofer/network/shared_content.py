@@ -52,14 +52,19 @@ class SharedContent:
             BodyReadTimeout, DeadlineExceeded, IncompleteContent, RemoteProtocolError.
         """
         connection, stream = self._connection, self._stream
-        while connection is not None:
-            if stream.pieces:
-                return await connection.take(stream, self._request)
-            if stream.complete:
-                self._end(connection)
-                return b""
-            await self._more(connection)
-        return b""
+        if connection is None:
+            return b""
+        try:
+            while not stream.pieces:
+                if stream.complete:
+                    self._end(connection)
+                    return b""
+                await self._more(connection)
+            return await connection.take(stream, self._request)
+        except BaseException as error:
+            self.abort()
+            connection.interrupted(error, self._upload)
+            raise
 
     async def receive_exactly(self, size: int) -> bytes:
         """The next `size` bytes as far as they came in one go; fewer at the end."""
@@ -109,14 +114,9 @@ class SharedContent:
             if self._stream.error_code is not None and not self._stream.pieces:
                 raise connection.incomplete(self._stream, request)
         except TimedOut:
-            error = connection.timed_out(
+            raise connection.timed_out(
                 BodyReadTimeout, "read", request, "in the middle of the content"
-            )
-            self.abort()
-            raise error from None
-        except BaseException:
-            self.abort()
-            raise
+            ) from None
 
     async def _sent_all(self, upload: "SharedUpload", connection: "SharedConnection") -> bool:
         """Go on with the request until there is news of the answer; True if all has been sent."""
@@ -128,10 +128,10 @@ class SharedContent:
             ) from None
 
     def _end(self, connection: "SharedConnection") -> None:
-        self._connection = None
-        keep(self._ending)
         self._trailers = self._stream.trailers
         connection.end(self._stream)
+        keep(self._ending)
+        self._connection = None
 
     def take_trailers(self) -> Sequence[tuple[bytes, bytes]]:
         return self._trailers
@@ -140,9 +140,9 @@ class SharedContent:
         """End the stream; what has not been read is lost. The connection goes on."""
         connection = self._connection
         if connection is not None:
-            self._connection = None
-            keep(self._ending)
             connection.break_off(self._stream)
+            keep(self._ending)
+            self._connection = None
 
 
 def has_news(stream: ResponseStream) -> bool:

@@ -19,9 +19,13 @@ PIECE = 64 * 1024  # bytes of content that are queued at a time
 
 
 class SharedUpload:
-    """What of a request has not been sent. Args as `Http1Upload`."""
+    """What of a request has not been sent. Args as `Http1Upload`.
 
-    __slots__ = ("_connection", "_content", "_request", "_rest", "_stream")
+    Attributes:
+        has_failed: it was the caller's content that raised.
+    """
+
+    __slots__ = ("_connection", "_content", "_request", "_rest", "_stream", "has_failed")
 
     def __init__(
         self,
@@ -37,6 +41,7 @@ class SharedUpload:
         self._request = request
         self._content: Pieces | None = Pieces(body, PIECE, declared=declared)
         self._rest = memoryview(b"")
+        self.has_failed = False
 
     async def send(self, has_news: Callable[[ResponseStream], bool]) -> bool:
         """Send what is left. False if `has_news` of the stream before it all has gone.
@@ -52,7 +57,11 @@ class SharedUpload:
             if has_news(stream):
                 return False
             if not self._rest:
-                piece = await self._content.next()
+                try:
+                    piece = await self._content.next()
+                except BaseException:
+                    self.has_failed = True
+                    raise
                 if piece is None:
                     self._content = None
                     await connection.end_upload(stream, self._deadline())
@@ -78,7 +87,7 @@ class SharedUpload:
         return self._connection.deadline_for(request, request.settings.timeouts.write)
 
     async def close(self) -> None:
-        """Send no more: what makes the content hears of it."""
+        """Send no more, and close what the content comes from."""
         content, self._content = self._content, None
         if content is not None:
             await content.close()

@@ -35,6 +35,7 @@ GLANCE = 0.02  # seconds for what has come to turn out to be frames, or TLS's ow
 # Why a connection takes no more exchanges: values for the log and for whoever debugs.
 GOING_AWAY = "the server said goodbye"
 FAILED = "the connection failed"
+INTERRUPTED = "an exception came in the middle of anything"
 
 
 class SharedStream(Timed):
@@ -45,8 +46,8 @@ class SharedStream(Timed):
     """
 
     __slots__ = (
-        "_begun", "_buffer", "_chosen", "_failure", "_heard", "_is_asked", "_is_reading",
-        "_is_sending", "_is_soon", "_lock", "_reader", "_reads_until", "_unsent", "_uploading",
+        "_begun", "_buffer", "_chosen", "_failure", "_heard", "_is_asked", "_is_sending",
+        "_is_soon", "_lock", "_reader", "_reading_for", "_reads_until", "_unsent", "_uploading",
         "_waiting", "closing", "peer", "protocol", "runtime", "stream",
     )  # fmt: skip
 
@@ -59,8 +60,8 @@ class SharedStream(Timed):
         self.peer = peer
         self.closing: str | None = None
         self._lock = _thread.allocate_lock()
-        self._is_reading = False
-        self._reader: Any = None  # who has that role, where that matters
+        self._reading_for: ResponseStream | None = None  # what who has that role waits for
+        self._reader: Any = None  # who has it, where that matters
         self._reads_until = 0.0  # when who reads will look at the protocol's timer
         self._is_sending = False
         self._is_asked = False  # by somebody who has something to send
@@ -186,7 +187,7 @@ class SharedStream(Timed):
         """The peer takes nothing because it has something to say: let it be heard."""
         with self._lock:
             event = None
-            if self._is_reading:
+            if self._reading_for is not None:
                 event = self._heard = self.runtime.event()
         if event is not None:
             await event.wait(deadline)
@@ -208,55 +209,56 @@ class SharedStream(Timed):
             TimedOut: `deadline` passed first.
             RequestException: the connection failed.
         """
-        has_displaced = is_displaced = False  # a reader, by somebody who could not wait for him
-        while True:
-            event: Event | None = None
-            reader = None
+        event: Event | None = None
+        is_reader = has_displaced = is_displaced = False
+        try:
+            while True:
+                with self._lock:
+                    event = reader = None
+                    if is_ready(stream) or stream.is_over:
+                        if has_displaced or self._chosen is stream:
+                            self._hand_on_locked()
+                        return
+                    if self._failure is not None:
+                        self._raise_failure_locked()
+                    is_left = self._unsent and not self._is_sending
+                    if is_left:
+                        pass
+                    elif self._reading_for is not None or is_displaced:
+                        event = self._waiting[stream] = self.runtime.event()
+                        reader = self._reader
+                    else:
+                        self._reading_for, is_reader = stream, True
+                        self._reader = self.runtime.current
+                        self._chosen = None
+                if is_left:  # somebody was interrupted in the middle of sending
+                    await self._send(deadline)
+                elif event is None:
+                    try:
+                        await self._read_for_all(stream, is_ready, deadline)
+                    except Interrupted:
+                        is_displaced = True
+                    is_reader = False
+                    if not has_displaced and (is_ready(stream) or stream.is_over):
+                        return
+                elif reader is not None and reader.interrupt():  # it can wait for us, not we for it
+                    is_displaced, has_displaced = False, True
+                    with self._lock:
+                        self._waiting.pop(stream, None)
+                else:
+                    is_displaced = False
+                    if self.protocol.timer is None:
+                        await event.wait(deadline)
+                    else:
+                        await self._watch(event, deadline)
+        except BaseException:
             with self._lock:
-                if is_ready(stream) or stream.is_over:
-                    if has_displaced or self._chosen is stream:
-                        self._hand_on_locked()
-                    return
-                if self._failure is not None:
-                    self._raise_failure_locked()
-                is_left = self._unsent and not self._is_sending
-                if is_left:
-                    pass
-                elif self._is_reading or is_displaced:
-                    event = self._waiting[stream] = self.runtime.event()
-                    reader = self._reader if self._is_reading else None
-                else:
-                    self._is_reading = True
-                    self._reader = self.runtime.current
-                    self._chosen = None
-            if is_left:  # somebody was interrupted while he sent
-                await self._send(deadline)
-                continue
-            if event is None:
-                try:
-                    await self._read_for_all(stream, is_ready, deadline)
-                except Interrupted:
-                    is_displaced = True
-                if not has_displaced and (is_ready(stream) or stream.is_over):
-                    return
-                continue
-            is_displaced = False
-            if reader is not None and reader.interrupt():
-                has_displaced = True
-                with self._lock:
-                    self._waiting.pop(stream, None)
-                continue
-            try:
-                if self.protocol.timer is None:
-                    await event.wait(deadline)
-                else:
-                    await self._watch(event, deadline)
-            except BaseException:
-                with self._lock:
-                    if self._waiting.pop(stream, None) is None:
-                        # We were woken in this very moment, perhaps to take the role.
-                        self._hand_on_locked()
-                raise
+                if is_reader and self._reading_for is stream:
+                    self._leave_reading_locked()
+                elif event is not None and self._waiting.pop(stream, None) is None:
+                    # We were woken in this very moment, perhaps to take the role.
+                    self._hand_on_locked()
+            raise
 
     async def _watch(self, event: Event, deadline: float | None) -> None:
         """Wait for `event`, and see to the protocol's timer if who reads would be too late.
@@ -282,12 +284,19 @@ class SharedStream(Timed):
 
     async def _glance(self, deadline: float) -> None:
         """Read once, if nobody else does."""
-        with self._lock:
-            if self._is_reading:
-                raise TimedOut
-            self._is_reading = True
-            self._reader = self.runtime.current
-        await self._read_for_all(None, is_over, deadline)
+        for_nothing = ResponseStream(0, has_ended_sending=True)
+        try:
+            with self._lock:
+                if self._reading_for is not None:
+                    raise TimedOut
+                self._reading_for = for_nothing
+                self._reader = self.runtime.current
+            await self._read_for_all(None, is_over, deadline)
+        except BaseException:
+            with self._lock:
+                if self._reading_for is for_nothing:
+                    self._leave_reading_locked()
+            raise
 
     async def _read_for_all(
         self,
@@ -345,8 +354,7 @@ class SharedStream(Timed):
         return until if timer is None else min(timer, until)
 
     def _leave_reading_locked(self) -> None:
-        self._is_reading = False
-        self._reader = None  # it would keep what comes of its task
+        self._reading_for = self._reader = None  # it would keep what comes of its task
         self._hand_on_locked()
 
     async def _come_in_time(
@@ -405,7 +413,7 @@ class SharedStream(Timed):
             self._heard.set()
             self._heard = None
         self._chosen = None
-        if not self._is_reading:
+        if self._reading_for is None:
             self._choose_locked()
 
     def _choose_locked(self) -> None:
@@ -430,6 +438,17 @@ class SharedStream(Timed):
             for event in waiting.values():
                 event.set()
         self.close(reason)
+
+    def interrupted(self, error: BaseException, upload: Any = None) -> None:
+        """Close the connection if `error` may have come in the middle of anything.
+
+        Ctrl-C and other signals' exceptions do: nobody knows what has been read, or said. Ours do
+        not, nor those that the content of `upload` raised.
+        """
+        is_ours = isinstance(error, RequestException | TimedOut | OSError)
+        is_callers = upload is not None and upload.has_failed
+        if not (is_ours or is_callers) and self.runtime.is_interruptible:
+            self._fail(ConnectionLost(f"{self.peer}: interrupted by {error!r}"), INTERRUPTED)
 
     def _raise_failure_locked(self) -> None:
         failure = self._failure

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Space", "Spaces", "Untried", "answer", "by_connect", "by_socks", "learn"]
 
-# What proxies have asked for by Digest, by their keys, with the numbers of the next answers
+# The Digest challenges of proxies, by the proxy's key, each with a counter for `nc`
 Space = tuple["ProtectionSpace", Iterator[int]]
 Spaces = dict[Hashable, Space]
 

@@ -9,7 +9,7 @@ __all__ = ["Turns"]
 
 
 class Turns:
-    """Who waits gets a turn in the order of asking."""
+    """One holder at a time; those who wait get their turn in the order of asking."""
 
     __slots__ = ("_is_taken", "_lock", "_runtime", "_waiting")
 
@@ -38,7 +38,7 @@ class Turns:
                 was_given = event not in self._waiting
                 if not was_given:
                     self._waiting.remove(event)
-            if was_given:  # in this very moment
+            if was_given:  # the turn came while we gave up
                 self.leave()
             raise
 

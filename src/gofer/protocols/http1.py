@@ -13,7 +13,12 @@ came whole never gets here: `http1_whole` reads it.
 import re
 from typing import NoReturn
 
-from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
+from httptools import (
+    HttpParserCallbackError,
+    HttpParserError,
+    HttpParserUpgrade,
+    HttpResponseParser,
+)
 
 from gofer.exceptions import (
     ChunkedEncodingError,
@@ -27,7 +32,7 @@ from gofer.exceptions import (
 from gofer.messages.fields import TOKEN, FieldSection
 from gofer.protocols.http1_mending import STATUS_LINE, mend
 
-__all__ = ["Limits", "ResponseReader"]
+__all__ = ["Limits", "ResponseReader", "raise_from_callback"]
 
 # How the end of the content is known (RFC 9112, 6.3)
 NONE, LENGTH, CHUNKED, CLOSE = "none", "content-length", "chunked", "close"
@@ -192,6 +197,7 @@ class ResponseReader:
         try:
             parser.feed_data(data)
         except HttpParserError as error:
+            raise_from_callback(error)
             if not self._parsed_status:
                 self._mend(head)
                 return
@@ -316,7 +322,8 @@ class ResponseReader:
         parser = self._parser = HttpResponseParser(self)
         try:
             parser.feed_data(section)
-        except HttpParserError:
+        except HttpParserError as error:
+            raise_from_callback(error)
             mended = mend(section)
             if mended == section:
                 self._refuse_head(section)
@@ -389,6 +396,7 @@ class ResponseReader:
         try:
             parser.feed_data(head)
         except HttpParserError as error:
+            raise_from_callback(error)
             if not self._parsed_status:
                 self._refuse_head(head, error)
             self._parser = None
@@ -512,9 +520,8 @@ class ResponseReader:
             self._parser = None
             self._chunk_parser = False
 
-    def _after_chunk_error(self, error: Exception) -> None:
-        if isinstance(error.__context__, FieldSectionTooLarge):
-            raise error.__context__
+    def _after_chunk_error(self, error: HttpParserError) -> None:
+        raise_from_callback(error)
         if self.complete:
             self.on_message_begin()  # the error is in bytes behind the response
             return
@@ -564,6 +571,15 @@ class ResponseReader:
     def trailers(self) -> list[tuple[bytes, bytes]]:
         """The trailer fields, without those that have no business there (RFC 9110, 6.5.1)."""
         return [line for line in self._trailer_lines if line[0].lower() not in _NOT_IN_TRAILERS]
+
+
+def raise_from_callback(error: HttpParserError) -> None:
+    """Raise what came up in one of our callbacks: a limit, or a Ctrl-C at that very moment.
+
+    Nothing if the parser itself has something to say.
+    """
+    if isinstance(error, HttpParserCallbackError) and error.__context__ is not None:
+        raise error.__context__
 
 
 class _ChunkedProtocol:

@@ -13,7 +13,7 @@ _UNSAFE_FOLD = rb"(?i)\r\n(?:content-length|transfer-encoding):[^\r]*\r(?:\n[ \t
 
 
 def mend(head: bytes) -> bytes:
-    """`head` with what recipients may mend mended, or itself.
+    """`head` with those faults repaired that a recipient may repair; or `head` itself.
 
     Lone CR and line folding become a space (RFC 9112, 2.2 and 5.2), but never where a framing
     field is concerned; equal Content-Lengths become one (RFC 9110, 8.6); Content-Length beside

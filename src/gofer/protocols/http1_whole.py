@@ -3,7 +3,7 @@
 from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
 from gofer.messages.fields import FieldSection
-from gofer.protocols.http1 import Limits
+from gofer.protocols.http1 import Limits, raise_from_callback
 
 __all__ = ["WholeResponse"]
 
@@ -47,7 +47,10 @@ class WholeResponse:
         pieces = self.pieces
         try:
             parser.feed_data(data)
-        except (HttpParserError, HttpParserUpgrade):
+        except HttpParserError as error:
+            raise_from_callback(error)
+            self._exceeded = True
+        except HttpParserUpgrade:
             self._exceeded = True
         if self._ended and not self._exceeded:
             content = self.content = pieces[0] if len(pieces) == 1 else b"".join(pieces)

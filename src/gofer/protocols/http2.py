@@ -34,11 +34,13 @@ never_indexed = ngh2.NeverIndexedHeader  # a field that no table of the compress
 
 STREAM_WINDOW = 1024 * 1024  # bytes a peer may send on one stream before we have read them
 LARGE_STREAM_WINDOW = 8 * 1024 * 1024  # the same, once as much as the first has been read
-CONNECTION_WINDOW = 16 * 1024 * 1024  # the same for all streams together
-UNTOLD_STREAMS = 100  # taken to be allowed until the peer says (RFC 9113, 6.5.2)
+CONNECTION_WINDOW = 16 * 1024 * 1024  # the same for all streams together, to start with
+SPARE_WINDOW = 4 * 1024 * 1024  # of that, what others have when some are not read: it grows
+MOST_UNREAD = 64 * 1024 * 1024  # bytes unread with which a connection takes no new streams
+UNTOLD_STREAMS = 100  # assumed until the peer's SETTINGS say otherwise (RFC 9113, 6.5.2)
 MAX_CONTINUATIONS = 16  # frames that a field section may be spread over, beside its first
 HEADER, MAX_FRAME = 9, 16 * 1024  # bytes of a frame: its header; what may follow (RFC 9113, 4)
-MAX_QUIET = 1024 * 1024  # bytes of frames that lead nowhere and are no events: unknown ones
+MAX_QUIET = 1024 * 1024  # bytes of frames that cause no event, such as frames of unknown type
 _first_four = Struct(">I").unpack_from  # bytes of a frame's header: its length is three of them
 
 NO_ERROR = 0x0  # RFC 9113, 7
@@ -77,10 +79,13 @@ class Http2Protocol:
         self.streams: dict[int, ResponseStream] = {}
         self.touched: list[ResponseStream] = []
         self.pings: list[ResponseStream] = []  # that wait for their answer
-        self.most_streams = UNTOLD_STREAMS
+        self.most_streams = self._allowed_streams = UNTOLD_STREAMS
+        self._window = CONNECTION_WINDOW
+        self._unread = 0  # bytes of all streams
+        self._least_unread = CONNECTION_WINDOW // 2 - SPARE_WINDOW  # with which the window grows
         self.takes_protocols = False
         self._patience = Patience()
-        self._quiet = 0  # bytes without an event; below 0: as much may still come so
+        self._quiet = 0  # bytes since the last event; negative: so many more are allowed
         self._now = 0.0
         self._ngh2 = ngh2.Connection(
             ngh2.Role.CLIENT,
@@ -127,7 +132,7 @@ class Http2Protocol:
             try:  # `suppress` would take three times as long
                 return self._ngh2.want_write
             except ngh2.ConnectionStateError:
-                pass  # somebody has ended it in this moment
+                pass  # the stream has just ended in another thread
         return bool(self._last_words)
 
     def begin(self, fields: Iterable[Any], *, has_content: bool) -> ResponseStream:
@@ -161,7 +166,7 @@ class Http2Protocol:
     def queued(self, stream: ResponseStream) -> int:
         """Bytes of content that wait for the peer's windows. May be asked without the lock."""
         if not (stream.is_over or self.is_over):
-            with suppress(ngh2.NGH2Error):  # somebody has ended it in this moment
+            with suppress(ngh2.NGH2Error):  # the stream has just ended in another thread
                 return self._ngh2.queued_body_size(stream.number)
         return 0
 
@@ -178,6 +183,9 @@ class Http2Protocol:
         pieces = stream.pieces
         data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
         pieces.clear()
+        self._unread -= len(data)
+        if not self.most_streams and self._unread < MOST_UNREAD:
+            self.most_streams = self._allowed_streams
         self._taken(len(data), stream.number)
         if not stream.complete:
             before = stream.read
@@ -195,6 +203,17 @@ class Http2Protocol:
             with suppress(ngh2.NGH2Error):  # the stream ends in this moment
                 self._ngh2.set_local_window_size(LARGE_STREAM_WINDOW, stream_id=stream.number)
 
+    def _make_room(self) -> None:
+        """What nobody reads must not take the whole window: others' answers have to come.
+
+        Not even half of it: libnghttp2 gives back what was read when it is as much as that.
+        """
+        self._window += CONNECTION_WINDOW
+        self._least_unread = self._window // 2 - SPARE_WINDOW
+        self._ngh2.set_local_window_size(self._window)
+        if self._unread >= MOST_UNREAD:
+            self.most_streams = 0
+
     def _taken(self, count: int, number: int) -> None:
         """The peer may send `count` bytes more."""
         if count and not self.is_over:
@@ -202,12 +221,12 @@ class Http2Protocol:
 
     def forget(self, stream: ResponseStream) -> None:
         """Nobody wants more of `stream`: it ends here if it has not ended by itself."""
-        if self.streams.pop(stream.number, None) is None:
-            return
         if stream.pieces:
             self.take(stream)
+        if self.streams.pop(stream.number, None) is None:
+            return
         if not (self.is_over or (stream.is_over and stream.has_ended_sending)):
-            self._quiet -= STREAM_WINDOW  # what is on its way will be thrown away, quietly
+            self._quiet -= STREAM_WINDOW  # content still on its way is dropped without an event
             code = NO_ERROR if stream.complete else CANCEL
             self._ngh2.reset_stream(stream.number, code)
             stream.error_code = code
@@ -354,12 +373,15 @@ class Http2Protocol:
 
     def _on_data(self, event: Any) -> ResponseStream | None:
         stream = self.streams.get(event.stream_id)
-        if stream is None:  # nobody wants it any more; the window of the connection does
+        if stream is None:  # the exchange is over; the connection's window still has to be opened
             self._taken(len(event.data), event.stream_id)
             return None
         if event.data:
             self._patience.count = 0
             stream.pieces.append(event.data)
+            self._unread += len(event.data)
+            if self._unread > self._least_unread and not self.is_over:
+                self._make_room()
         elif not event.end_stream:
             self._on_idle(event)
             return None
@@ -399,7 +421,9 @@ class Http2Protocol:
     def _on_settings(self, event: Any) -> None:
         if not self.is_over:
             settings = self._ngh2.remote_settings
-            self.most_streams = settings[ngh2.Setting.MAX_CONCURRENT_STREAMS]
+            self._allowed_streams = settings[ngh2.Setting.MAX_CONCURRENT_STREAMS]
+            if self._unread < MOST_UNREAD:
+                self.most_streams = self._allowed_streams
             self.takes_protocols = settings[ngh2.Setting.ENABLE_CONNECT_PROTOCOL] == 1
         self._on_idle(event)
 

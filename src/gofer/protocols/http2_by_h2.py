@@ -135,7 +135,7 @@ class Connection:
         self._queues: dict[int, deque[memoryview]] = {}  # of content that waits for its window
         self._ended: set[int] = set()  # whose content is complete
         self._failure: Event | None = None  # of the connection; the peer is to be told first
-        self._said = bytearray()  # what h2 wants to be sent, and nobody has taken
+        self._said = bytearray()  # what h2 has to send and `output` has not taken
         self._told: dict[int, None] = {}  # streams that the peer has been told to be reset
         self._window = 65535  # of the connection, as we have told it
         self._stream_window = 65535
@@ -280,10 +280,10 @@ class Connection:
         """Take frames. Raises NGH2Error; what has to be said about it is there to be sent."""
         self.want_write = True  # perhaps
         if self._failure is not None:
-            return  # what follows is of no account, in the same piece or in the next
+            return  # the connection has failed: whatever follows does not matter
         data = bytes(data)
         try:
-            while data:  # one at a time: h2 would take nothing behind a goodbye
+            while data:  # one frame at a time: h2 drops everything after a GOAWAY
                 size = HEADER + int.from_bytes(data[:3])
                 if size > HEADER + self._h2.max_inbound_frame_size:
                     raise FrameTooLargeError("a frame is larger than allowed")

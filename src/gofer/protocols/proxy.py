@@ -150,7 +150,7 @@ class ConnectReader:
             raise self._error(f"head over {self._max_head} bytes")
         if end >= 0:
             return size
-        # Said at once: such a proxy believes its head complete, and would be waited for in vain.
+        # Refused at once: such a proxy thinks that its head is complete and would send no more.
         if _LONE_LF.search(buffer, searched):
             raise self._error("a line of the head ends without CR")
         return -1

@@ -36,7 +36,7 @@ CRYPTO_ERROR = 0x100
 _CERTIFICATE_ALERTS = frozenset((42, 43, 44, 45, 46, 48))
 NO_ERROR = (0x0, ErrorCode.H3_NO_ERROR)  # of QUIC, of HTTP/3
 
-for _name in ("quic", "http3"):  # qh3 warns of what peers do, and nobody asked for that
+for _name in ("quic", "http3"):  # or qh3's warnings about peers would be printed
     logging.getLogger(_name).addHandler(logging.NullHandler())
 
 

@@ -132,7 +132,7 @@ def request_5(host: str, port: int) -> Handshake:
     if answer[1] != 0:
         code = answer[1]
         raise Refused(_REFUSALS_5.get(code, f"code {code}"), code in _ADDRESS_5)
-    # Where it connected from, which nobody wants to know; its first byte came with the rest.
+    # The address it connected from is skipped; its first byte has been read already.
     sizes = {IPV4: 4, NAME: 1 + answer[4], IPV6: 16}
     if answer[3] not in sizes:
         raise ProxyError(f"got an address of kind {answer[3]}, expected IPv4, IPv6 or a name")

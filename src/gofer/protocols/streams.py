@@ -13,7 +13,7 @@ from gofer.messages.fields import FieldSection
 
 __all__ = ["Patience", "ResponseStream", "StreamsProtocol"]
 
-MAX_IDLE_EVENTS = 1000  # frames that lead nowhere, within
+MAX_IDLE_EVENTS = 1000  # frames without progress, within
 IDLE_EVENTS_SECONDS = 10.0
 
 
@@ -34,6 +34,7 @@ class ResponseStream:
         is_deaf: the peer wants no more of the request.
         has_ended_sending: our side of the stream is done.
         read: bytes of content that somebody has taken.
+        has_place: it counts among the exchanges of its connection; the pool's to change.
         outlet: what whoever sends on it waits for, where another receives from it meanwhile.
     """
 
@@ -46,6 +47,7 @@ class ResponseStream:
     error_code: int | None = None
     read = 0
     problem = ""
+    has_place = True
     outlet: "ResponseStream | None" = None
 
     def __init__(self, number: int, *, has_ended_sending: bool) -> None:
@@ -60,7 +62,7 @@ class ResponseStream:
 
 
 class Patience:
-    """With frames that lead nowhere: a few are the protocol's own, many are a flood.
+    """How many frames without progress are accepted: a few are normal, many are a flood.
 
     Attributes:
         count: of them, since there was progress; who sees some sets it to 0.

@@ -1,1 +1,21 @@
-"""The leaves: the only code that waits. `base` is the contract, every other file a world."""
+"""The runtimes: the only code that waits, each in another way. Nothing above is written twice.
+
+    base.py                 the contract: what a runtime has to offer
+
+    blocking.py             Session: system calls that block the thread
+    hub.py                  map and imap: one thread, one poll, many tasks
+    hub_stream.py           a socket on the hub
+    asyncio.py              AsyncSession under asyncio, and under uvloop
+    asyncio_datagrams.py    its UDP sockets
+    trio.py                 AsyncSession under trio
+    gevent.py               Session(runtime="gevent")
+    here.py                 which of asyncio and trio is running
+
+Shared by all of them:
+
+    names.py                looking up host names
+    connecting.py           connecting to the first of several addresses that answers
+    sockets.py              a stream over a non-blocking socket
+    datagrams.py            a UDP socket
+    threads.py              work that cannot be interrupted, in a thread of its own
+"""

@@ -22,8 +22,8 @@ __all__ = ["AsyncioRuntime", "AsyncioStream", "runtime"]
 
 T = TypeVar("T")
 
-MOST_UNREAD = 1024 * 1024  # bytes kept for somebody to read, before the peer has to wait
-MOST_UNSENT = 256 * 1024  # bytes in the transport's buffer, before whoever sends has to wait
+MOST_UNREAD = 1024 * 1024  # bytes received and not read yet, before we stop receiving
+MOST_UNSENT = 256 * 1024  # bytes in the transport's buffer, before `send` waits
 LOOK_AGAIN = 0.005  # seconds between two looks at sockets that the loop cannot watch
 
 
@@ -32,6 +32,7 @@ class AsyncioRuntime:
 
     name = "asyncio"
     current = None
+    is_interruptible = False
     now = staticmethod(monotonic)
 
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
@@ -185,7 +186,7 @@ class AsyncioStream(asyncio.Protocol):
         self._transport: Any = None
         self._loop = asyncio.get_running_loop()
         self._received: list[bytes] = []
-        self._count = 0  # bytes received that nobody has taken
+        self._count = 0  # bytes received and not read yet
         self._is_reading = True
         self._is_over = False  # nothing more will come
         self._is_aborted = False

@@ -110,6 +110,13 @@ class Runtime(Protocol):
     name: str
     current: Any
 
+    @property
+    def is_interruptible(self) -> bool:
+        """True if an exception may come between any two instructions, as a signal handler's does.
+
+        Elsewhere whoever is cancelled is at a leaf, and no byte is lost.
+        """
+
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Drive `coroutine` to its end from synchronous code.
 

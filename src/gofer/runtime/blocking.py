@@ -14,6 +14,7 @@ import _thread
 import contextlib
 import os
 import socket
+import sys
 import time
 from array import array
 from collections.abc import Coroutine
@@ -119,6 +120,12 @@ class BlockingRuntime:
 
     name = "blocking"
     current = None
+
+    @property
+    def is_interruptible(self) -> bool:
+        """True, but for a greenlet: where gevent has patched the process it is killed at a leaf."""
+        greenlet = sys.modules.get("greenlet")
+        return greenlet is None or greenlet.getcurrent().parent is None
 
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Drive `coroutine` to its end.

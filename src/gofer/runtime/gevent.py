@@ -33,6 +33,7 @@ class GeventRuntime(BlockingRuntime):
 
     name = "gevent"
     current = None
+    is_interruptible = False
 
     async def sleep(self, seconds: float) -> None:
         """Sleep; not at all if `seconds` is not positive."""

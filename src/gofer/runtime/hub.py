@@ -88,7 +88,7 @@ class Task:
 
 
 class Timed(Protocol):
-    """What a timer tells that its time has come."""
+    """What a timer calls when its time has come."""
 
     def on_time(self, now: float, /) -> None: ...
 
@@ -117,6 +117,7 @@ class Hub:
     """A runtime of many tasks in one thread; see `runtime.base`."""
 
     name = "hub"
+    is_interruptible = False
     now = staticmethod(monotonic)
 
     def __init__(self) -> None:
@@ -128,10 +129,10 @@ class Hub:
         self._timers: list[tuple[float, int, Timed]] = []  # a heap
         self._serial = 0
         self.current: Task | None = None
-        self._only: Task | None = None  # while `run` waits inside a task, nobody else goes on
+        self._only: Task | None = None  # while `run` waits inside a task, no other task goes on
         self._is_turning = False
         self._thread = 0  # that turns
-        self._has_news = False  # a task ended in this turn: whoever turns will want to know
+        self._has_news = False  # a task ended in this turn: the caller of `turn` should look
         self._wake_up: _WakeUp | None = None
 
     # Tasks ----------------------------------------------------------------------------------------
@@ -172,7 +173,7 @@ class Hub:
         return task.value  # type: ignore[no-any-return]
 
     def turn(self, until: float | None = None) -> None:
-        """Let everybody who can go on go on; wait for somebody if there is nobody.
+        """Resume every task that can go on; if none can, wait until one can.
 
         Args:
             until: monotonic seconds; the wait ends then at the latest.
@@ -478,7 +479,7 @@ class _WakeUp:
         self.descriptor = self._here.fileno()
 
     def ring(self) -> None:
-        # Full of rings that nobody has heard yet, or closed with its hub: either way it is enough.
+        # The pipe is full, so the hub will wake up anyway; or it is closed, with the hub.
         with contextlib.suppress(OSError):
             self._there.send(b"!")
 

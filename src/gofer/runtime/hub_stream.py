@@ -37,7 +37,7 @@ class HubStream(SocketStream):
         self._deadline: float | None = None  # the reader's
         self._write_deadline: float | None = None
         self._armed: float | None = None  # the earliest time that a timer will look at us
-        self._has_news = False  # something came when nobody listened
+        self._has_news = False  # something arrived while no task was reading
         self._is_registered = False
 
     # Waiting --------------------------------------------------------------------------------------
@@ -143,7 +143,7 @@ class HubStream(SocketStream):
         except BlockingIOError:
             sent = 0
         except OSError:
-            return  # whoever waits for the answer will see it: the end, or the same error
+            return  # the reader will see the end of the connection, or the same error
         if sent < len(data):
             self._unsent = memoryview(data)[sent:]
             if not self._is_registered:

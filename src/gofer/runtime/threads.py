@@ -31,7 +31,7 @@ async def in_thread(
     def run() -> None:
         try:
             results.append(work())
-        except BaseException as error:  # it belongs to whoever waits
+        except BaseException as error:  # raised in the task that waits
             errors.append(error)
         finally:
             done.set()

@@ -32,6 +32,7 @@ class TrioRuntime:
 
     name = "trio"
     current = None
+    is_interruptible = False
     now = staticmethod(monotonic)
 
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:

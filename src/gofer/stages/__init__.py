@@ -5,6 +5,12 @@ decides is a plain function in the same file. `fold` binds them once per state o
 feature that is off is not in the chain.
 
     redirects ▸ answer hooks ▸ cookies ▸ auth ▸ wire hooks ▸ retries ▸ network
+
+    redirects.py    follow a Location; leave credentials behind at another origin
+    hooks.py        the caller's callbacks, and the verbose log
+    cookies.py      Cookie out, Set-Cookie in
+    auth/           credentials, and answers to challenges
+    retries.py      `Retry`, and what is repeated without being asked
 """
 
 from collections.abc import Callable, Coroutine, Iterable

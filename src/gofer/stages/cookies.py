@@ -29,7 +29,7 @@ async def cookies(request: Any, send: Callable[[Any], Awaitable[Any]]) -> Any:
 def cookie_field(request: Any, now: float) -> str | None:
     """The Cookie field value to add to `request`, or None.
 
-    A Cookie field the user wrote himself stands as it is, and nothing is added to it (Requests
+    A Cookie field that the caller wrote is sent unchanged, and nothing is added to it (Requests
     does the same).
     """
     if request.has_field("cookie") and "cookie" not in request.stage_fields:

@@ -1,4 +1,10 @@
-"""What programs ask of `requests.packages.urllib3`, where urllib3 itself is not installed."""
+"""What programs ask of `requests.packages.urllib3`, where urllib3 itself is not installed.
+
+    exceptions.py   urllib3's names for gofer's exceptions
+    util/           `util.Retry` and `util.Timeout`
+
+Nothing here is urllib3's own code; a program that wants more of it has to install it.
+"""
 
 import warnings
 

@@ -1,5 +1,9 @@
 """The auth stage: a request gets its credentials, and a challenge its answer.
 
+    basic.py        Basic (RFC 7617)
+    digest.py       Digest (RFC 7616)
+    netrc.py        passwords from the netrc file
+
 A scheme is any callable that takes the request and returns it with credentials (Requests' way),
 or a class below `AuthBase` with a `flow`: a generator that yields requests and receives their
 responses (`response = yield request`); the last response is the result, earlier ones become its

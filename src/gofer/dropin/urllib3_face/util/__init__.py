@@ -1,4 +1,9 @@
-"""`util`: `Retry` and `Timeout` by urllib3's names."""
+"""`util`: `Retry` and `Timeout` by urllib3's names.
+
+    retry.py        `Retry`, as `max_retries` takes it
+
+`Timeout` gives a `gofer.Timeouts`.
+"""
 
 from typing import Any
 

@@ -1,0 +1,1 @@
+from gofer.dropin.compat import *
