@@ -245,13 +245,14 @@ class ConnectionLost(ConnectionError):
 
     `is_reused`: the connection had carried other exchanges before. `is_unanswered`: no byte of a
     response came. `is_unsent`: nor was anything of the request sent. `is_refused`: the server said
-    that it has not looked at it.
+    that it has not looked at it. `is_busy`: and that the connection goes on.
     """
 
     is_reused = False
     is_unanswered = False
     is_unsent = False
     is_refused = False
+    is_busy = False
 
 
 class WebSocketClosed(ConnectionError):

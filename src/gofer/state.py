@@ -167,17 +167,14 @@ class SessionState:
             )
         self._source_address = source_address
         self._socket_options: tuple[tuple[Any, ...], ...] = ()
-        self._resolve = self._pins = None
+        self._resolve = None
         if socket_options is not None or resolve is not None:
             from gofer.network.addresses import check_resolve, checked_options
 
             self._socket_options = checked_options(socket_options)
             self._resolve = check_resolve(resolve)
-        if pins is not None:
-            from gofer.network.pins import check_pins
-
-            self._pins = check_pins(pins)
         proxies = proxies_from(proxy, proxies)
+        self.pins = pins
         self._proxies: dict[str, Any] = dict(checked_proxies(proxies)) if proxies else {}
         self._cookie_store: Any = CookieStore()
         self.auth = auth
@@ -283,6 +280,20 @@ class SessionState:
     @cert.setter
     def cert(self, value: "Cert | None") -> None:
         self._cert = value
+        self._forget_settings()
+
+    @property
+    def pins(self) -> Any:
+        """The certificates or keys that servers must show, by host; None for no such rule."""
+        return self._pins
+
+    @pins.setter
+    def pins(self, value: Any) -> None:
+        self._pins: Any = None
+        if value is not None:
+            from gofer.network.pins import check_pins
+
+            self._pins = check_pins(value)
         self._forget_settings()
 
     @property

@@ -91,6 +91,27 @@ def test_a_context_of_ones_own(web_tls: Web, certificates: Certificates) -> None
         assert session.get(web_tls.url + "/get").ok
 
 
+def test_a_client_certificate_in_a_context_of_ones_own(certificates: Certificates) -> None:
+    """What a session has as `cert` is put into it, as urllib3 does; and shown, once it is there."""
+    context = ssl.create_default_context(cafile=certificates.ca_file)
+
+    class OwnTLS(HTTPAdapter):
+        def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+            super().init_poolmanager(*args, **kwargs, ssl_context=context)
+
+    class Limited(HTTPAdapter):
+        def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+            super().init_poolmanager(*args, **kwargs, ssl_minimum_version=ssl.TLSVersion.TLSv1_3)
+
+    hello = always(response(b"hello"))
+    with serve(hello, tls=certificates.asking_for_client) as server:
+        for kind in (OwnTLS, Limited):
+            with mounted(kind()) as session:
+                session.verify, session.cert = certificates.ca_file, certificates.client_cert
+                for _ in range(2):
+                    assert b"hello" == session.get(server.url).content
+
+
 def test_versions_of_tls(web_tls: Web, certificates: Certificates) -> None:
     """By urllib3's names; both kinds of number."""
 

@@ -5,6 +5,7 @@ wrong on the connection ends it with the error code of RFC 9113, 7, and every ex
 of it. Either way the session is usable at once.
 """
 
+import asyncio
 import struct
 import threading
 from collections.abc import Callable
@@ -19,6 +20,7 @@ from gofer.exceptions import (
     ConnectTimeout,
     FieldSectionTooLarge,
     IncompleteContent,
+    LocalProtocolError,
     ReadTimeout,
     RemoteProtocolError,
     Timeout,
@@ -44,11 +46,12 @@ from servers.frames import (
     frame,
     head,
 )
-from servers.raw import Peer, Server, serve
+from servers.raw import Peer, Script, Server, serve
 
 pytest.importorskip("ngh2", reason="HTTP/2 needs ngh2: pip install gofer[http2]")
 
 PLAIN_PYTHON = pytest.mark.only_in("blocking")
+KNOWN = {"http2": "prior knowledge"}
 
 NO_ERROR, PROTOCOL_ERROR, FLOW_CONTROL_ERROR, STREAM_CLOSED, FRAME_SIZE_ERROR = 0, 1, 3, 5, 6
 REFUSED_STREAM, CANCEL, COMPRESSION_ERROR, ENHANCE_YOUR_CALM = 7, 8, 9, 11
@@ -163,7 +166,45 @@ def test_row_12_a_server_that_refuses_for_ever_is_an_error():
     with serve(script) as server, session_for(config={"http2": "prior knowledge"}) as client:
         with pytest.raises(ConnectionError, match="refused"):
             client.get(server.url)
-    assert 10 < len(server.requests) < 30
+    assert 5 < len(server.requests) < 30
+
+
+def test_fields_too_large_for_any_server_are_refused_before_they_are_sent():
+    """Ours, not the server's: nobody asks again, and the connection goes on."""
+
+    def script(peer: Peer) -> None:
+        server = Frames(peer)
+        while True:
+            server.answer(server.receive_request())
+
+    with serve(script) as server, session_for(config=KNOWN) as client:
+        client.get(server.url)
+        with pytest.raises(LocalProtocolError, match="at most 1048576"):
+            client.get(server.url, headers={"X-Large": "x" * 1024 * 1024})
+        assert b"next" == client.get(server.url).content
+    assert 2 == len(server.requests)
+    assert 1 == server.accepted
+
+
+def test_row_12_a_busy_server_is_given_time(monkeypatch: pytest.MonkeyPatch):
+    """It refuses streams and stays: one waits a little longer each time, within the deadline."""
+    monkeypatch.setattr("gofer.stages.retries.FIRST_PAUSE", 0.001)
+
+    def script(peer: Peer) -> None:
+        server = Frames(peer)
+        for _ in range(5):
+            server.peer.send(reset(server.receive_request(), REFUSED_STREAM))
+        server.answer(server.receive_request())
+        while True:
+            server.peer.send(reset(server.receive_request(), REFUSED_STREAM))
+
+    with serve(script) as server, session_for(config=KNOWN) as client:
+        assert b"next" == client.post(server.url, data=b"content").content
+        assert 6 == len(server.requests)
+        monkeypatch.setattr("gofer.stages.retries.FIRST_PAUSE", 30.0)
+        with pytest.raises(ConnectionError, match="refused"):
+            client.get(server.url, deadline=20)
+    assert 7 == len(server.requests)
 
 
 @PLAIN_PYTHON
@@ -647,6 +688,88 @@ def test_row_94_a_connection_is_asked_for_a_sign_of_life_after_a_pause(
         assert b"0" == client.get(server.url).content
         assert b"1" == client.post(server.url, data=b"sent once").content
         assert 2 == len(server.requests)
+
+
+# Row 10, of many: a connection that ended while nobody listened ----------------------------------
+
+
+def answering(leave: Callable[[Peer], None] | None) -> Script:
+    """Answers what is posted. On the first connection one request, and then it leaves, or says
+    nothing more."""
+
+    def script(peer: Peer) -> None:
+        server = Frames(peer)
+        while True:
+            _, flags, stream, _ = server.receive_until(HEADERS, DATA)
+            if not flags & END_STREAM:
+                continue
+            server.answer(stream, b"%d" % peer.index)
+            if peer.index == 0:
+                if leave is not None:
+                    leave(peer)
+                peer.open("gone")
+                if leave is not Peer.reset:
+                    peer.receive_to_end()
+                return
+
+    return script
+
+
+def by_tasks(server: Server) -> list[bytes]:
+    async def main() -> list[bytes]:
+        async with gofer.AsyncSession(config=KNOWN, timeout=20) as session:
+            held = await session.post(server.url, data=b"x", stream=True)
+            await asyncio.to_thread(server.gates["gone"].wait)
+            posts = [session.post(server.url, data=b"x") for _ in range(5)]
+            responses = await asyncio.gather(*posts)
+            await held.aclose()
+            return [response.content for response in responses]
+
+    return asyncio.run(main())
+
+
+def by_map(server: Server) -> list[bytes]:
+    with gofer.Session(config=KNOWN, timeout=20) as session:
+        [held] = gofer.map([gofer.Request("POST", server.url, data=b"x")], session=session)
+        server.gates["gone"].wait()
+        requests = [gofer.Request("POST", server.url, data=b"x") for _ in range(5)]
+        responses = gofer.map(requests, session=session)
+        held.close()
+        return [response.content for response in responses]
+
+
+def by_threads(server: Server) -> list[bytes]:
+    contents: list[bytes] = []
+    with gofer.Session(config=KNOWN, timeout=20) as session:
+        held = session.post(server.url, data=b"x")
+        server.gates["gone"].wait()
+
+        def work() -> None:
+            contents.append(session.post(server.url, data=b"x").content)
+
+        threads = [threading.Thread(target=work) for _ in range(5)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(20)
+        held.close()
+    return contents
+
+
+@PLAIN_PYTHON
+@pytest.mark.parametrize("leave", [Peer.half_close, Peer.reset, None])
+@pytest.mark.parametrize("ask", [by_tasks, by_map, by_threads])
+def test_row_10_many_at_once_on_a_connection_that_ended_meanwhile(
+    ask: Callable[[Server], list[bytes]],
+    leave: Callable[[Peer], None] | None,
+    monkeypatch: pytest.MonkeyPatch,
+):
+    """One of them finds out, and all go elsewhere, whatever their method; one response is held."""
+    if leave is None:
+        monkeypatch.setattr("gofer.network.shared.UNTRUSTED_AFTER", 0.0)
+        monkeypatch.setattr("gofer.network.shared.SIGN_OF_LIFE", 0.3)
+    with serve(answering(leave)) as server:
+        assert [b"1"] * 5 == ask(server)
 
 
 # Row 95 and 97 ------------------------------------------------------------------------------------

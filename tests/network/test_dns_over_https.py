@@ -1,5 +1,6 @@
 """Names looked up by DNS over HTTPS (RFC 8484), and what HTTPS records say (RFC 9460)."""
 
+import ssl
 import warnings
 from collections.abc import Iterator
 from typing import Any
@@ -164,6 +165,22 @@ def test_its_certificate_counts(names: NameServer, web: Web) -> None:
     with gofer.Session(resolve=f"{names.url}/dns-query") as session:
         with pytest.raises(NameResolutionError, match="certificate"):
             session.get(f"http://a.test:{web.port}/get")
+
+
+def test_what_is_asked_of_tls_counts_for_it_too(
+    names: NameServer, web: Web, certificates: Certificates
+) -> None:
+    """Also where somebody who asked for less was answered before."""
+    context = certificates.server(certificates.authority.issue_cert("127.0.0.1"))
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    with NameServer(tls=context) as old:
+        old.zone = names.zone
+        with gofer.Session(resolve=f"{old.url}/dns-query", verify=certificates.ca_file) as session:
+            for _ in range(2):
+                url = f"http://a.test:{web.port}/get"
+                assert session.get(url, config={**ALONE, "http2": False}).ok
+                with pytest.raises(NameResolutionError, match="version"):
+                    session.get(url, config={**ALONE, "tls_minimum": "1.3"})
 
 
 def test_who_checks_is_not_answered_unchecked(names: NameServer, web: Web) -> None:

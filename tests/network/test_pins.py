@@ -75,6 +75,78 @@ def test_another_certificate_is_refused(
     assert [] == web_tls.requests
 
 
+KEYS = [
+    "localhost", "LOCALHOST.", "localhost:{port}", "*", "xn--mnchen-3ya.example", "münchen.example",
+    "::1", "[0:0::1]:{port}", "[::1]",
+]  # fmt: skip
+
+
+@pytest.mark.filterwarnings("ignore::gofer.exceptions.InsecureRequestWarning")
+@pytest.mark.parametrize("key", KEYS)
+def test_whom_a_pin_is_for(web_tls: Web, key: str) -> None:
+    """A host in any of the ways to write it, or a host and a port."""
+    host = {"x": "münchen.example", "m": "münchen.example", ":": "[::1]", "[": "[::1]"}.get(
+        key[0], "localhost"
+    )
+    there = dict.fromkeys(("localhost", "xn--mnchen-3ya.example", "::1"), "127.0.0.1")
+    with gofer.Session(verify=False, resolve=there) as session:
+        session.pins = {key.format(port=web_tls.port): OTHER}
+        with pytest.raises(CertificateError, match="pinned"):
+            session.get(f"https://{host}:{web_tls.port}/get")
+    assert [] == web_tls.requests
+
+
+def test_pins_that_come_later_count_from_then_on(
+    web_tls: Web, certificates: Certificates, certificate: bytes
+) -> None:
+    """Neither a connection nor a TLS session from before serves a request that has pins."""
+    with gofer.Session(verify=certificates.ca_file) as session:
+        assert session.get(web_tls.url + "/get").ok
+        session.pins = OTHER
+        for _ in range(2):
+            with pytest.raises(CertificateError, match="pinned"):
+                session.get(web_tls.url + "/get")
+        session.pins = pins_of(certificate)["SHA-256"]
+        assert session.get(web_tls.url + "/get").ok
+        session.pins = None
+        assert session.get(web_tls.url + "/get").ok
+
+
+WRONG_KEYS = [
+    "https://example.com", "https://example.com/", "*.example.com", "*.0.0.1", "ex*mple.com",
+    "example.com/", "example.com:", "example.com:https", "example.com:99999", "user@example.com",
+    "", " ", "::1:x", "[::1", ("example.com", 443), 5, None,
+]  # fmt: skip
+
+
+@pytest.mark.only_in("blocking")
+@pytest.mark.parametrize("key", WRONG_KEYS)
+def test_what_could_never_be_asked_for_is_named(key: Any) -> None:
+    """A pin for nobody would protect nobody."""
+    with pytest.raises(ValueError, match="expected a host such as"):
+        gofer.Session(pins={key: OTHER})
+
+
+@pytest.mark.only_in("blocking")
+@pytest.mark.parametrize("pins", [[], (), {"example.com": []}, {"*": [], "x": OTHER}])
+def test_no_pin_at_all_is_named(pins: Any) -> None:
+    """Of none none can fit; that must not mean that all do."""
+    with pytest.raises(ValueError, match="got none.*expected one at least"):
+        gofer.Session(pins=pins)
+    session = gofer.Session()
+    with pytest.raises(ValueError, match="got none"):
+        session.pins = pins
+
+
+def test_pins_for_one_host_in_two_ways_add_up(
+    web_tls: Web, certificates: Certificates, certificate: bytes
+) -> None:
+    """One of them all must fit."""
+    pins = {"LOCALHOST": pins_of(certificate)["SHA-256"], "localhost": OTHER}
+    with gofer.Session(verify=certificates.ca_file, pins=pins) as session:
+        assert session.get(f"https://localhost:{web_tls.port}/get").ok
+
+
 def _nothing() -> Any:
     from contextlib import nullcontext
 
@@ -119,6 +191,31 @@ def test_a_response_tells_what_was_agreed_on(web_tls: Web, certificates: Certifi
     assert tls.cipher.startswith("TLS_")
     assert tls.certificate == tls.chain[0]
     assert ("DNS", "localhost") in tls.subject["subjectAltName"]
+
+
+class Foreign:
+    """A context whose certificates are of another kind: they know DER only, as those of rtls."""
+
+    def __init__(self, context: Any) -> None:
+        self._it = context
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._it, name)
+
+    def wrap_bio(self, *arguments: Any, **options: Any) -> Any:
+        return Foreign(self._it.wrap_bio(*arguments, **options))
+
+    def get_unverified_chain(self) -> list[Any]:
+        der = self._it.getpeercert(True)
+        return [type("Certificate", (), {"public_bytes": lambda _self: der})()]
+
+
+def test_certificates_of_another_kind(web_tls: Web, certificates: Certificates) -> None:
+    """Are bytes as well."""
+    with gofer.Session(verify=Foreign(certificates.client())) as session:
+        tls = session.get(web_tls.url + "/get").tls
+
+    assert [tls.certificate] == tls.chain
 
 
 def test_without_tls_there_is_nothing_to_tell(web: Web) -> None:

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
 
 import gofer
 from gofer.exceptions import CertificateError
@@ -45,6 +47,21 @@ def test_the_next_connection_goes_on(certificates: Certificates, version: Any) -
     for other in others:  # as much is known of it
         assert other.tls.version == first.tls.version
         assert other.tls.certificate == first.tls.certificate
+        assert other.tls.chain == first.tls.chain == [first.tls.certificate]
+
+
+def test_the_whole_chain_is_known_of_every_connection(certificates: Certificates) -> None:
+    """A server that goes on sends none: it is that of the handshake in which it was checked."""
+    leaf = certificates.authority.create_child_ca().issue_cert("127.0.0.1")
+    context = certificates.server(leaf)
+    sent = [x509.load_pem_x509_certificate(pem.bytes()) for pem in leaf.cert_chain_pems]
+    expected = [certificate.public_bytes(Encoding.DER) for certificate in sent]
+    with serve(ANSWER, tls=context) as server:
+        with gofer.Session(verify=certificates.ca_file, config=ALONE) as session:
+            chains = [session.get(server.url).tls.chain for _ in range(4)]
+    assert resumed(context) == 3
+    assert [expected] * 4 == chains
+    assert 2 == len(expected)
 
 
 def test_what_is_trusted_keeps_sessions_apart(certificates: Certificates) -> None:
@@ -55,13 +72,30 @@ def test_what_is_trusted_keeps_sessions_apart(certificates: Certificates) -> Non
             {"verify": certificates.ca_file},
             {"verify": certificates.ca_file, "cert": certificates.client_cert},
             {"verify": certificates.client()},
+            {"verify": certificates.ca_file, "config": {"tls_minimum": "1.3"}},
+            {"verify": certificates.ca_file, "config": {"tls_ciphers": "ECDHE"}},
         ]
         for option in options:
             assert session.get(server.url, **option).ok
         assert resumed(context) == 0
         for option in options:
             assert session.get(server.url, **option).ok
-        assert resumed(context) == 3
+        assert resumed(context) == len(options)
+
+
+def test_pins_keep_sessions_apart(certificates: Certificates) -> None:
+    """As well, though a certificate that was not shown again has been compared before."""
+    context = context_for(certificates, ssl.TLSVersion.TLSv1_3)
+    with serve(ANSWER, tls=context) as server:
+        with gofer.Session(verify=certificates.ca_file, config=ALONE) as session:
+            shown = session.get(server.url).tls.certificate
+            session.pins = hashlib.sha256(shown).hexdigest()
+            assert session.get(server.url).ok
+            assert resumed(context) == 0
+            assert session.get(server.url).ok
+            session.pins = None
+            assert session.get(server.url).ok
+            assert resumed(context) == 2
 
 
 def test_an_authority_that_has_changed_is_asked_anew(

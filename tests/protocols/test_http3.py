@@ -158,3 +158,18 @@ def test_fields_that_are_written_literally(lines: list[tuple[bytes, bytes]]) -> 
     plain = [(name.hex().encode(), value.hex().encode()) for name, value in lines]
     if plain:
         assert plain == QpackDecoder(0, 0).feed_header(0, literally(plain))[1]
+
+
+@pytest.mark.parametrize(("said", "expected"), [("", "the server requires a"), ("why", "why")])
+def test_an_alert_after_the_handshake(
+    files: tuple[Path, Path], certificates: Certificates, said: str, expected: str
+) -> None:
+    """For want of a client certificate, for instance: an error of TLS, in words."""
+    from gofer.exceptions import SSLError
+
+    pair = Pair(files, certificates.ca_file)
+    pair.server.close(error_code=0x100 + 116, frame_type=6, reason_phrase=said)
+    pair.talk()
+
+    assert type(pair.client.failure) is SSLError
+    assert f"connecting to peer: {expected}" in str(pair.client.failure)

@@ -151,6 +151,30 @@ def test_reset(world: Any, pair: Pair) -> None:
         world.run(stream.receive(100, later()))
 
 
+@pytest.mark.parametrize("waits", [True, False])
+def test_what_came_before_a_reset(world: Any, pair: Pair, waits: bool) -> None:
+    """Is there for whoever could not send: the peer has said why, perhaps."""
+    stream, peer = pair
+
+    async def main() -> bytes:
+        await stream.send(b"unread", later())
+        give_up = later()
+        while not select.select([peer], [], [], 0)[0]:
+            assert time.monotonic() < give_up
+            await world.sleep(0.001)
+        assert b"" == stream.receive_now()
+        peer.sendall(b"because")
+        peer.close()
+        with suppress(OSError):
+            await stream.send(b"more", later())
+        return await stream.receive(100, later()) if waits else stream.receive_now()
+
+    assert b"because" == world.run(main())
+    assert b"" == stream.receive_now()
+    stream.abort()
+    assert b"" == stream.receive_now()
+
+
 # Deadlines --------------------------------------------------------------------------------------
 
 

@@ -259,13 +259,17 @@ def test_a_post_is_not_repeated_unless_named() -> None:
 
 
 def test_a_broken_answer_is_asked_for_again() -> None:
-    """A new connection each time; the last error is the one that is raised."""
+    """A new connection each time; the last error is the one that is raised.
+
+    That a kept connection turned out to be dead is not counted among the retries.
+    """
     policy = Retry(total=2, backoff=0)
-    with serve(answers(Peer.reset, Peer.reset, OK, *[Peer.reset] * 3)) as server:
+    with serve(answers(Peer.reset, Peer.reset, OK, *[Peer.reset] * 4)) as server:
         with gofer.Session(config={"max_retries": policy}) as session:
             assert b"ok" == session.get(server.url).content
             with pytest.raises(ConnectionLost):
                 session.get(server.url)
+        assert 3 + 4 == len(server.requests)
 
 
 def test_content_is_sent_from_its_start_again(tmp_path: Any) -> None:

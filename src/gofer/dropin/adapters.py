@@ -282,10 +282,11 @@ class HTTPAdapter(BaseAdapter):
         target = request.url_parsed
         proxies = dict(proxies or {})
         proxies[key_of(target)] = choose_proxy(target, proxies, None)
+        verify = conn.verify()
         settings = settings.replace(
             timeouts=timeouts,
-            verify=conn.verify(),
-            cert=conn.cert(),
+            verify=verify,
+            cert=None if hasattr(verify, "wrap_bio") else conn.cert(),  # it is in there
             proxies=proxies,
             max_retries=self.max_retries,
             source_address=conn.source_address or settings.source_address,

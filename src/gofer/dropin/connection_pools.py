@@ -50,6 +50,7 @@ class ConnectionPool:
     def verify(self) -> Any:
         """Whom to trust, as `Session.verify` takes it: a context where only that can say it."""
         if self.ssl_context is not None:
+            self._load_cert(self.ssl_context)
             return self.ssl_context
         needs_no_certificate = self.cert_reqs in ("CERT_NONE", "NONE", 0)
         verify = False if needs_no_certificate else self.ca_certs or self.ca_cert_dir or True
@@ -70,6 +71,15 @@ class ConnectionPool:
             return None
         parts = (self.cert_file, self.key_file, self.key_password)
         return tuple(part for part in parts if part is not None)
+
+    def _load_cert(self, context: Any) -> None:
+        """Put the client certificate into somebody's context, once, as urllib3 does."""
+        key = context, self.cert()
+        if self.cert_file is not None and key not in self._made:
+            from gofer.network.trust import load_client_certificate
+
+            load_client_certificate(context, self.cert())
+            self._made[key] = context
 
     def server_name(self) -> str | None:
         """The name that TLS asks for and the certificate must have; None: the origin's host."""

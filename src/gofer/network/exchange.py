@@ -58,7 +58,7 @@ class Network:
         self.alternatives = Alternatives() if alternatives is None else alternatives
         self.names = Names(runtime)
         self.sessions = TlsSessions()
-        self._resolvers: dict[tuple[str, Any], Any] = {}  # that ask others than the system
+        self._resolvers: dict[tuple[str, Any, Any], Any] = {}  # that ask others than the system
         self.spaces: Any = {}  # what proxies have asked for by Digest
         self._warned_of: set[str] = set()  # servers that nobody checks the certificate of
 
@@ -113,7 +113,7 @@ class Network:
         if route.is_tls:
             response.tls = connection.tls
             if connection.exchanges == 1 and response.version != "HTTP/3":
-                self.sessions.keep(connection.route, connection.stream)
+                self.sessions.keep(connection.route, connection.stream, connection.tls)
             if (
                 not connection.has_spoken
                 and route.http3 is None
@@ -310,7 +310,9 @@ class Network:
         """The resolver that asks the server at `url`, on connections of its own."""
         from gofer.network.trust import identity
 
-        key = url, identity(settings.verify, None)  # nobody answers those who trust him not
+        # Nobody answers those who trust him not, or ask for more than they got.
+        rules = settings.tls_minimum, settings.tls_ciphers, settings.crl_file
+        key = url, identity(settings.verify, None), rules
         resolver = self._resolvers.get(key)
         if resolver is None:
             from gofer.network.dns_over_https import DnsOverHttps

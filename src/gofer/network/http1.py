@@ -131,8 +131,7 @@ class Http1Connection(Timed):
                 self.feed(await stream.receive(RECEIVE, deadline))
             return self._response(request, started, upload)
         except BaseException as error:
-            self.close(FAILED)
-            raise self._named(error, request, written) from error
+            raise self._failed(error, request, written) from error
 
     async def switch(self, request: PreparedRequest, started: float, head: bytes) -> Response:
         """As `exchange`, for a request that asks for another protocol.
@@ -159,8 +158,7 @@ class Http1Connection(Timed):
             response._duplex = Http1Duplex(self, self.reader.switched)
             return response
         except BaseException as error:
-            self.close(FAILED)
-            raise self._named(error, request, written) from error
+            raise self._failed(error, request, written) from error
 
     def _whole_response(
         self, request: PreparedRequest, answer: WholeResponse, started: float
@@ -322,6 +320,15 @@ class Http1Connection(Timed):
 
     # Errors -------------------------------------------------------------------------------------
 
+    def _failed(
+        self, error: BaseException, request: PreparedRequest, written: bool
+    ) -> BaseException:
+        """Close, but hear first what the peer has said; the named exception for `error`."""
+        try:
+            return self._named(error, request, written)
+        finally:
+            self.close(FAILED)
+
     def _named(
         self, error: BaseException, request: PreparedRequest, written: bool
     ) -> BaseException:
@@ -341,14 +348,15 @@ class Http1Connection(Timed):
                 self._mark_lost(error, written)
             return error
         if isinstance(error, OSError):
-            lost = ConnectionLost(
-                f"{reader.peer}: the connection broke while"
-                f" {'waiting for the response' if written else 'sending the request'}:"
-                f" {error.strerror or error}",
-                request=request,
-            )
-            self._mark_lost(lost, written)
-            return lost
+            from gofer.network.losses import lost
+
+            doing = "waiting for the response" if written else "sending the request"
+            is_new = self.exchanges == 1 and not reader.has_received
+            named = lost(error, self.stream, reader.peer, doing, is_new=is_new)
+            named.request = request  # type: ignore[assignment]
+            if isinstance(named, ConnectionLost):
+                self._mark_lost(named, written)
+            return named
         return error
 
     def _mark_lost(self, error: ConnectionLost, written: bool) -> None:

@@ -12,8 +12,8 @@ from collections.abc import Iterable, Mapping
 from hmac import compare_digest
 from typing import Any
 
-from gofer.exceptions import CertificateError
-from gofer.messages.hosts import authority
+from gofer.exceptions import CertificateError, InvalidURL
+from gofer.messages.hosts import authority, host_to_ascii
 
 __all__ = ["check_certificate", "check_pins", "pins_for"]
 
@@ -28,16 +28,51 @@ def check_pins(given: Any) -> dict[str, tuple[str, ...]] | None:
         given: a pin, a list of pins, or {"host" or "host:port": pin or list}.
 
     Raises:
-        ValueError: something in it is no pin.
+        ValueError: something in it is no pin, or could never count: nobody must believe in
+            protection that is not there.
     """
     if given is None:
         return None
     by_host = given if isinstance(given, Mapping) else {"*": given}
-    checked = {}
-    for host, pins in by_host.items():
-        several = list(pins) if isinstance(pins, list | tuple | set) else [pins]
-        checked[str(host).lower().rstrip(".")] = tuple(_checked(pin) for pin in several)
+    checked: dict[str, tuple[str, ...]] = {}
+    for key, pins in by_host.items():
+        several = list(pins) if isinstance(pins, list | tuple | set | frozenset) else [pins]
+        if not several:
+            raise ValueError(
+                "pins: got none"
+                + (f" for {key!r:.80}" if given is by_host else "")
+                + ", expected one at least; leave out what is not to be pinned"
+            )
+        host = _checked_host(key)
+        checked[host] = checked.get(host, ()) + tuple(_checked(pin) for pin in several)
     return checked
+
+
+def _checked_host(key: Any) -> str:
+    """Whom a pin is for, as `pins_for` looks it up."""
+    if key == "*":
+        return "*"
+    if isinstance(key, str) and "*" not in key:
+        is_address = key.count(":") > 1 and not key.startswith("[")
+        host, colon, port = (key, "", "") if is_address else _split(key)
+        try:
+            host = host_to_ascii(host).rstrip(".")
+            if not colon:
+                return host
+            if port.isascii() and port.isdigit() and int(port) <= 65535:
+                return authority(host, int(port))
+        except InvalidURL:
+            pass
+    raise ValueError(
+        f"pins: got {key!r:.80}, expected a host such as 'example.com', host and port such as"
+        " 'example.com:8443', or '*' for all that have no pins of their own; no URL, no pattern"
+    )
+
+
+def _split(key: str) -> tuple[str, str, str]:
+    host, bracket, rest = key.rpartition("]")
+    name, colon, port = rest.partition(":")
+    return host + bracket + name, colon, port
 
 
 def _checked(pin: Any) -> str:

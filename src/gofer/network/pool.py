@@ -302,7 +302,8 @@ class Pool:
             return not connection.users
         if not connection.users:
             connection.idle_since = self.runtime.now()
-        self._fill_locked(connection, host)
+        if host.waiters:
+            self._fill_locked(connection, host)
         return False
 
     def _fill_locked(self, connection: "SharedConnection", host: Host) -> None:

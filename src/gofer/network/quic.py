@@ -28,7 +28,13 @@ from gofer.network.dial import Step, look_up
 from gofer.network.http3 import Http3Connection
 from gofer.network.routes import Route
 from gofer.network.tls_info import TLSInfo
-from gofer.network.trust import client_certificate, must_exist, shown_name, trust_in
+from gofer.network.trust import (
+    check_key_log,
+    client_certificate,
+    must_be_file,
+    shown_name,
+    trust_in,
+)
 from gofer.protocols.http1 import Limits
 from gofer.protocols.http3 import Http3Protocol
 from gofer.runtime.base import Runtime, TimedOut
@@ -190,22 +196,18 @@ def _configuration(route: Route) -> QuicConfiguration:
     shown = client_certificate(route.cert)
     if shown:
         _show(configuration, *shown)
-    key_log = os.environ.get("SSLKEYLOGFILE")
+    key_log = os.environ.get("SSLKEYLOGFILE", "")
+    check_key_log(key_log)
     if key_log:
         configuration.secrets_log_file = _KeyLog(key_log)  # type: ignore[assignment]
     return configuration
 
 
 class _KeyLog:
-    """A file that is open only while something is written to it: it has many writers.
-
-    Raises:
-        OSError: it cannot be written to.
-    """
+    """A file that is open only while something is written to it: it has many writers."""
 
     def __init__(self, path: str) -> None:
         self._path = path
-        self.write("")
 
     def write(self, text: str) -> int:
         with open(self._path, "a", encoding="ascii") as file:
@@ -250,7 +252,7 @@ def _show(
 def _pem(given: str | bytes, what: str) -> bytes:
     if isinstance(given, bytes):
         return given
-    must_exist(given, f"the TLS {what} file")
+    must_be_file(given, f"the TLS {what} file")
     return Path(given).read_bytes()
 
 
@@ -259,7 +261,7 @@ class Agreed:
 
     def __init__(self, quic: QuicConnection, lock: Any) -> None:
         self._quic = quic
-        self.agreed = self, lock
+        self.agreed = self, lock, ()
 
     @classmethod
     def of(cls, connection: Http3Connection) -> "Agreed":

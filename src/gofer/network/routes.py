@@ -358,16 +358,27 @@ def tls_rules(settings: Settings, verify: Any) -> tuple[str | None, ...]:
     () if nothing is.
 
     Raises:
-        LocalProtocolError: there is a context that is its owner's business.
+        LocalProtocolError: it contradicts `verify`: a context is its owner's business, and where no
+            certificate is looked at none can be a revoked one.
     """
+    has_context = hasattr(verify, "wrap_bio")
+    if has_context and settings.cert is not None:
+        raise LocalProtocolError(
+            "cert: expected it to be loaded into the SSLContext that verify is (load_cert_chain)"
+        )
     minimum = None if settings.tls_minimum == "1.2" else settings.tls_minimum
     ciphers, crl_file = settings.tls_ciphers, settings.crl_file
     if minimum is None and ciphers is None and crl_file is None:
         return ()
-    if hasattr(verify, "wrap_bio"):
+    if has_context:
         raise LocalProtocolError(
             "config tls_minimum, tls_ciphers or crl_file: expected them to be set in the"
             " SSLContext that verify is"
+        )
+    if verify is False and crl_file is not None:
+        raise LocalProtocolError(
+            "config crl_file: with verify=False no certificate is checked, expected verify=True, or"
+            " the path of the authority's certificate"
         )
     return minimum, ciphers, None if crl_file is None else os.path.abspath(crl_file)
 

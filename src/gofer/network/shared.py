@@ -25,7 +25,7 @@ from gofer.network.shared_head import connecting_head
 from gofer.network.shared_upload import SharedUpload
 from gofer.network.sharing import FAILED, GLANCE, SharedStream, is_over
 from gofer.protocols.streams import ResponseStream, StreamsProtocol
-from gofer.runtime.base import Runtime, Stream, TimedOut
+from gofer.runtime.base import Event, Runtime, Stream, TimedOut
 
 if TYPE_CHECKING:
     from gofer.network.pool import Host, Pool
@@ -50,8 +50,8 @@ class SharedConnection(SharedStream):
 
     is_shared = True
     __slots__ = (
-        "__weakref__", "_abandoned", "counted", "exchanges", "generation", "has_spoken", "host",
-        "idle_since", "pool", "route", "tls", "users",
+        "__weakref__", "_abandoned", "_doubting", "counted", "exchanges", "generation",
+        "has_spoken", "host", "idle_since", "pool", "route", "tls", "users",
     )  # fmt: skip
 
     def __init__(
@@ -74,6 +74,7 @@ class SharedConnection(SharedStream):
         self.generation = 0
         self.counted = True
         self._abandoned: deque[ResponseStream] = deque()  # by the collector; not ended yet
+        self._doubting: list[Event] | None = None  # those who wait for what one finds out
 
     @property
     def has_room(self) -> bool:
@@ -115,7 +116,7 @@ class SharedConnection(SharedStream):
             head = self.head_of(request)
             if protocol is not None:
                 head = connecting_head(head, protocol)
-            if self.exchanges and self.users == 1 and self._is_doubtful(started):
+            if self.exchanges and self._is_doubtful(started):
                 await self._trust_again(request, started)
             body = request.body
             stream = self._begin(head, has_content=body is not None or protocol is not None)
@@ -311,21 +312,51 @@ class SharedConnection(SharedStream):
 
     def _is_doubtful(self, now: float) -> bool:
         """True if the peer may have said something, or gone, while nobody listened."""
-        is_old = now - self.idle_since > UNTRUSTED_AFTER
-        return self.closing is not None or is_old or self.stream.is_readable()
+        if self._doubting is not None:
+            return True
+        return self._reading_for is None and (
+            now - self._heard_at > UNTRUSTED_AFTER
+            or self.closing is not None
+            or self.stream.is_readable()
+        )
 
     async def _trust_again(self, request: PreparedRequest, now: float) -> None:
-        """Hear what the peer said while nobody listened; ask it for a sign of life if that is long.
+        """Find out whether the peer is still there; of many who want to know, one does.
 
         Raises:
             ConnectionLost: it is gone, or leaves; nothing of the request was sent.
         """
+        event: Event | None = None
+        with self._lock:
+            if self._doubting is None:
+                self._doubting = []
+            else:
+                event = self.runtime.event()
+                self._doubting.append(event)
+        if event is not None:
+            await event.wait(self.deadline_for(request, 2 * SIGN_OF_LIFE))
+        else:
+            try:
+                await self._find_out(request, now)
+            finally:
+                with self._lock:
+                    waiting, self._doubting = self._doubting, None
+                for event in waiting or ():
+                    event.set()
+        if self.closing is not None:
+            raise ConnectionLost(f"{self.peer}: {self.closing}")
+
+    async def _find_out(self, request: PreparedRequest, now: float) -> None:
+        """Hear what the peer said while nobody listened; ask it for a sign of life if that is long.
+
+        Raises:
+            ConnectionLost: no sign came.
+        """
+        is_old = now - self._heard_at > UNTRUSTED_AFTER
         with suppress(TimedOut):  # TLS may have had something to say, and HTTP nothing
             while self.closing is None and self.stream.is_readable():
                 await self._glance(now + GLANCE)
-        if self.closing is not None:
-            raise ConnectionLost(f"{self.peer}: {self.closing}")
-        if now - self.idle_since > UNTRUSTED_AFTER:
+        if is_old and self.closing is None:
             await self._ping(request)
 
     async def _ping(self, request: PreparedRequest) -> None:
@@ -422,6 +453,7 @@ class SharedConnection(SharedStream):
             refused = ConnectionLost(f"{peer}: refused the request unseen", request=request)
             refused.is_reused = refused.is_unanswered = refused.is_unsent = True
             refused.is_refused = True
+            refused.is_busy = self.closing is None
             return refused
         if stream.problem:
             return RemoteProtocolError(

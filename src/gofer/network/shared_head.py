@@ -5,6 +5,7 @@ RFC 9113, 8.3 and RFC 9114, 4.3.
 
 from collections.abc import Callable
 
+from gofer.exceptions import LocalProtocolError
 from gofer.messages.request import PreparedRequest
 from gofer.network.http1_head import checked_fields
 from gofer.protocols.http1_request import METHODS, encode_method
@@ -15,6 +16,7 @@ __all__ = ["connecting_head", "head_of"]
 _LEFT_OUT = frozenset(
     (b"connection", b"host", b"keep-alive", b"proxy-connection", b"transfer-encoding", b"upgrade")
 )
+MAX_FIELDS = 1024 * 1024  # bytes; servers take a hundredth of that
 _SECRET = frozenset((b"authorization", b"cookie", b"proxy-authorization"))
 
 Field = tuple[bytes, bytes]
@@ -56,7 +58,16 @@ def connecting_head(head: list[Field], protocol: bytes) -> list[Field]:
 def _fields_of(
     data: bytes, never_indexed: Callable[[bytes, bytes], Field] | None
 ) -> tuple[bytes, list[Field]]:
-    """The value of Host, and the other fields of a section."""
+    """The value of Host, and the other fields of a section.
+
+    Raises:
+        LocalProtocolError: they are too large for any server.
+    """
+    if len(data) > MAX_FIELDS:
+        raise LocalProtocolError(
+            f"the header fields of the request have {len(data)} bytes, expected at most"
+            f" {MAX_FIELDS}: send what is so large as content"
+        )
     host = b""
     fields: list[Field] = []
     for line in data.split(b"\r\n"):

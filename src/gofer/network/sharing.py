@@ -21,6 +21,7 @@ from typing import Any
 
 from gofer.exceptions import ConnectionLost, RequestException
 from gofer.network.deadlines import Timed
+from gofer.network.losses import lost
 from gofer.protocols.streams import ResponseStream, StreamsProtocol
 from gofer.runtime.base import Event, Interrupted, Runtime, Stream, TimedOut
 
@@ -46,9 +47,9 @@ class SharedStream(Timed):
     """
 
     __slots__ = (
-        "_begun", "_buffer", "_chosen", "_failure", "_heard", "_is_asked", "_is_sending",
-        "_is_soon", "_lock", "_reader", "_reading_for", "_reads_until", "_unsent", "_uploading",
-        "_waiting", "closing", "peer", "protocol", "runtime", "stream",
+        "_begun", "_buffer", "_chosen", "_failure", "_heard", "_heard_at", "_is_asked",
+        "_is_sending", "_is_soon", "_lock", "_reader", "_reading_for", "_reads_until", "_unsent",
+        "_uploading", "_waiting", "closing", "peer", "protocol", "runtime", "stream",
     )  # fmt: skip
 
     def __init__(
@@ -63,6 +64,7 @@ class SharedStream(Timed):
         self._reading_for: ResponseStream | None = None  # what who has that role waits for
         self._reader: Any = None  # who has it, where that matters
         self._reads_until = 0.0  # when who reads will look at the protocol's timer
+        self._heard_at = runtime.now()  # when something last came from the peer
         self._is_sending = False
         self._is_asked = False  # by somebody who has something to send
         self._begun: list[ResponseStream] = []  # streams of whose heads nothing has gone out
@@ -319,6 +321,7 @@ class SharedStream(Timed):
                 now = self.runtime.now()
                 with self._lock:
                     if pieces:
+                        self._heard_at = now
                         protocol.feed(pieces, now)
                     if timer is not None and timer <= now:
                         protocol.on_time(now)
@@ -459,8 +462,7 @@ class SharedStream(Timed):
     def _broken(self, error: BaseException, doing: str) -> RequestException:
         if isinstance(error, RequestException):
             return error
-        reason = getattr(error, "strerror", None) or type(error).__name__
-        return ConnectionLost(f"{self.peer}: the connection broke while {doing}: {reason}")
+        return lost(error, self.stream, self.peer, doing, is_new=not self.protocol.has_heard)
 
 
 def is_over(stream: ResponseStream) -> bool:

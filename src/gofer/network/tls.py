@@ -22,6 +22,7 @@ CIPHERTEXT = 64 * 1024  # bytes asked of the stream below: four records, and mos
 MUCH_CIPHERTEXT = 256 * 1024  # the same as long as so much comes: 100 MB take a sixth less
 RECORD = 16 * 1024  # bytes of plaintext in the largest record (RFC 8446, 5.1)
 PLAINTEXT = 16 * RECORD  # bytes encrypted before they are sent on, so that memory stays flat
+LAST_RECEIVES = 16  # at most, of what a peer has said that is gone; its alert is the last of it
 MAX_HANDSHAKE = 256 * 1024  # bytes taken from the peer; chains of 10 kB are already unusual
 
 
@@ -34,14 +35,22 @@ class TLSStream:
     """
 
     __slots__ = (
-        "_asked", "_context", "_ended", "_fetch", "_has_more", "_incoming", "_is_shared", "_lock",
-        "_outgoing", "_pending", "_put", "_read", "_stream", "_taken", "_tls", "_unsent",
-        "_write",
+        "_asked", "_chain", "_context", "_ended", "_fetch", "_has_more", "_incoming", "_is_shared",
+        "_lock", "_outgoing", "_pending", "_problem", "_put", "_read", "_stream", "_taken", "_tls",
+        "_unsent", "_write",
     )  # fmt: skip
 
     def __init__(
-        self, stream: Stream, context: Any, server_hostname: str | None, session: Any = None
+        self,
+        stream: Stream,
+        context: Any,
+        server_hostname: str | None,
+        session: tuple[Any, Sequence[bytes]] | None = None,
     ) -> None:
+        self._chain: Sequence[bytes] = ()  # of the connection whose session we go on with
+        earlier = None
+        if session is not None:
+            earlier, self._chain = session
         self._context = context
         self._stream = stream
         self._incoming = ssl.MemoryBIO()
@@ -50,7 +59,7 @@ class TLSStream:
             self._incoming,
             self._outgoing,
             server_hostname=_server_name(context, server_hostname),
-            **({} if session is None else {"session": session}),
+            **({} if earlier is None else {"session": earlier}),
         )
         # The methods in C, bound once: those of `ssl.SSLObject` are Python around them, 0.2 us.
         bare = self._tls
@@ -64,6 +73,7 @@ class TLSStream:
         self._asked = CIPHERTEXT  # of the stream below
         self._has_more = False  # something came that `receive` has not handed out yet
         self._ended = False  # the peer's close_notify has come
+        self._problem: ssl.SSLError | None = None  # an alert that has come, or what OpenSSL refused
         # OpenSSL objects must not be used by two threads at once (CPython guards them from 3.13
         # on). Held around calls into OpenSSL, never around I/O. By `with`, for a signal's exception
         # could come between `acquire` and `try`.
@@ -78,13 +88,14 @@ class TLSStream:
         deadline: float | None,
         *,
         alpn: Sequence[str] = HTTP11,
-        session: Any = None,
+        session: tuple[Any, Sequence[bytes]] | None = None,
     ) -> "TLSStream":
         """Shake hands over `stream`. Whatever fails, `stream` stays the caller's to abort.
 
         Args:
             server_hostname: whom the certificate must name; a DNS name in ASCII or an IP literal.
-            session: of an earlier connection with `context`, to go on with if the server agrees.
+            session: of an earlier connection with `context`, to go on with if the server agrees;
+                and the certificates that were sent there, since they are not sent again then.
             alpn: the protocols the caller can speak; an answer outside it is an error, whatever
                 `context` offered. No answer is always fine.
 
@@ -152,6 +163,8 @@ class TLSStream:
                 continue
             except ssl.SSLZeroReturnError:
                 data = b""
+            except ssl.SSLError as error:
+                raise self._in_plain_words(error) from None
             self._ended = not data
             return data  # type: ignore[no-any-return]
         return b""
@@ -175,9 +188,47 @@ class TLSStream:
                 continue
             except ssl.SSLZeroReturnError:
                 count = 0
+            except ssl.SSLError as error:
+                raise self._in_plain_words(error) from None
             self._ended = count == 0
             filled += count
         return filled
+
+    def receive_now(self) -> bytes:
+        """What has come, 64 KiB or little more; b"" if that is nothing, or the end, or an error."""
+        plaintext = bytearray()
+        try:
+            while len(plaintext) < CIPHERTEXT and not self._ended:
+                with self._lock, contextlib.suppress(ssl.SSLWantReadError):
+                    while data := self._read(RECORD):
+                        plaintext += data
+                ciphertext = self._stream.receive_now()
+                if not ciphertext:
+                    break
+                self._put(ciphertext)
+        except ssl.SSLZeroReturnError:
+            self._ended = True
+        except ssl.SSLError as error:
+            self._in_plain_words(error)
+        self._has_more = self._incoming.pending > 0 or self._pending() > 0
+        return bytes(plaintext)
+
+    def last_word(self) -> ssl.SSLError | None:
+        """Why there is no more to be said over TLS, if the peer or OpenSSL has said so.
+
+        For a connection that broke. The peer's alert may not have been read yet, if sending was
+        what failed.
+        """
+        for _ in range(LAST_RECEIVES):
+            if self._problem is not None or not self.receive_now():
+                break
+        below = self._stream
+        return self._problem or (below.last_word() if isinstance(below, TLSStream) else None)
+
+    def _in_plain_words(self, error: ssl.SSLError) -> ssl.SSLError:
+        self._problem = error
+        error.strerror = reason(error)
+        return error
 
     def _take(self, ciphertext: bytes) -> None:
         if not ciphertext:
@@ -296,9 +347,12 @@ class TLSStream:
         return self._stream.peer_address()
 
     @property
-    def agreed(self) -> tuple[Any, threading.Lock]:
-        """The TLS object, which knows what was agreed on, and the lock to ask it under."""
-        return self._tls, self._lock
+    def agreed(self) -> tuple[Any, threading.Lock, Sequence[bytes]]:
+        """The TLS object, which knows what was agreed on, and the lock to ask it under.
+
+        Third, the certificates of the connection whose session this one goes on with.
+        """
+        return self._tls, self._lock, self._chain
 
     @property
     def session(self) -> tuple[Any, Any]:
@@ -370,7 +424,18 @@ _PLAIN_WORDS = {
     "HTTP_REQUEST": "the server answered in plain HTTP, not in TLS",
     "UNSUPPORTED_PROTOCOL": "the server only speaks a version of TLS that is too old",
     "TLSV1_ALERT_PROTOCOL_VERSION": "the server only speaks another version of TLS",
+    "SSLV3_ALERT_HANDSHAKE_FAILURE": "the server refused the handshake: it may require a client"
+    " certificate, or other ciphers",
     "TLSV13_ALERT_CERTIFICATE_REQUIRED": "the server requires a client certificate",
+    "SSLV3_ALERT_BAD_CERTIFICATE": "the server did not accept the client certificate",
+    "SSLV3_ALERT_UNSUPPORTED_CERTIFICATE": "the server cannot use the client certificate",
+    "SSLV3_ALERT_CERTIFICATE_REVOKED": "to the server the client certificate is revoked",
+    "SSLV3_ALERT_CERTIFICATE_EXPIRED": "to the server the client certificate has expired",
+    "SSLV3_ALERT_CERTIFICATE_UNKNOWN": "the server did not accept the client certificate",
+    "TLSV1_ALERT_UNKNOWN_CA": "the server does not know the client certificate's authority",
+    "TLSV1_ALERT_ACCESS_DENIED": "the server denied access",
+    "TLSV1_UNRECOGNIZED_NAME": "the server knows no such host",
+    "TLSV1_ALERT_NO_APPLICATION_PROTOCOL": "the server speaks none of the protocols offered",
     "UNEXPECTED_EOF_WHILE_READING": "the server closed in the TLS handshake",
     "KEY_VALUES_MISMATCH": "the key does not belong to the certificate",
     "NO_CERTIFICATE_OR_CRL_FOUND": "the file holds no certificate",
@@ -385,7 +450,8 @@ def reason(error: OSError) -> str:
     reason = getattr(error, "reason", None)
     if reason:
         return _PLAIN_WORDS.get(reason) or str(reason).lower().replace("_", " ")
-    return error.strerror or str(error)
+    text = error.strerror or str(error)
+    return "the file is not what PEM has to be" if "PEM lib" in text else text
 
 
 def _failure(text: str) -> ssl.SSLError:

@@ -1,6 +1,7 @@
 """What was agreed on with a server in TLS: `response.tls`."""
 
 import ssl
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 __all__ = ["TLSInfo"]
@@ -10,8 +11,8 @@ class _Secured(Protocol):
     """A stream over TLS, or QUIC."""
 
     @property
-    def agreed(self) -> tuple[Any, Any]:
-        """What knows what was agreed on, and the lock to ask it under."""
+    def agreed(self) -> tuple[Any, Any, Sequence[bytes]]:
+        """What knows what was agreed on, the lock to ask it under, certificates of before."""
 
 
 class TLSInfo:
@@ -21,10 +22,10 @@ class TLSInfo:
     closed.
     """
 
-    __slots__ = ("_stream_lock", "_tls")
+    __slots__ = ("_earlier_chain", "_stream_lock", "_tls")
 
     def __init__(self, stream: _Secured) -> None:
-        self._tls, self._stream_lock = stream.agreed
+        self._tls, self._stream_lock, self._earlier_chain = stream.agreed
 
     @property
     def version(self) -> str:
@@ -59,10 +60,11 @@ class TLSInfo:
 
     @property
     def chain(self) -> list[bytes]:
-        """The certificates that the server sent, its own first, in DER."""
-        sent = self._ask("get_unverified_chain") or ()
-        der = getattr(ssl, "_ssl", None) and ssl._ssl.ENCODING_DER  # type: ignore[attr-defined]
-        return [c if isinstance(c, bytes) else c.public_bytes(der) for c in sent]
+        """The certificates that the server sent, its own first, in DER.
+
+        A server that goes on with an earlier session sends none (RFC 8446, 2.2): it is that one's.
+        """
+        return [_der(sent) for sent in self._ask("get_unverified_chain") or self._earlier_chain]
 
     def _ask(self, name: str, *arguments: Any) -> Any:
         method = getattr(self._tls, name, None)
@@ -75,3 +77,15 @@ class TLSInfo:
 
     def __repr__(self) -> str:
         return f"<TLSInfo {self.version} {self.cipher}>"
+
+
+def _der(certificate: Any) -> bytes:
+    """A certificate as bytes, whatever kind of context it comes from."""
+    if isinstance(certificate, bytes):
+        return certificate
+    encoded: bytes
+    try:  # ssl and its like would give PEM unless told
+        encoded = certificate.public_bytes(ssl._ssl.ENCODING_DER)  # type: ignore[attr-defined]
+    except TypeError:  # rtls knows nothing else
+        encoded = certificate.public_bytes()
+    return encoded

@@ -20,8 +20,8 @@ from gofer.exceptions import SSLError
 from gofer.network.tls import HTTP11, reason
 
 __all__ = [
-    "client_certificate", "context_for", "identity", "must_exist", "new_context", "shown_name",
-    "trust_in", "trusted_file",
+    "check_key_log", "client_certificate", "context_for", "identity", "load_client_certificate",
+    "must_be_file", "new_context", "shown_name", "trust_in", "trusted_file",
 ]  # fmt: skip
 
 MAX_CONTEXTS = 64  # kept; a caller with a fresh CA file for each call must not fill the memory
@@ -43,7 +43,8 @@ def context_for(
     Args:
         verify: True for the system's trust, False for none, the path of a CA file or directory
             (it replaces the system's trust), or a context (anything with `wrap_bio`), which is
-            returned as it is: `cert` and `alpn` are its owner's business then.
+            returned as it is: `cert`, `rules` and `alpn` are its owner's business then
+            (`routes.tls_rules` refuses the first two).
         cert: None, the path of a PEM file with certificate and key, or (certificate, key), or
             (certificate, key, password); instead of a path what such a file would hold.
         rules: as `routes.tls_rules` gives them.
@@ -216,6 +217,37 @@ def must_exist(path: str, what: str) -> None:
         raise FileNotFoundError(f"Could not find {what}, invalid path: {path}")  # as Requests does
 
 
+def must_be_file(path: str, what: str) -> None:
+    """As `must_exist`, for what is read as a file. OpenSSL does not say which it could not read.
+
+    Raises:
+        OSError: it is not there, a folder, or not to be read.
+    """
+    must_exist(path, what)
+    try:
+        with open(path, "rb"):
+            pass
+    except OSError as error:
+        is_folder = error.errno == errno.EISDIR
+        problem = "it is a folder, expected a file" if is_folder else error.strerror
+        raise OSError(error.errno, f"reading {what}: {problem}", path) from error
+
+
+def check_key_log(path: str) -> None:
+    """See that the file of SSLKEYLOGFILE can be written to, if there is a path.
+
+    Raises:
+        OSError: it cannot; the message names the variable, which whoever calls may know nothing of.
+    """
+    if path:
+        try:
+            with open(path, "ab"):
+                pass
+        except OSError as error:
+            problem = f"writing to the file that SSLKEYLOGFILE names: {error.strerror}"
+            raise OSError(error.errno, problem, path) from error
+
+
 def _new_context(
     trust: tuple[str, str | None, str | None],
     client: tuple[Any, ...],
@@ -223,6 +255,8 @@ def _new_context(
     key_log: str,
     rules: tuple[str | None, ...],
 ) -> Any:
+    for path in {key_log, os.environ.get("SSLKEYLOGFILE", "")}:  # ssl asks for that one itself
+        check_key_log(path)
     context = _trusting_context(*trust)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     if rules:
@@ -230,9 +264,9 @@ def _new_context(
     context.options |= getattr(ssl, "OP_NO_RENEGOTIATION", 0)
     if alpn:
         context.set_alpn_protocols(list(alpn))
-    context.keylog_filename = key_log or None  # ssl itself would ask os.environ
+    context.keylog_filename = key_log or None
     if client:
-        _load_client_certificate(context, *client)
+        _load(context, *client)
         # HTTP/2 forbids it (RFC 9113, 9.2.3); servers that ask per resource need it in HTTP/1.1
         context.post_handshake_auth = "h2" not in alpn
     return context
@@ -254,6 +288,8 @@ def _trusting_context(kind: str, file: str | None, directory: str | None) -> Any
         import certifi
 
         file = certifi.where()
+    if file is not None:
+        must_be_file(file, "the TLS CA certificates")
     try:
         context = ssl.create_default_context(cafile=file, capath=directory)
     except ssl.SSLError as error:
@@ -286,7 +322,7 @@ def _apply(context: Any, minimum: str | None, ciphers: str | None, crl_file: str
         except ssl.SSLError as error:
             raise SSLError(f"config tls_ciphers {ciphers!r:.60}: no such cipher") from error
     if crl_file is not None:
-        must_exist(crl_file, "the revoked certificates of crl_file")
+        must_be_file(crl_file, "the revoked certificates of crl_file")
         try:
             context.load_verify_locations(crl_file)
         except ssl.SSLError as error:
@@ -296,24 +332,48 @@ def _apply(context: Any, minimum: str | None, ciphers: str | None, crl_file: str
         context.verify_flags |= ssl.VERIFY_CRL_CHECK_LEAF
 
 
-def _load_client_certificate(
+def load_client_certificate(context: Any, cert: Any) -> None:
+    """Make `context` show `cert`, which is as in `context_for` and not None.
+
+    Raises:
+        OSError, SSLError: as `context_for`.
+    """
+    _load(context, *client_certificate(cert))
+
+
+def _load(
     context: ssl.SSLContext, certificate: str | bytes, key: str | bytes | None, password: Any
 ) -> None:
     name = shown_name(certificate)
     if isinstance(certificate, str):
-        must_exist(certificate, "the TLS certificate file")
+        must_be_file(certificate, "the TLS certificate file")
     if isinstance(key, str):
-        must_exist(key, "the TLS key file")
+        must_be_file(key, "the TLS key file")
+    asked = []
+
+    def unlock() -> Any:
+        # Without this OpenSSL would ask on the terminal for a key that is locked; an empty password
+        # just fails.
+        asked.append(True)
+        given = password() if callable(password) else password
+        return "" if given is None else given
+
     try:
         with contextlib.ExitStack() as files:
             certificate_path = files.enter_context(_as_file(certificate))
             key_path = None if key is None else files.enter_context(_as_file(key))
-            # Without a password OpenSSL would ask on the terminal; an empty one just fails.
-            context.load_cert_chain(
-                certificate_path, key_path, "" if password is None else password
-            )
+            context.load_cert_chain(certificate_path, key_path, unlock)
     except ssl.SSLError as error:
-        raise SSLError(f"loading the client certificate from {name}: {reason(error)}") from error
+        problem = reason(error)
+        if asked and password is None:
+            problem = "its key is locked: expected cert=(certificate, key, password)"
+        elif asked and not error.reason:
+            problem = "the password does not open its key"
+        elif not error.reason:
+            problem = (
+                "expected a certificate in PEM, and the key to it there or in a file of its own"
+            )
+        raise SSLError(f"loading the client certificate from {name}: {problem}") from error
 
 
 def shown_name(certificate: str | bytes) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from gofer.exceptions import ProxyError, RequestException, TunnelRefused
 from gofer.messages.fields import FieldSection, Headers
 from gofer.messages.hosts import authority
+from gofer.network.losses import why
 from gofer.network.proxies import Proxy
 from gofer.runtime.base import Stream, TimedOut
 
@@ -63,8 +64,10 @@ async def by_connect(
     except ProxyError:
         raise
     except OSError as exc:
+        cause = why(exc, stream)
         raise ProxyError(
-            f"asking {proxy} for a tunnel to {authority(host, port)}: {exc.strerror or exc}"
+            f"asking {proxy} for a tunnel to {authority(host, port)}:"
+            f" {getattr(cause, 'strerror', None) or cause}"
         ) from exc
     if response.is_tunnel:
         return

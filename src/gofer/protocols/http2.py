@@ -94,11 +94,16 @@ class Http2Protocol:
                 max_continuations=MAX_CONTINUATIONS,
                 max_inbound_header_list_size=limits.max_field_section,
                 max_inbound_header_count=limits.max_fields + 1,  # and :status
-                max_send_header_block_length=1024 * 1024,
+                max_send_header_block_length=16 * 1024 * 1024,
             ),
         )
         self._ngh2.initiate_connection(_SETTINGS)
         self._ngh2.set_local_window_size(CONNECTION_WINDOW)
+
+    @property
+    def has_heard(self) -> bool:
+        """True if something has come, whatever it was."""
+        return self._now > 0.0
 
     # Out --------------------------------------------------------------------------------------
 
@@ -183,13 +188,14 @@ class Http2Protocol:
         pieces = stream.pieces
         data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
         pieces.clear()
-        self._unread -= len(data)
+        count = len(data)
+        self._unread -= count
         if not self.most_streams and self._unread < MOST_UNREAD:
             self.most_streams = self._allowed_streams
-        self._taken(len(data), stream.number)
+        self._taken(count, stream.number)
         if not stream.complete:
             before = stream.read
-            stream.read = before + len(data)
+            stream.read = before + count
             if before <= STREAM_WINDOW < stream.read:
                 self._enlarge(stream)
         return data
@@ -373,14 +379,15 @@ class Http2Protocol:
 
     def _on_data(self, event: Any) -> ResponseStream | None:
         stream = self.streams.get(event.stream_id)
+        data = event.data
         if stream is None:  # the exchange is over; the connection's window still has to be opened
-            self._taken(len(event.data), event.stream_id)
+            self._taken(len(data), event.stream_id)
             return None
-        if event.data:
+        if data:
             self._patience.count = 0
-            stream.pieces.append(event.data)
-            self._unread += len(event.data)
-            if self._unread > self._least_unread and not self.is_over:
+            stream.pieces.append(data)
+            unread = self._unread = self._unread + len(data)
+            if unread > self._least_unread and not self.is_over:
                 self._make_room()
         elif not event.end_stream:
             self._on_idle(event)

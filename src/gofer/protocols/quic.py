@@ -34,6 +34,13 @@ __all__ = ["QuicProtocol"]
 # RFC 9001, 4.8: a TLS alert as an error code; the alerts about certificates (RFC 8446, 6.2)
 CRYPTO_ERROR = 0x100
 _CERTIFICATE_ALERTS = frozenset((42, 43, 44, 45, 46, 48))
+_PLAIN_WORDS = {  # for alerts of a peer that says no more (RFC 8446, 6.2); as in `network/tls.py`
+    42: "the server did not accept the client certificate",
+    48: "the server does not know the client certificate's authority",
+    112: "the server knows no such host",
+    116: "the server requires a client certificate",
+    120: "the server speaks none of the protocols offered",
+}
 NO_ERROR = (0x0, ErrorCode.H3_NO_ERROR)  # of QUIC, of HTTP/3
 
 for _name in ("quic", "http3"):  # or qh3's warnings about peers would be printed
@@ -204,10 +211,11 @@ class QuicProtocol:
         self.is_over = self.is_closing = True
 
     def _on_terminated(self, event: events.ConnectionTerminated) -> None:
-        code, reason = event.error_code, event.reason_phrase or "no reason given"
+        code, alert = event.error_code, event.error_code - CRYPTO_ERROR
+        reason = event.reason_phrase or _PLAIN_WORDS.get(alert) or "no reason given"
         is_ours = self.quic._state not in (State.DRAINING, State.TERMINATED)
         if event.frame_type is not None and CRYPTO_ERROR <= code < CRYPTO_ERROR + 256:
-            is_certificate = is_ours and code - CRYPTO_ERROR in _CERTIFICATE_ALERTS
+            is_certificate = is_ours and alert in _CERTIFICATE_ALERTS
             kind = CertificateError if is_certificate else SSLError
             self._fail(kind(f"connecting to {self.peer}: {reason}"))
         elif event.reason_phrase == "Idle timeout":

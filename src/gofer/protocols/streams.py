@@ -96,6 +96,7 @@ class StreamsProtocol(Protocol):
         version: what a response says of it, such as "HTTP/2".
         refused: the error code of a stream that the peer has not looked at.
         is_closing: the peer takes no new streams.
+        has_heard: something has come, whatever it was.
         is_over: nothing can be said or heard any more.
         is_drained: `output` has given all there is, until somebody has more to say.
         most_streams: how many streams the peer takes at a time.
@@ -118,6 +119,9 @@ class StreamsProtocol(Protocol):
 
     @property
     def takes_protocols(self) -> bool: ...
+
+    @property
+    def has_heard(self) -> bool: ...
 
     @property
     def timer(self) -> float | None: ...

@@ -22,6 +22,7 @@ __all__ = ["AsyncioRuntime", "AsyncioStream", "runtime"]
 
 T = TypeVar("T")
 
+RECEIVE = 64 * 1024  # bytes at a time, where the loop does not receive for us
 MOST_UNREAD = 1024 * 1024  # bytes received and not read yet, before we stop receiving
 MOST_UNSENT = 256 * 1024  # bytes in the transport's buffer, before `send` waits
 LOOK_AGAIN = 0.005  # seconds between two looks at sockets that the loop cannot watch
@@ -227,9 +228,11 @@ class AsyncioStream(asyncio.Protocol):
 
     def connection_lost(self, error: Exception | None) -> None:
         self._is_over = True
-        self._descriptor = -1
         if not self._is_aborted:
             self._error = error
+        if error is not None:
+            self._read_the_rest()
+        self._descriptor = -1
         self._stop_timer()
         if self._reader is not None:
             self._wake_reader(self._reader)
@@ -281,6 +284,32 @@ class AsyncioStream(asyncio.Protocol):
         count = len(data)
         buffer[:count] = data
         return count
+
+    def receive_now(self) -> bytes:
+        """What has come and needs no waiting; b"" if that is nothing, or the end, or an error."""
+        if self._transport.is_closing():
+            self._read_the_rest()
+        data = b"".join(self._received)
+        self._received.clear()
+        self._took(len(data))
+        return data
+
+    def _read_the_rest(self) -> None:
+        """Take what had come before the connection broke.
+
+        A transport that cannot write gives up at once, and reads no more: but it is there that the
+        peer has said why.
+        """
+        if self._is_aborted or self._descriptor == -1:
+            return
+        with (
+            contextlib.suppress(OSError),
+            socket.socket(fileno=socket.dup(self._descriptor)) as sock,
+        ):
+            sock.setblocking(False)
+            while self._count <= MOST_UNREAD and (data := sock.recv(RECEIVE)):
+                self._received.append(data)
+                self._count += len(data)
 
     async def _has_more(self, deadline: float | None) -> bool:
         """Wait until something has come; False if that is the end."""

@@ -61,6 +61,12 @@ class Stream(Protocol):
     async def receive_into(self, buffer: memoryview, deadline: float | None) -> int:
         """Like `receive`, into `buffer`: the number of bytes, 0 at the end of the stream."""
 
+    def receive_now(self) -> bytes:
+        """What has come and needs no waiting; b"" if that is nothing, or the end, or an error.
+
+        Also after sending has failed: what the peer said before it reset the connection.
+        """
+
     def is_readable(self) -> bool:
         """True if bytes, the end or an error are waiting: an idle connection then is not clean."""
 

@@ -31,6 +31,7 @@ __all__ = ["IDEMPOTENT", "Retry", "policy_from", "repeats_silently", "retries", 
 IDEMPOTENT = frozenset(("GET", "HEAD", "OPTIONS", "PUT", "DELETE", "TRACE", "QUERY"))
 
 MAX_REFUSALS = 16  # of one request, by servers that have not looked at it
+FIRST_PAUSE, LONGEST_PAUSE = 0.01, 0.64  # seconds, doubling: what a server has that is busy
 
 # No connection was made, so no server can have seen the request.
 _NOT_CONNECTED = (ConnectionRefused, ConnectTimeout, NameResolutionError)
@@ -222,42 +223,56 @@ def retries(runtime: Runtime) -> Stage:
     """The stage that repeats what is safe to repeat, and waits by `runtime`."""
 
     async def stage(request: Any, send: Send) -> Any:
+        outcome: Any
         try:
-            response = await send(request)
+            outcome = await send(request)
         except RequestException as error:
+            outcome = error
             if isinstance(error, ConnectionLost) and repeats_silently(request, error):
-                return await _repeat(request, send)
-            policy = policy_from(request.settings.max_retries)
-            if policy is None:
-                raise
-            outcome: Any = error
+                outcome = await _repeat(request, send, error, runtime)
         else:
-            policy = request.settings.max_retries
-            if not policy or response.status_code < 400:
-                return response
-            policy = policy_from(policy)
-            outcome = response
-        return await _by_policy(request, send, policy, outcome, runtime)
+            if not request.settings.max_retries or outcome.status_code < 400:
+                return outcome
+        policy = policy_from(request.settings.max_retries)
+        if policy is not None:
+            return await _by_policy(request, send, policy, outcome, runtime)
+        if isinstance(outcome, RequestException):
+            try:
+                raise outcome
+            finally:
+                del outcome  # it would keep itself, by its traceback
+        return outcome
 
     return stage
 
 
-async def _repeat(request: Any, send: Send) -> Any:
+async def _repeat(request: Any, send: Send, error: ConnectionLost, runtime: Runtime) -> Any:
     """Send `request` again, once, and as long as servers say that they have not looked at it.
 
     A server that says goodbye to a connection (GOAWAY) refuses all that is on its way there; with
     many requests at a time the next connection may be through with as many before ours is seen.
+    One that goes on and refuses a stream is busy: it gets time, as much as the deadline leaves.
+
+    Returns:
+        The response, or the error of the last time.
     """
-    request.rewind()
     request.fresh_connection = True
+    pause = FIRST_PAUSE
     for _ in range(MAX_REFUSALS):
+        if error.is_busy:
+            late = request.deadline is not None and runtime.now() + pause >= request.deadline
+            if late or pause > LONGEST_PAUSE:
+                break
+            await runtime.sleep(pause)
+            pause *= 2
+        request.rewind()
         try:
             return await send(request)
-        except ConnectionLost as error:
-            if not error.is_refused:
-                raise
-            request.rewind()
-    return await send(request)
+        except RequestException as again:
+            if not (isinstance(again, ConnectionLost) and again.is_refused):
+                return again
+            error = again
+    return error
 
 
 async def _by_policy(
