@@ -9,7 +9,7 @@ An option that a method takes in a place of its own must not be among the others
 is why there are several of these.
 """
 
-from collections.abc import AsyncIterable, Callable, Iterable, Mapping
+from collections.abc import AsyncIterable, Callable, Iterable, Mapping, Sequence
 from http.cookiejar import CookieJar
 from os import PathLike
 from ssl import SSLContext
@@ -45,6 +45,7 @@ Cookies: TypeAlias = Mapping[str, str | None] | Iterable[tuple[str, str]] | Cook
 Auth: TypeAlias = tuple[str | bytes, str | bytes] | Callable[[Any], Any] | Literal[False]
 Timeout: TypeAlias = float | tuple[float | None, float | None] | Timeouts
 Proxies: TypeAlias = Mapping[str, Any] | Callable[[str], Any]
+Proxy: TypeAlias = str | Sequence[str] | Callable[[str], Any]
 Hooks: TypeAlias = Mapping[str, Callable[..., Any] | Iterable[Callable[..., Any]] | None]
 Verify: TypeAlias = bool | str | PathLike[str] | SSLContext
 Pem: TypeAlias = str | bytes | PathLike[str]
@@ -88,14 +89,19 @@ class _Fields(TypedDict, total=False):
     """Callbacks by event, added to the session's."""
 
 
-class OpeningOptions(_Settings, _Fields, total=False):
+class _OneProxy(TypedDict, total=False):
+    proxy: Proxy | None
+    """In the place of `proxies`: one URL, a list for a chain, or a function of the URL."""
+
+
+class OpeningOptions(_Settings, _OneProxy, _Fields, total=False):
     """Of `websocket`, for its opening."""
 
     params: Params | None
     """Added to the URL's query."""
 
 
-class _CallOptions(SendOptions, _Fields, total=False):
+class _CallOptions(SendOptions, _OneProxy, _Fields, total=False):
     files: Files | None
     """Files for multipart/form-data."""
     priority: int | str | None

@@ -19,12 +19,14 @@ from gofer.network.endings import when_dropped
 from gofer.network.environment import read as read_environment
 from gofer.network.exchange import Network
 from gofer.network.pool import Pool
+from gofer.network.proxies import Alone
 from gofer.precedence import (
     marked_as_left,
     merged_headers,
     merged_hooks,
     own_headers,
     prefetch_from,
+    proxies_from,
     settings_for_call,
     url_with_params,
     with_priority,
@@ -53,6 +55,7 @@ if TYPE_CHECKING:
         OpeningOptions,
         Params,
         Proxies,
+        Proxy,
         SendOptions,
         Timeout,
         Url,
@@ -133,6 +136,7 @@ class Client(SessionState, Verbs[Answer], Generic[Answer, Socket]):
         deadline: float | None = None,
         return_response: bool = True,
         priority: int | str | None = None,
+        proxy: "Proxy | None" = None,
     ) -> Answer:
         """Send a request and return its `Response`.
 
@@ -148,6 +152,8 @@ class Client(SessionState, Verbs[Answer], Generic[Answer, Socket]):
             deadline: seconds for everything together, reading the content included.
             allow_redirects: follow redirects.
             proxies, hooks, config: dicts, merged over the session's.
+            proxy: the URL of the one proxy for this call, a list of them for a chain, or a callable
+                that takes a URL and returns either, or None; in the place of `proxies`.
             prefetch, stream: read the content before returning, or when it is asked for.
             verify, cert: as in `Session`.
             return_response: False returns the unsent `Request`.
@@ -162,7 +168,7 @@ class Client(SessionState, Verbs[Answer], Generic[Answer, Socket]):
             self._request(
                 method, url, params, data, headers, cookies, files, auth, timeout, allow_redirects,
                 proxies, hooks, stream, verify, cert, json, prefetch, config, deadline,
-                return_response, priority,
+                return_response, priority, proxy,
             )
         )  # fmt: skip
 
@@ -209,7 +215,7 @@ class Client(SessionState, Verbs[Answer], Generic[Answer, Socket]):
             heartbeat: seconds of silence, while somebody receives, after which the peer is asked
                 for a sign of life; None for never.
             options: params, headers, cookies, auth, timeout, deadline, allow_redirects, proxies,
-                hooks, verify, cert, config: as in `request`, for the opening.
+                proxy, hooks, verify, cert, config: as in `request`, for the opening.
 
         Raises:
             ImportError: the extra `ws` is not installed.
@@ -257,8 +263,11 @@ class Client(SessionState, Verbs[Answer], Generic[Answer, Socket]):
         deadline: float | None = None,
         return_response: bool = True,
         priority: int | str | None = None,
+        proxy: Any = None,
     ) -> Any:
         """`request`, as a coroutine."""
+        if proxy is not None:
+            proxies = proxies_from(proxy, proxies)
         if priority is not None:
             headers = with_priority(headers, priority)
         if hooks is not None or self.hooks.get("args"):
@@ -374,6 +383,7 @@ class Client(SessionState, Verbs[Answer], Generic[Answer, Socket]):
         if not isinstance(url, URL):
             text = str(url, "utf-8") if isinstance(url, bytes) else str(url)
             url = re.sub(r"(?i)^(\s*)ws(s?):", r"\1http\2:", text)
+        options["proxies"] = proxies_from(options.pop("proxy", None), options.get("proxies"))
         settings = settings_for_call(self._settings_now(), self._timeout, **options)
         request = self._prepare(
             settings, "GET", url, params, None, headers, cookies, None, auth, hooks, None
@@ -560,7 +570,8 @@ class Client(SessionState, Verbs[Answer], Generic[Answer, Socket]):
         seen["cookies"] = {}  # the jar decides when the URL is known
         for name in tuple(seen):
             given = arguments[name]
-            if name != "headers" and not (given is None or isinstance(given, dict)):
+            is_whole = not (given is None or isinstance(given, dict)) or isinstance(given, Alone)
+            if name != "headers" and is_whole:
                 del seen[name]  # a query as text or pairs, a jar: seen as it was given
                 continue
             seen[name].update(given or {})

@@ -200,18 +200,24 @@ class ConnectionRefused(ConnectionError):
 class ProxyError(ConnectionError):
     """The proxy could not be reached, refused, or broke the rules."""
 
+    has_others = False  # of the origin's addresses, for the proxy to be asked for
+
 
 class TunnelRefused(ProxyError):
     """The proxy answered CONNECT with the status code `.status_code`, which is not 2xx.
 
+    `headers`: the fields of its answer; they are not the origin's.
     `is_challenge`: it asked for Digest credentials, which can be computed.
     """
 
     is_challenge = False
 
-    def __init__(self, *args: Any, status_code: int | None = None, **kwargs: Any) -> None:
+    def __init__(
+        self, *args: Any, status_code: int | None = None, headers: Any = None, **kwargs: Any
+    ) -> None:
         super().__init__(*args, **kwargs)
         self.status_code = status_code
+        self.headers = headers
 
 
 class SSLError(ConnectionError):
@@ -356,7 +362,7 @@ class HookWarning(GoferWarning, UserWarning):
 
 
 class ConfigWarning(GoferWarning, UserWarning):
-    """An unknown key in `config`."""
+    """An unknown key in `config` or `proxies`."""
 
 
 class InsecureRequestWarning(GoferWarning):

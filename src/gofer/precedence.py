@@ -12,6 +12,8 @@ from gofer.config import PHASES, Config, Settings, default_of, defaults, timeout
 from gofer.messages.fields import Headers, given_fields
 from gofer.messages.request import check_hooks
 from gofer.messages.url import URL, with_params
+from gofer.network.proxies import Alone
+from gofer.network.proxies import merged as merged_proxies
 from gofer.network.routes import Router
 
 __all__ = [
@@ -22,6 +24,7 @@ __all__ = [
     "merged_hooks",
     "own_headers",
     "prefetch_from",
+    "proxies_from",
     "settings_for_call",
     "url_with_params",
     "with_priority",
@@ -95,11 +98,7 @@ def settings_for_call(
     if cert is not None:
         changes["cert"] = cert
     if proxies is not None:
-        changes["proxies"] = (
-            checked_proxies(proxies)
-            if callable(proxies)
-            else {**settings.proxies, **checked_proxies(proxies)}
-        )
+        changes["proxies"] = merged_proxies(settings.proxies, checked_proxies(proxies))
     changed = settings.replace(**changes)
     if not changes.keys().isdisjoint(_ROUTED):
         changed.router = Router(changed)
@@ -113,13 +112,32 @@ def checked_proxies(proxies: Any) -> Mapping[str, Any]:
         TypeError: it is neither.
     """
     if callable(proxies):
-        return {"all": proxies}
+        return Alone({"all": proxies})
     if not isinstance(proxies, Mapping):
         raise TypeError(
             f"proxies: got {type(proxies).__name__}, expected a dict such as"
             " {'https': 'http://proxy.example:3128'}, or a callable that takes a URL"
         )
     return proxies
+
+
+def proxies_from(proxy: Any, proxies: Any) -> Any:
+    """`proxies` as they are said by `proxy`: a URL, a list of them for a chain, or a callable.
+
+    Raises:
+        ValueError: both are given.
+        TypeError: it is none of these.
+    """
+    if proxy is None:
+        return proxies
+    if proxies is not None:
+        raise ValueError("proxy and proxies are two ways to say it; give one of them")
+    if not (isinstance(proxy, str | list | tuple) or callable(proxy)):
+        raise TypeError(
+            f"proxy: got {type(proxy).__name__}, expected a URL such as"
+            " 'http://proxy.example:3128', a list of them, or a callable that takes a URL"
+        )
+    return Alone({"all": proxy})
 
 
 def prefetch_from(prefetch: bool | None, stream: bool | None) -> bool | None:

@@ -18,13 +18,30 @@ from gofer.messages.request import check_hooks, default_hooks
 from gofer.network.alternatives import Alternatives
 from gofer.network.pool import PoolLimits
 from gofer.network.routes import Router
-from gofer.precedence import PLAIN_SETTINGS, checked_proxies, default_headers, prefetch_from
+from gofer.precedence import (
+    PLAIN_SETTINGS,
+    checked_proxies,
+    default_headers,
+    prefetch_from,
+    proxies_from,
+)
 from gofer.protocols.http1 import Limits
 from gofer.runtime.base import Runtime
 from gofer.stages.retries import policy_from
 
 if TYPE_CHECKING:
-    from gofer.arguments import Auth, Cert, Cookies, Fields, Hooks, Params, Proxies, Timeout, Verify
+    from gofer.arguments import (
+        Auth,
+        Cert,
+        Cookies,
+        Fields,
+        Hooks,
+        Params,
+        Proxies,
+        Proxy,
+        Timeout,
+        Verify,
+    )
     from gofer.dropin.cookies import RequestsCookieJar
 
 __all__ = ["SessionState"]
@@ -89,12 +106,15 @@ class SessionState:
         resolve: Any = None,
         pins: Any = None,
         runtime: str | None = None,
+        proxy: "Proxy | None" = None,
     ) -> None:
         """A new session. Nothing is connected before its first call.
 
         Args:
             headers, params, cookies, proxies, hooks, config: dicts merged under those of each call;
                 None as a value in a call leaves that key out.
+            proxy: the URL of the one proxy for everything, a list of them for a chain, or a
+                callable; in the place of `proxies`.
             auth: (user, password), an auth object, or any callable that takes and returns a
                 request.
             timeout: seconds, a (connect, read) pair, or `Timeouts`.
@@ -136,7 +156,10 @@ class SessionState:
             self._choose_runtime(runtime)
         if source_address is not None and not (
             isinstance(source_address, str)
-            or (isinstance(source_address, tuple | list) and len(source_address) == 2)
+            or (
+                isinstance(source_address, tuple | list)
+                and [type(part) for part in source_address] == [str, int]
+            )
         ):
             raise TypeError(
                 f"source_address: got {source_address!r:.60}, expected an address, or"
@@ -150,6 +173,7 @@ class SessionState:
 
             self._socket_options = checked_options(socket_options)
             self._resolve = check_resolve(resolve)
+        proxies = proxies_from(proxy, proxies)
         self.pins = pins
         self._proxies: dict[str, Any] = dict(checked_proxies(proxies)) if proxies else {}
         self._cookie_store: Any = CookieStore()

@@ -12,6 +12,7 @@ import pytest
 from gofer.cli import main
 from servers import raw
 from servers.certificates import Certificates
+from servers.proxy import Proxy
 from servers.raw import refused_port, serve
 from servers.web import Web
 
@@ -151,6 +152,15 @@ def test_a_field_of_ones_own_beats_the_media_type(web: Web, run: Run):
 def test_redirects_are_not_followed_if_asked_not_to(web: Web, run: Run):
     """--no-redirects prints the redirect itself."""
     assert (0, b"on your way\n", "") == run("--no-redirects", f"{web.url}/redirect/1")
+
+
+def test_through_a_proxy(web: Web, proxy: Proxy, run: Run):
+    """One, or a chain of them."""
+    for options in (("-x", proxy.url), ("--proxy", proxy.url, "--proxy", proxy.url)):
+        status, out, _ = run(*options, f"{web.url}/get")
+        assert 0 == status
+        assert json.loads(out)["args"] == {}
+    assert ["GET", "CONNECT", "GET"] == [asked.method for asked in proxy.asked]
 
 
 def test_insecure_skips_the_check(web_tls: Web, run: Run):

@@ -10,6 +10,7 @@ import gofer
 from gofer.adapters import HTTPAdapter
 from gofer.exceptions import ConnectionRefused, SSLError
 from servers.certificates import Certificates
+from servers.proxy import Proxy
 from servers.raw import Peer, always, response, serve
 from servers.web import Web
 
@@ -285,3 +286,83 @@ def test_content_cut_short_behind_an_adapter() -> None:
     with serve(script) as server, mounted(HTTPAdapter()) as session:
         with pytest.raises(gofer.exceptions.ChunkedEncodingError):
             session.get(server.url).content  # noqa: B018
+
+
+# Fields for proxies ------------------------------------------------------------------------------
+
+
+class Adding(HTTPAdapter):
+    """Fields for the proxy by the method that is there for it: Bearer, and a region."""
+
+    def proxy_headers(self, proxy: str) -> dict[str, str]:
+        fields = super().proxy_headers(proxy)
+        fields.update({"Proxy-Authorization": "Bearer abc", "X-Region": "eu"})
+        return fields
+
+
+class Asking(HTTPAdapter):
+    """The same as an argument."""
+
+    def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
+        fields = {"Proxy-Authorization": "Bearer abc", "X-Region": "eu"}
+        return super().proxy_manager_for(proxy, proxy_headers=fields, **kwargs)
+
+
+def editing(proxy: str) -> HTTPAdapter:
+    """The same in the manager's dict."""
+    adapter = HTTPAdapter()
+    fields = {"Proxy-Authorization": b"Bearer abc", "X-Region": "eu"}
+    adapter.proxy_manager_for(proxy).proxy_headers.update(fields)
+    return adapter
+
+
+@pytest.mark.parametrize("userinfo", ["", "ann:secret@"])
+@pytest.mark.parametrize("make", [lambda _: Adding(), lambda _: Asking(), editing])
+def test_fields_for_the_proxy_alone(
+    web: Web, web_tls: Web, certificates: Certificates, proxy: Proxy, make: Any, userinfo: str
+) -> None:
+    """In CONNECT and in the absolute-form, before what its URL and the request say."""
+    url = proxy.url.replace("//", f"//{userinfo}")
+    with mounted(make(url)) as session:
+        for origin in (web, web_tls):
+            answer = session.get(
+                f"{origin.url}/redirect/1", proxies={"all": url}, verify=certificates.ca_file,
+                headers={"X-Region": "us"},
+            )  # fmt: skip
+            assert answer.ok
+
+    assert ["GET", "GET", "CONNECT"] == [asked.method for asked in proxy.asked]
+    for asked in proxy.asked:
+        assert ("Bearer abc", "eu") == (
+            asked.field("proxy-authorization"), asked.field("x-region"),
+        )  # fmt: skip
+    for request in web_tls.requests:
+        assert (None, "us") == (request.field("proxy-authorization"), request.field("x-region"))
+
+
+def test_other_fields_are_another_tunnel(
+    web_tls: Web, certificates: Certificates, proxy: Proxy
+) -> None:
+    """One that was asked for with others leads somewhere else, perhaps."""
+    adapter = HTTPAdapter()
+    fields = adapter.proxy_manager_for(proxy.url).proxy_headers
+    with mounted(adapter) as session:
+        for region in ("eu", "us", "eu"):
+            fields["X-Region"] = region
+            session.get(
+                web_tls.url + "/get", proxies={"https": proxy.url}, verify=certificates.ca_file
+            )
+    assert ["eu", "us"] == [asked.field("x-region") for asked in proxy.asked]
+
+
+def test_fields_for_the_proxy_do_not_frame_the_request(web: Web, proxy: Proxy) -> None:
+    """Where it goes and where it ends is said by the request itself."""
+    adapter = HTTPAdapter()
+    adapter.proxy_manager_for(proxy.url).proxy_headers.update(
+        {"Host": "elsewhere.test", "Content-Length": "5", "X-Region": "eu"}
+    )
+    with mounted(adapter) as session:
+        assert session.get(web.url + "/get", proxies={"http": proxy.url}).ok
+    assert (web.authority, None, "eu") == tuple(
+        map(proxy.asked[0].field, ("host", "content-length", "x-region"))
+    )

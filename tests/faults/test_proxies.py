@@ -1,5 +1,7 @@
 """Proxies that refuse, break off, or would like to be taken for the origin (rows 101 to 107)."""
 
+import base64
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -7,7 +9,7 @@ import pytest
 
 import gofer
 from faults.asking import NEXT, field, session_for, target
-from gofer.auth import HTTPProxyDigestAuth
+from gofer.auth import HTTPProxyAuth, HTTPProxyDigestAuth
 from gofer.exceptions import ProxyError, TunnelRefused
 from servers.certificates import Certificates
 from servers.proxy import Proxy
@@ -72,6 +74,8 @@ def test_row_102_a_refused_tunnel(status: str, names: list[str]):
     if status != "101":
         assert isinstance(caught.value, TunnelRefused)
         assert int(status) == caught.value.status_code
+        challenge = "Basic realm=x" if status == "407" else None
+        assert challenge == caught.value.headers.get("proxy-authenticate")
     assert caught.value.response is None
     assert "the page" not in str(caught.value)
     assert "127.0.0.1" in names or names == []  # the proxy's address; never evil.test's
@@ -148,6 +152,31 @@ def test_row_104_a_broken_proxy_for_http(answer: bytes, names: list[str]):
             session.get("http://origin.test/")
 
 
+MUTE: dict[str, tuple[Callable[[Peer], Any], str]] = {
+    "FIN": (Peer.close, "origin.test via the proxy {proxy} closed the connection"),
+    "silence": (Peer.wait_closed, "origin.test via the proxy {proxy}: read timeout"),
+    "SOCKS": (lambda peer: peer.send(b"\5\xff"), "response head from the proxy {proxy}: got "),
+}
+
+
+@pytest.mark.parametrize("what", MUTE)
+def test_row_104_a_broken_proxy_for_http_is_named(what: str, names: list[str]):
+    """Beside the origin, which may never have heard of it; the second one by its own name."""
+    break_off, words = MUTE[what]
+
+    def script(peer: Peer) -> None:
+        peer.receive_head()
+        peer.send(response(b"first"))
+        peer.receive_head()
+        break_off(peer)
+
+    with serve(script) as proxy, session_for(proxies={"http": proxy.url}) as session:
+        assert b"first" == session.get("http://other.test/").content
+        expected = re.escape(words.format(proxy=proxy.url))
+        with pytest.raises(gofer.RequestException, match=expected):
+            session.post("http://origin.test/", data=b"x")
+
+
 def test_row_105_credentials_of_the_proxy_stay_with_it(
     web: Web, web_tls: Web, certificates: Certificates
 ):
@@ -200,6 +229,91 @@ def test_row_105_a_field_of_the_callers_does_not_follow(names: list[str]):
 
         assert "Basic eA==" == field(proxy.requests[0], "proxy-authorization")
         assert field(origin.requests[0], "proxy-authorization") is None
+
+
+def by_field(userinfo: str = "user:pass") -> dict[str, Any]:
+    """Credentials for the proxy, as a field of the call."""
+    encoded = base64.b64encode(userinfo.encode()).decode()
+    return {"headers": {"Proxy-Authorization": f"Basic {encoded}"}}
+
+
+def by_auth(userinfo: str = "user:pass") -> dict[str, Any]:
+    """The same as `auth`."""
+    return {"auth": HTTPProxyAuth(*userinfo.split(":"))}
+
+
+WAYS = pytest.mark.parametrize("credentials", [by_field, by_auth])
+Way = Callable[..., dict[str, Any]]
+
+
+@WAYS
+@pytest.mark.parametrize("http2", [False, True], ids=["HTTP/1.1", "HTTP/2"])
+def test_row_105_credentials_of_the_call_stay_with_the_proxy(
+    web: Web, web_tls: Web, certificates: Certificates, credentials: Way, http2: bool
+):
+    """From http to https the proxy is asked for a tunnel: it sees them then, and the origin never
+    does (CVE-2023-32681)."""
+    with Proxy(credentials="user:pass") as proxy:
+        proxy.hosts["example.com:80"] = ("127.0.0.1", web.port)
+        proxy.hosts["example.com:443"] = ("127.0.0.1", web_tls.port)
+        with session_for(
+            proxies={"all": proxy.url}, verify=certificates.ca_file, timeout=5,
+            config={"http2": http2},
+        ) as session:  # fmt: skip
+            url = "http://example.com/redirect-to?url=https://example.com/get"
+            assert "https://example.com/get" == session.get(url, **credentials()).url
+        assert [CREDENTIALS] * 2 == [asked.field("proxy-authorization") for asked in proxy.asked]
+        assert ["GET", "CONNECT"] == [asked.method for asked in proxy.asked]
+
+    for request in (*web.requests, *web_tls.requests):
+        assert request.field("proxy-authorization") is None
+
+
+@WAYS
+def test_row_105_a_websockets_credentials_stay_with_the_proxy(web: Web, credentials: Way):
+    """Its tunnel is asked for with them."""
+    with Proxy(credentials="user:pass") as proxy:
+        with session_for(proxies={"all": proxy.url}) as session:
+            with session.websocket(web.url + "/websocket", **credentials()) as socket:
+                socket.send("hi")
+                assert "hi" == socket.receive()
+        assert [CREDENTIALS] == [asked.field("proxy-authorization") for asked in proxy.asked]
+
+    assert web.requests[0].field("proxy-authorization") is None
+
+
+@WAYS
+@pytest.mark.parametrize("is_named", [True, False], ids=["NO_PROXY", "no proxy"])
+def test_row_105_nor_does_an_origin_see_them_that_is_asked_directly(
+    web: Web, web_tls: Web, certificates: Certificates, monkeypatch: pytest.MonkeyPatch,
+    credentials: Way, is_named: bool,
+):  # fmt: skip
+    """Around the proxy, or over TLS with none at all: there is nobody there to be shown them."""
+    if is_named:
+        monkeypatch.setenv("ALL_PROXY", f"http://127.0.0.1:{refused_port()}")
+        monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    with session_for(verify=certificates.ca_file, timeout=5) as session:
+        session.get(web_tls.url + "/get", **credentials())
+        if is_named:
+            session.get(web.url + "/get", **credentials())
+
+    for request in (*web.requests, *web_tls.requests):
+        assert request.field("proxy-authorization") is None
+
+
+@WAYS
+def test_row_105_a_tunnel_is_for_those_who_asked_for_it(
+    web_tls: Web, certificates: Certificates, credentials: Way
+):
+    """With other credentials, or without any, there is another; with the same there is none."""
+    with Proxy() as proxy:
+        options = {"proxies": {"https": proxy.url}, "verify": certificates.ca_file}
+        with session_for(**options, timeout=5) as session:
+            for call in (credentials("a:1"), credentials("b:2"), {}, credentials("a:1")):
+                session.get(web_tls.url + "/get", **call)
+        shown = [asked.field("proxy-authorization") for asked in proxy.asked]
+
+    assert ["Basic YTox", "Basic Yjoy", None] == shown
 
 
 def test_row_105_another_password_is_another_connection(names: list[str]):

@@ -8,6 +8,7 @@ import gofer
 from faults.asking import session_for
 from gofer.exceptions import CertificateError, LocalProtocolError, NameResolutionError, ProxyError
 from servers.certificates import Certificates
+from servers.proxy import Proxy
 from servers.raw import Peer, refused_port, serve
 from servers.socks import Socks
 from servers.web import Web
@@ -188,3 +189,88 @@ def test_another_password_is_another_connection(web: Web) -> None:
                     continue
                 with pytest.raises(ProxyError):
                     session.get(web.url + "/get", proxies=proxies)
+
+
+@pytest.mark.parametrize("scheme", ["socks4", "socks5"])
+def test_the_port_of_an_address_counts(web: Web, scheme: str) -> None:
+    """`resolve` says where a host is, and the proxy is asked for just that."""
+    with Socks() as proxy:
+        with session_for(
+            proxies={"http": f"{scheme}://127.0.0.1:{proxy.port}"},
+            resolve={"shop.example.com": f"127.0.0.1:{web.port}"},
+        ) as session:
+            assert session.get("http://shop.example.com/get").ok
+        assert [("127.0.0.1", web.port)] == [asked[1:3] for asked in proxy.asked]
+
+
+@pytest.mark.parametrize("scheme", ["socks4", "socks5"])
+def test_the_next_address_is_tried(web: Web, scheme: str) -> None:
+    """On another connection, for the proxy closes the first. Version 4 knows no IPv6."""
+    addresses = [f"127.0.0.9:{web.port}", "[::1]:1", f"127.0.0.1:{web.port}", "192.0.2.1"]
+    with Socks() as proxy:
+        with session_for(
+            proxies={"http": f"{scheme}://127.0.0.1:{proxy.port}"},
+            resolve={"shop.example.com": addresses},
+        ) as session:
+            assert session.get("http://shop.example.com/get").ok
+            assert (1, 0, 0) == session.network.pool.counts
+        asked = [asked[1] for asked in proxy.asked]
+    assert ["127.0.0.9", *["::1"] * (scheme == "socks5"), "127.0.0.1"] == asked
+
+
+@pytest.mark.parametrize("scheme", ["socks4", "socks5"])
+def test_when_no_address_is_left_the_last_is_named(scheme: str) -> None:
+    nobody = refused_port()
+    with Socks() as proxy:
+        with session_for(
+            proxies={"http": f"{scheme}://127.0.0.1:{proxy.port}"},
+            resolve={"shop.example.com": [f"127.0.0.9:{nobody}", f"127.0.0.8:{nobody}"]},
+        ) as session:
+            with pytest.raises(ProxyError, match=rf"shop.example.com:80 at 127.0.0.8:{nobody}: re"):
+                session.get("http://shop.example.com/get")
+        assert 2 == len(proxy.asked)
+
+
+@pytest.mark.parametrize("code", [1, 2, 6, 7])
+def test_a_refusal_that_is_about_something_else_is_final(code: int) -> None:
+    """Whoever may not go anywhere is not helped by another address."""
+
+    def script(peer: Peer) -> None:
+        peer.send(b"\5\0\5" + bytes((code,)) + b"\0\1\0\0\0\0\0\0")
+
+    with serve(script) as proxy:
+        with session_for(
+            proxies={"http": f"socks5://127.0.0.1:{proxy.port}"},
+            resolve={"shop.example.com": ["192.0.2.1", "192.0.2.2"]},
+        ) as session:
+            with pytest.raises(ProxyError, match="refused"):
+                session.get("http://shop.example.com/get")
+        assert 1 == proxy.accepted
+
+
+def test_an_address_that_worked_is_used_again_for_an_answer(
+    web_tls: Web, certificates: Certificates
+) -> None:
+    """Behind the proxy is one that wants Digest: asked once more, and by the same address."""
+    with Socks() as first, Proxy(credentials="ann:secret", digest="SHA-256") as second:
+        chain = [f"socks5://127.0.0.1:{first.port}", f"http://ann:secret@proxy.test:{second.port}"]
+        with session_for(
+            proxies={"all": chain}, resolve={"proxy.test": ["127.0.0.9", "127.0.0.1"]},
+            verify=certificates.ca_file, timeout=5,
+        ) as session:  # fmt: skip
+            assert session.get(web_tls.url + "/get").ok
+        assert ["127.0.0.9", "127.0.0.1", "127.0.0.1"] == [asked[1] for asked in first.asked]
+
+
+def test_a_proxy_that_stalls_after_the_greeting_is_named() -> None:
+    """It was not the look-up that took so long."""
+
+    def script(peer: Peer) -> None:
+        peer.send(b"\5\0")
+        peer.receive_to_end()
+
+    with serve(script) as proxy:
+        proxies = {"http": f"socks5://127.0.0.1:{proxy.port}"}
+        with session_for(proxies=proxies, timeout=(0.3, 5)) as session:
+            with pytest.raises(gofer.ConnectTimeout, match="for a tunnel took longer"):
+                session.get("http://127.0.0.1:1/")

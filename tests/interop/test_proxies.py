@@ -50,8 +50,6 @@ def session(through: Program, certificates: Certificates) -> Iterator[gofer.Sess
 
 def test_in_the_clear(through: Program, web: Web, session: gofer.Session) -> None:
     """Small, large, uploaded."""
-    if isinstance(through, DigestSquid):
-        pytest.skip("it wants Digest, which is auth=HTTPProxyDigestAuth(...) in the clear")
     for _ in range(3):
         assert session.get(f"{web.url}/get").json()["url"].endswith("/get")
     assert len(session.get(f"{web.url}/bytes/100000").content) == 100_000

@@ -10,6 +10,7 @@ import gofer
 from gofer.exceptions import NameResolutionError
 from gofer.messages.url import parse
 from servers.certificates import Certificates
+from servers.raw import always, response, serve
 from servers.web import Web
 from worlds import world
 
@@ -152,3 +153,40 @@ def test_wrong_options_are_named() -> None:
     for wrong in ([5], [(1, 2)], ["abcd"]):
         with pytest.raises(TypeError, match="socket_options"):
             gofer.Session(socket_options=wrong)
+
+
+# Where a session connects from ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("through", ["nothing", "a proxy"])
+def test_a_source_that_is_not_ours_is_named(web: Web, through: str) -> None:
+    """The address to connect to is not what is wrong."""
+    proxies = {"http": web.url} if through == "a proxy" else {}
+    with gofer.Session(source_address=("203.0.113.9", 4000), proxies=proxies) as session:
+        with pytest.raises(gofer.ConnectionError, match=r"from 203\.0\.113\.9:4000: "):
+            session.get(web.url + "/get")
+
+
+@pytest.mark.skipif(not hasattr(socket, "SO_BINDTODEVICE"), reason="Linux only")
+def test_options_that_may_be_wrong_are_mentioned(web: Web) -> None:
+    card = (socket.SOL_SOCKET, socket.SO_BINDTODEVICE, b"nosuchcard")
+    with gofer.Session(socket_options=[card]) as session:
+        with pytest.raises(gofer.ConnectionError, match="with socket_options: "):
+            session.get(web.url + "/get")
+
+
+def test_a_source_may_have_a_zone() -> None:
+    """Without it there is no way to connect from a link-local address."""
+    _, card = socket.if_nameindex()[0]
+    with serve(always(response(b"hello")), family=socket.AF_INET6) as server:
+        with gofer.Session(source_address=(f"::1%{card}", 0)) as session:
+            assert session.get(server.url).content == b"hello"
+        with gofer.Session(source_address="::1%nosuchcard") as session:
+            with pytest.raises(gofer.ConnectionError, match="from ::1%nosuchcard: "):
+                session.get(server.url)
+
+
+@pytest.mark.parametrize("wrong", [("127.0.0.1", None), ("127.0.0.1", "80"), (1, 2), 5, ("a",)])
+def test_a_source_that_is_none_is_refused(wrong: Any) -> None:
+    with pytest.raises(TypeError, match="source_address"):
+        gofer.Session(source_address=wrong)

@@ -51,6 +51,28 @@ def test_an_unverified_origin_behind_a_proxy_is_warned_about(web_tls: Web, proxy
             assert 200 == session.get(web_tls.url + "/get", verify=False).status_code
 
 
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_an_unverified_proxy_is_warned_about(
+    scheme: str, web: Web, web_tls: Web, certificates: Certificates
+) -> None:
+    """It is shown credentials, and all of an http URL: by its own name, beside the origin's."""
+    origin = web_tls if scheme == "https" else web
+    with (
+        Proxy(tls=certificates.wrong_host) as proxy,
+        warnings.catch_warnings(record=True) as caught,
+    ):
+        warnings.simplefilter("always")
+        url = f"https://ann:secret@127.0.0.1:{proxy.port}"
+        with gofer.Session(proxies={"all": url}, verify=False) as session:
+            for _ in range(2):
+                assert 200 == session.get(origin.url + "/get").status_code
+
+    texts = [str(warning.message) for warning in caught]
+    assert 1 + (scheme == "https") == len(texts)
+    assert f"connecting to https://127.0.0.1:{proxy.port} without" in texts[0]
+    assert "secret" not in texts[0]
+
+
 @pytest.mark.filterwarnings("error")
 def test_a_warning_that_is_an_error_takes_no_place(session: gofer.Session) -> None:
     """With -W error nothing is connected to, and the pool counts nothing as open."""

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 import ssl
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,12 +12,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gofer.exceptions import InvalidProxyURL, InvalidSchema, InvalidURL
+import gofer
+from gofer.exceptions import ConfigWarning, InvalidProxyURL, InvalidSchema, InvalidURL
 from gofer.messages.url import parse
 from gofer.network import environment, routes
 from gofer.network.environment import Environment
 from gofer.network.proxies import Proxy, choose_proxy, proxy_headers
 from gofer.network.routes import Route, Router, choose
+from gofer.precedence import settings_for_call
 
 VECTORS = Path(__file__).resolve().parents[2] / ".." / "shared" / "vectors" / "no-proxy"
 
@@ -208,11 +211,71 @@ def test_explicit_proxies(proxies: dict[str, str | None], chosen: str | None):
     assert chosen == choose_proxy(parse("https://example.com/"), proxies, None)
 
 
-def test_keys_name_ipv6_without_brackets():
-    """An IPv6 host is written in a key as Requests writes it."""
-    chosen = choose_proxy(parse("http://[2001:DB8::1]/"), {"http://2001:db8::1": "p"}, None)
+@pytest.mark.parametrize("host", ["2001:db8::1", "[2001:db8::1]", "[2001:DB8:0::1]/"])
+def test_keys_name_ipv6_with_and_without_brackets(host: str):
+    """Without, as Requests writes it, and with, as everybody else does."""
+    chosen = choose_proxy(parse("http://[2001:DB8::1]/"), {f"http://{host}": "p"}, None)
 
     assert "p" == chosen
+
+
+@pytest.mark.parametrize(
+    "key",
+    ["HTTPS", "https://", "https:", "wss", "WSS://", "All", "all://", "https://example.com/",
+     "https://Example.COM", "wss://example.com", "https://example.com:443", "all://example.com:443/",
+     " https "],
+)  # fmt: skip
+def test_how_a_key_may_be_spelled(key: str):
+    """Case, slashes and the schemes of WebSockets: what can be meant in one way only is."""
+    assert "p" == choose_proxy(parse("https://example.com/"), {key: "p"}, None)
+
+
+@pytest.mark.parametrize(
+    "key", ["http", "HTTP://", "ws", "https://example.com:8443", "https://other.example/", "no",
+            "ftp", "socks", "http+unix", "mock"],
+)  # fmt: skip
+def test_a_key_may_be_for_something_else(key: str):
+    """For another scheme, host or port; or for an adapter's scheme. Nobody is warned."""
+    assert choose_proxy(parse("https://example.com/"), {key: "p"}, None) is None
+
+
+@pytest.mark.parametrize(
+    ("key", "nearest"),
+    [("htps", "'https'"), ("httpss", "'https'"), ("https_proxy", "'https'"), ("no-proxy", "'no_proxy'"),
+     ("example.com:80", "'all://host'"), ("https://*.example.com", "'https://host'"), ("*", "'all'"),
+     ("https://example.com/path", "'https://host'"), ("https://example.com:http", "'https://host'"),
+     (5, "'all://host'")],
+)  # fmt: skip
+def test_a_key_that_is_for_nothing_is_warned_about(key: Any, nearest: str):
+    """For its traffic goes directly, which is seldom what was meant."""
+    with pytest.warns(ConfigWarning, match=rf"{re.escape(repr(key))}.*expected {nearest}"):
+        assert choose_proxy(parse("https://example.com/"), {key: "p"}, None) is None
+
+
+def test_a_key_with_credentials_is_not_shown():
+    with pytest.warns(ConfigWarning) as caught:
+        choose_proxy(parse("https://example.com/"), {"https://ann:secret@example.com": "p"}, None)
+    assert "secret" not in str(caught[0].message)
+
+
+@pytest.mark.parametrize(
+    ("proxies", "chosen"),
+    [
+        ({"HTTPS": "1", "https": "2"}, "2"),
+        ({"https": "2", "HTTPS://Example.com": "1"}, "1"),
+        ({"https://example.com": "2", "https://example.com:443": "1"}, "1"),
+        ({"HTTPS": "1", "NO_PROXY": "example.com"}, None),
+    ],
+)
+def test_spellings_beside_each_other(proxies: dict[str, str], chosen: str | None):
+    """The right one before the others; the most particular before both."""
+    assert chosen == choose_proxy(parse("https://example.com/"), proxies, None)
+
+
+def test_a_calls_spelling_counts_before_the_sessions():
+    settings = settings_for_call(gofer.Session(proxies={"https": "1"})._settings_now(), None,
+                                 proxies={"HTTPS": "2"})  # fmt: skip
+    assert "2" == choose_proxy(parse("https://example.com/"), settings.proxies, None)
 
 
 @pytest.mark.parametrize(

@@ -159,8 +159,9 @@ def test_s51_the_pizza_example(web: Web) -> None:
     assert "kenneth" == response.json()["headers"]["X-Pizza"]
 
 
+@pytest.mark.http1
 def test_s51a_proxy_auth(web: Web) -> None:
-    """`HTTPProxyAuth` sets Proxy-Authorization."""
+    """`HTTPProxyAuth` sets Proxy-Authorization: in the clear, for who may be on the way."""
     gofer.get(web.url + "/get", auth=HTTPProxyAuth("user", "pass"))
 
     assert USER_PASS == web.requests[0].field("proxy-authorization")

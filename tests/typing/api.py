@@ -38,6 +38,8 @@ def calls() -> None:
     gofer.get(URL, timeout=gofer.Timeouts(connect=3), verify=Path("ca.pem"), cert="client.pem")
     gofer.get(URL, headers={"Accept": None}, cookies={"a": "1"}, auth=("user", "password"))
     gofer.get(URL, auth=HTTPDigestAuth("user", "password"), proxies={"https": "socks5://proxy"})
+    gofer.get(URL, proxy="http://proxy:3128")
+    gofer.get(URL, proxy=["socks5://a", "http://b"])
     gofer.get(URL, auth=False, hooks={"response": [print]}, config={"max_retries": 2})
     gofer.get(URL, deadline=5, stream=True, prefetch=None, cookies=RequestsCookieJar())
 
@@ -46,6 +48,7 @@ def mistakes(session: Session, response: Response) -> None:
     gofer.get(URL, timout=3)  # type: ignore[call-arg]
     gofer.get(URL, timeout="3")  # type: ignore[arg-type]
     gofer.get(URL, headers=5)  # type: ignore[arg-type]
+    gofer.get(URL, proxy={"all": "http://proxy"})  # type: ignore[arg-type]
     gofer.get(URL, return_response=False)  # type: ignore[call-arg]
     gofer.frobnicate(URL)  # type: ignore[attr-defined]
     gofer.map([URL], ordered=True)  # type: ignore[call-overload]

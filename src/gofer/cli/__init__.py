@@ -68,6 +68,8 @@ def _parser() -> argparse.ArgumentParser:
     add("-i", "--include", action="store_true", help="also print the head of the response")
     add("-o", "--output", metavar="FILE", help="write the content to FILE")
     add("-k", "--insecure", action="store_true", help="do not check certificates")
+    add("-x", "--proxy", metavar="URL", action="append",
+        help="go through that proxy; may be repeated: a chain, the nearest first")  # fmt: skip
     add("--timeout", metavar="SECONDS", type=_seconds,
         help="limit for connecting, for the head, and for each silence")  # fmt: skip
     add("--deadline", metavar="SECONDS", type=_seconds, help="limit for the whole call")
@@ -124,6 +126,7 @@ def _fetch(options: argparse.Namespace) -> int:
             deadline=options.deadline,
             allow_redirects=not options.no_redirects,
             verify=False if options.insecure else None,
+            proxy=options.proxy,
             config={"verbose": sys.stderr} if options.verbose else None,
         )
         with response:

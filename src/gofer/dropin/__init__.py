@@ -8,6 +8,7 @@ only name what lives elsewhere.
     connection_pools.py     `PoolManager` and its like: what adapters ask of connections
     urllib3_pools.py        adapters that bring urllib3's own pools and responses
     steps.py                a session's steps one by one, when a subclass replaced one of them
+    deciding.py             which proxies those steps hand on
     auth.py                 names of `stages/auth/`
     cookies.py              the jar that is a dict
     foreign_jar.py          any other `http.cookiejar.CookieJar` as a session's jar

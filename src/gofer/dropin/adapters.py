@@ -12,6 +12,7 @@ from typing import Any
 from gofer import sessions
 from gofer.config import Timeouts, default_of, timeouts_from
 from gofer.dropin.connection_pools import ConnectionPool, PoolManager, ProxyManager
+from gofer.dropin.deciding import Decided, decide
 from gofer.dropin.models import Response
 from gofer.exceptions import InvalidURL
 from gofer.messages.raw import RawContent
@@ -19,7 +20,7 @@ from gofer.messages.url import parse
 from gofer.network.endings import when_dropped
 from gofer.network.exchange import Network
 from gofer.network.pool import Pool, PoolLimits
-from gofer.network.proxies import choose_proxy, proxy_headers
+from gofer.network.proxies import choose_proxy, key_of, proxy_headers
 from gofer.network.routes import Router
 from gofer.runtime.blocking import runtime
 from gofer.stages import fold
@@ -114,9 +115,12 @@ class HTTPAdapter(BaseAdapter):
         """The manager for connections through the proxy with that URL."""
         manager = self.proxy_manager.get(proxy)
         if manager is None:
-            wishes = {**getattr(self.poolmanager, "connection_pool_kw", {}), **proxy_kwargs}
+            wishes = {
+                **getattr(self.poolmanager, "connection_pool_kw", {}),
+                "proxy_headers": self.proxy_headers(proxy), **proxy_kwargs,
+            }  # fmt: skip
             manager = self.proxy_manager[proxy] = ProxyManager(
-                proxy, self._pool_connections, self.proxy_headers(proxy), **wishes
+                proxy, self._pool_connections, **wishes
             )
         return manager
 
@@ -173,13 +177,13 @@ class HTTPAdapter(BaseAdapter):
         return self._manager(url, proxies).connection_from_url(url)
 
     def _manager(self, url: str, proxies: Any) -> Any:
-        proxy = choose_proxy(parse(url), proxies, None) if proxies else None
+        proxy = _last(choose_proxy(parse(url), proxies, None)) if proxies else None
         return self.poolmanager if proxy is None else self.proxy_manager_for(proxy)
 
     def request_url(self, request: Any, proxies: Any) -> str:
         """The request target: the path, or all of the URL for a proxy that forwards."""
         target = request.url_parsed
-        proxy = choose_proxy(target, proxies, None) if proxies else None
+        proxy = _last(choose_proxy(target, proxies, None)) if proxies else None
         if proxy is None or target.scheme == "https" or proxy.lower().startswith("socks"):
             return request.path_url  # type: ignore[no-any-return]
         return str(target.absolute, "ascii")
@@ -241,6 +245,8 @@ class HTTPAdapter(BaseAdapter):
             RequestException: and its subclasses, each with `.request`.
             OSError: a certificate file that is not there.
         """
+        if proxies and not isinstance(proxies, Decided):
+            proxies = decide(request.url_parsed, proxies, None)  # who chooses is asked once
         try:
             conn = self.get_connection_with_tls_context(request, verify, proxies=proxies, cert=cert)
         except InvalidURL as error:
@@ -272,18 +278,24 @@ class HTTPAdapter(BaseAdapter):
         timeouts = settings.timeouts
         if timeout is not None:
             timeouts = timeouts_from(timeout, Timeouts())
+        # The choice is made: what else the environment says does not count.
+        target = request.url_parsed
+        proxies = dict(proxies or {})
+        proxies[key_of(target)] = choose_proxy(target, proxies, None)
         verify = conn.verify()
         settings = settings.replace(
             timeouts=timeouts,
             verify=verify,
             cert=None if hasattr(verify, "wrap_bio") else conn.cert(),  # it is in there
-            proxies=dict(proxies or {}),
+            proxies=proxies,
             max_retries=self.max_retries,
             source_address=conn.source_address or settings.source_address,
             socket_options=conn.options() or settings.socket_options,
             pins=conn.pins() or settings.pins,
         )
-        settings.router = Router(settings, server_name=conn.server_name())
+        settings.router = Router(
+            settings, server_name=conn.server_name(), proxy_fields=conn.proxy_fields()
+        )
         request.settings = settings
 
     # Its life -------------------------------------------------------------------------------------
@@ -318,6 +330,11 @@ def _in_words_of_urllib3(max_retries: Any) -> Any:
         from gofer.dropin.urllib3_face.util.retry import Retry
 
     return Retry(int(max_retries), read=False, status=0)
+
+
+def _last(chosen: Any) -> Any:
+    """Of a chain of proxies, the one that is asked for the origin."""
+    return chosen[-1] if isinstance(chosen, list | tuple) and chosen else chosen
 
 
 def _put_trust(conn: Any, path: Any) -> None:

@@ -7,6 +7,7 @@ network; no connection is in them. An adapter may use urllib3's own in their pla
 
 from _thread import allocate_lock
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from gofer.messages.url import parse
@@ -30,7 +31,13 @@ _LIMITS = frozenset(
 
 
 class ConnectionPool:
-    """What an adapter wants of its connections to one origin, by urllib3's names."""
+    """What an adapter wants of its connections to one origin, by urllib3's names.
+
+    Attributes:
+        proxy_headers: for the proxy alone; the dict of the `ProxyManager`.
+    """
+
+    proxy_headers: Mapping[Any, Any] = MappingProxyType({})
 
     def __init__(self, scheme: str, host: str, port: int | None, wishes: Mapping[str, Any]) -> None:
         self.scheme = scheme
@@ -82,6 +89,10 @@ class ConnectionPool:
         """The options of a socket, as `Session.socket_options` takes them."""
         return tuple(tuple(option) for option in self.socket_options or ())
 
+    def proxy_fields(self) -> tuple[tuple[str, str], ...]:
+        """The fields for the proxy, as routes take them."""
+        return tuple((_text(name), _text(value)) for name, value in self.proxy_headers.items())
+
     def pins(self) -> Any:
         """The certificate that the server must show, as a session keeps it."""
         if not self.assert_fingerprint:
@@ -120,6 +131,10 @@ class ConnectionPool:
 
     def __repr__(self) -> str:
         return f"<ConnectionPool {self.scheme}://{self.host}:{self.port}>"
+
+
+def _text(value: Any) -> str:
+    return value.decode("latin-1") if isinstance(value, bytes) else str(value)
 
 
 class PoolManager:
@@ -190,3 +205,9 @@ class ProxyManager(PoolManager):
         super().__init__(num_pools, **wishes)
         self.proxy_url = proxy_url
         self.proxy_headers = dict(proxy_headers or {})
+
+    def connection_from_host(self, *args: Any, **kwargs: Any) -> ConnectionPool:
+        """As `PoolManager`; it knows what is for the proxy."""
+        pool = super().connection_from_host(*args, **kwargs)
+        pool.proxy_headers = self.proxy_headers
+        return pool

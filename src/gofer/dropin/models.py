@@ -241,7 +241,7 @@ class Request(WithHooks):
         params: dict, pairs, str or bytes for the query.
         data, json, files: the content.
         session: the session to send it on; one of its own otherwise.
-        timeout, deadline, allow_redirects, proxies, prefetch, stream, verify, cert, config,
+        timeout, deadline, allow_redirects, proxies, proxy, prefetch, stream, verify, cert, config,
             priority: as on a call.
     """
 
@@ -377,6 +377,6 @@ def __getattr__(name: str) -> Any:
 
 
 _OPTIONS = frozenset(
-    ("allow_redirects", "cert", "config", "deadline", "prefetch", "priority", "proxies", "stream",
-     "timeout", "verify")
+    ("allow_redirects", "cert", "config", "deadline", "prefetch", "priority", "proxies", "proxy",
+     "stream", "timeout", "verify")
 )  # fmt: skip

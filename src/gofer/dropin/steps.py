@@ -11,6 +11,7 @@ only says which methods are called, and in which order.
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
+from copy import copy
 from time import monotonic
 from typing import Any
 
@@ -21,12 +22,13 @@ from gofer.dropin.cookies import (
     extract_cookies_to_jar,
     merge_cookies,
 )
+from gofer.dropin.deciding import Decided, decide
 from gofer.dropin.models import PreparedRequest, Request
 from gofer.exceptions import RequestException, TooManyRedirects
 from gofer.messages.response import Response
 from gofer.messages.url import DEFAULT_PORTS, URL, parse
 from gofer.network.environment import read as read_environment
-from gofer.network.proxies import choose_proxy, proxy_headers
+from gofer.network.proxies import choose_proxy, merged, proxy_headers
 from gofer.stages.auth.netrc import lookup
 from gofer.stages.redirects import Rules, drop_credentials, hop, keeps_credentials
 
@@ -76,7 +78,7 @@ def request(
     wanted = Request(method, url, headers, files, data, params, auth, cookies, hooks, json)
     prepared = session.prepare_request(wanted)
     sent_with = session.merge_environment_settings(
-        prepared.url, dict(settings.proxies), not settings.prefetch, settings.verify, settings.cert
+        prepared.url, copy(settings.proxies), not settings.prefetch, settings.verify, settings.cert
     )
     if isinstance(prepared, PreparedRequest):
         prepared.call_settings = settings
@@ -171,16 +173,12 @@ def merge_environment_settings(
     session: Any, url: Any, proxies: Any, stream: Any, verify: Any, cert: Any
 ) -> dict[str, Any]:
     """`Session.merge_environment_settings`: call over session over environment."""
-    merged = {**session.proxies, **(proxies or {})}
-    if session.trust_env:
-        environment = read_environment()
-        target = PreparedRequest._parsed(url)
-        if not environment.bypasses_proxies(target.host, target.port):
-            merged = {**environment.proxies, **merged}
-        if verify in (None, True) and session.verify in (None, True):
-            verify = environment.ca_bundle or verify
+    environment = read_environment() if session.trust_env else None
+    said = merged(session.proxies, proxies or {})
+    if environment is not None and verify in (None, True) and session.verify in (None, True):
+        verify = environment.ca_bundle or verify
     return {
-        "proxies": merged,
+        "proxies": decide(PreparedRequest._parsed(url), said, environment),
         "stream": session.stream if stream is None else stream,
         "verify": session.verify if verify is None else verify,
         "cert": session.cert if cert is None else cert,
@@ -197,7 +195,9 @@ async def send(session: Any, request: Any, **arguments: Any) -> Any:
         arguments.setdefault("stream", session.stream)
     arguments.setdefault("verify", session.verify)
     arguments.setdefault("cert", session.cert)
-    arguments.setdefault("proxies", dict(session.proxies))
+    if "proxies" not in arguments and isinstance(request, PreparedRequest):
+        environment = read_environment() if session.trust_env else None
+        arguments["proxies"] = decide(request.url_parsed, session.proxies, environment)
     shared = {
         name: arguments[name]
         for name in ("stream", "timeout", "verify", "cert", "proxies")
@@ -302,15 +302,12 @@ def _let_go(response: Any) -> None:
 def rebuild_proxies(prepared_request: Any, proxies: Any, trust_env: bool) -> dict[str, Any]:
     """`SessionRedirectMixin.rebuild_proxies`."""
     url = prepared_request.url_parsed
-    environment = read_environment() if trust_env else None
-    merged = dict(proxies or {})
-    chosen = choose_proxy(url, merged, environment)
-    if chosen is not None:
-        merged.setdefault(url.scheme, chosen)
+    decided = decide(url, proxies, read_environment() if trust_env else None)
+    chosen = choose_proxy(url, decided, None)
     prepared_request.headers.pop("Proxy-Authorization", None)
     if chosen is not None and url.scheme != "https":
         prepared_request.headers.update(proxy_headers(chosen))
-    return merged
+    return decided
 
 
 class _RulesOfSession(Rules):
@@ -347,8 +344,10 @@ class _RulesOfSession(Rules):
         if following.adapter_arguments is not None or not self._replaces("rebuild_proxies"):
             return  # by steps, `resolve_redirects` asks
         settings = following.settings
-        given = {} if settings is None else dict(settings.proxies)
-        proxies = self.session.rebuild_proxies(following, given)
+        given = {} if settings is None else settings.proxies
+        proxies = self.session.rebuild_proxies(
+            following, given if isinstance(given, Decided) else dict(given)
+        )
         if settings is not None:
             following.settings = settings.replace(proxies=proxies)
             following.settings.router = type(settings.router)(following.settings)

@@ -11,7 +11,7 @@ from typing import Any
 
 from gofer.messages.challenges import Challenge, quote
 
-__all__ = ["ProtectionSpace", "choose", "hexadecimal", "new_hash"]
+__all__ = ["ProtectionSpace", "choose", "hash_content", "hexadecimal", "new_hash"]
 
 # Algorithms and hashlib's names for them, from the weakest on; each may end in "-sess". SHA and
 # SHA-512 are not in the RFC: Requests takes them.
@@ -89,6 +89,22 @@ def new_hash(hash_name: str) -> Any:
 def hexadecimal(digest: Any) -> bytes:
     text: str = digest.hexdigest()
     return text.encode("ascii")
+
+
+def hash_content(space: "ProtectionSpace", request: Any) -> bytes:
+    """H(content), read from its start and put back there.
+
+    Raises:
+        UnrewindableBodyError: it can be read only once.
+    """
+    from gofer.messages.content import chunks
+
+    digest = new_hash(space.hash_name)
+    request.rewind()
+    for chunk in chunks(request.body):
+        digest.update(chunk)
+    request.rewind()
+    return hexadecimal(digest)
 
 
 # Answers --------------------------------------------------------------------------------------

@@ -142,17 +142,27 @@ class EncodedFields:
     """A header section ready for the wire, and what of it concerns the connection.
 
     Attributes:
-        data: the field lines, each ended by CRLF.
+        data: the field lines, each ended by CRLF; all but Proxy-Authorization.
+        proxy_authorization: the value of that, which is nobody's business but a proxy's; or None.
         has_host, has_expect: there is a Host or an Expect field.
         is_framed: Content-Length or Transfer-Encoding is there, and wants checking.
         says_close: Connection has the option "close".
         other: what HTTP/2 and later make of it, when they first do (`network/shared_head.py`).
     """
 
-    __slots__ = ("data", "has_expect", "has_host", "is_framed", "other", "says_close")
+    __slots__ = (
+        "data", "has_expect", "has_host", "is_framed", "other", "proxy_authorization", "says_close",
+    )  # fmt: skip
 
     def __init__(self, store: "Mapping[str, tuple[str, Any]]") -> None:
-        self.data = _encode(store.values())
+        self.proxy_authorization: str | None = None
+        fields: Iterable[tuple[str, Any]] = store.values()
+        if "proxy-authorization" in store:
+            secret = store["proxy-authorization"]
+            fields = [field for field in fields if field is not secret]
+            if secret[1] is not None:
+                self.proxy_authorization = check_field(*secret)[1].decode("latin-1")
+        self.data = _encode(fields)
         self.other: Any = None
         self.has_host = _is_set(store, "host")
         if self.has_host:

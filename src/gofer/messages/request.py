@@ -118,6 +118,7 @@ class PreparedRequest(WithHooks):
     adapter_arguments: Any = None  # dict: goes by an adapter, which is given them
     call_settings: Any = None  # what the call said, for a `send` that is given only a part of it
     protocol: bytes | None = None  # what is to be spoken from then on, if the server agrees
+    proxy_credentials: str | None = None  # made for the proxy that forwards it
     fresh_connection = False  # do not use a kept one: the last turned out to be dead
     _url: URL | None = None
     _headers: Headers | None = None

@@ -5,6 +5,7 @@ Which way:
     exchange.py             start here: a request takes a connection and gets its response
     routes.py               how to reach an origin: proxy, unix socket, trust, certificate
     proxies.py              what proxy URLs mean, and which proxy a URL goes through
+    by_proxy.py             whose credentials a proxy is shown, and what becomes of its 407
     environment.py          proxy variables, NO_PROXY, certificate bundles, netrc
 
 Making a connection:
@@ -26,6 +27,7 @@ Keeping connections:
     turns.py                taking turns, first come, first served: threads, greenlets, tasks
     endings.py              what happens to objects that are dropped without being closed
     deadlines.py            when a phase must end, and the exception if it has not
+    callers.py              who called gofer, for warnings to be shown there
     losses.py               why a connection broke, and the exception for it
 
 HTTP/1.1, one exchange at a time:

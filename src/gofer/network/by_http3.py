@@ -65,7 +65,7 @@ async def _reach(
     shared: Any = network.pool.take_shared(way, network.runtime.now())
     if shared is not None:
         return shared
-    encode_head(request)  # refuses what must not be sent, before connecting
+    encode_head(request, route)  # refuses what must not be sent, before connecting
     try:
         shared = await network.join(way, request, late)
     except RequestException as error:

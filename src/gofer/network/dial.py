@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from gofer.network.addresses import Resolve
     from gofer.network.tls import TLSStream
     from gofer.network.tls_sessions import TlsSessions
-    from gofer.network.tunnels import Spaces
+    from gofer.network.tunnels import Spaces, Untried
 
 __all__ = ["Step", "dial", "look_up"]
 
@@ -65,14 +65,20 @@ async def dial(
         OSError: a certificate file that is not there. Nothing was connected to then.
     """
     spaces = {} if spaces is None else spaces
+    untried: Untried = {}
     challenges = len(route.proxies)  # each may have one
     while True:
         try:
-            return await _dial(route, runtime, deadline, resolve, user_agent, spaces, sessions)
+            return await _dial(
+                route, runtime, deadline, resolve, user_agent, spaces, sessions, untried
+            )
         except TunnelRefused as refusal:
             if not (refusal.is_challenge and challenges):
                 raise
             challenges -= 1
+        except ProxyError as refusal:
+            if not refusal.has_others:
+                raise
 
 
 async def _dial(
@@ -83,8 +89,10 @@ async def _dial(
     user_agent: str | None,
     spaces: "Spaces",
     sessions: "TlsSessions | None",
+    untried: "Untried",
 ) -> Stream:
-    """As `dial`; a proxy that wants Digest for the first time refuses."""
+    """As `dial`; a proxy that wants Digest for the first time refuses, and so does one that cannot
+    reach the first address of a host."""
     origin_context, proxy_context = _contexts(route)
     step = Step()
     stream: Stream | None = None
@@ -101,7 +109,7 @@ async def _dial(
 
             step.name = f"asking {proxy} for a tunnel"
             if proxy.is_socks:
-                await by_socks(stream, proxy, *target, deadline, find)
+                await by_socks(stream, proxy, *target, deadline, find, untried)
             else:
                 await by_connect(stream, proxy, *target, deadline, user_agent, spaces)
         if origin_context is not None:
@@ -131,7 +139,8 @@ class Step:
 
     __slots__ = ("name",)
 
-    name: str
+    def __init__(self) -> None:
+        self.name = "dialing"
 
 
 def _abort(stream: Stream | None) -> None:
@@ -183,13 +192,20 @@ async def _reach(
         host, port = route.host, route.port
     else:
         host, port = proxy.host, proxy.port
+        step.name = f"reaching the proxy {proxy}"
 
     try:
         addresses = await find(host, port)
     except NameResolutionError as exc:
         raise _unreachable(NameResolutionError, proxy, str(exc)) from exc.__cause__
 
-    step.name = f"connecting to {authority(host, port)}"
+    doing = f"connecting to {authority(host, port)}"
+    if route.source_address is not None:
+        doing += f" from {_shown(route.source_address)}"
+    if route.socket_options:
+        doing += " with socket_options"  # which may be wrong: a card that is not there
+    if proxy is None:
+        step.name = doing
     try:
         if route.source_address is None and not route.socket_options:
             return await runtime.connect(addresses, deadline)
@@ -201,7 +217,13 @@ async def _reach(
         )
     except OSError as exc:
         reason = "; ".join(getattr(exc, "__notes__", ())) or exc.strerror or exc
-        raise _unreachable(ConnectionRefused, proxy, f"{step.name}: {reason}") from exc
+        raise _unreachable(ConnectionRefused, proxy, f"{doing}: {reason}") from exc
+
+
+def _shown(source_address: tuple[str, int]) -> str:
+    """An address to connect from; port 0 is any."""
+    host, port = source_address
+    return authority(host, port) if port else host
 
 
 def _unreachable(
@@ -221,7 +243,7 @@ async def look_up(
     Raises:
         NameResolutionError: there are none.
     """
-    step.name = f"resolving {host}"
+    before, step.name = step.name, f"resolving {host}"
     try:
         addresses = await resolve(host, port, deadline)
     except RequestException:
@@ -231,6 +253,7 @@ async def look_up(
         raise NameResolutionError(f"{step.name}: {reason}") from exc
     if not addresses:
         raise NameResolutionError(f"{step.name}: got no address")
+    step.name = before
     return addresses
 
 

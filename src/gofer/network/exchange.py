@@ -15,6 +15,8 @@ from gofer.messages.request import PreparedRequest
 from gofer.messages.response import Response
 from gofer.network.alternatives import Alternatives
 from gofer.network.by_http3 import send_by_http3
+from gofer.network.by_proxy import authorized_by_caller, send_by_proxy
+from gofer.network.callers import level_of_caller
 from gofer.network.deadlines import earlier, timed_out
 from gofer.network.dial import dial
 from gofer.network.http1 import Http1Connection
@@ -39,8 +41,8 @@ class Network:
     """
 
     __slots__ = (
-        "_resolvers", "_spaces", "_warned_of", "alternatives", "limits", "names", "pool", "runtime",
-        "sessions",
+        "_resolvers", "_warned_of", "alternatives", "limits", "names", "pool", "runtime",
+        "sessions", "spaces",
     )  # fmt: skip
 
     def __init__(
@@ -57,8 +59,8 @@ class Network:
         self.names = Names(runtime)
         self.sessions = TlsSessions()
         self._resolvers: dict[tuple[str, Any, Any], Any] = {}  # that ask others than the system
-        self._spaces: Any = {}  # what proxies have asked for by Digest
-        self._warned_of: set[str] = set()  # authorities that nobody checks the certificate of
+        self.spaces: Any = {}  # what proxies have asked for by Digest
+        self._warned_of: set[str] = set()  # servers that nobody checks the certificate of
 
     async def send(
         self, request: PreparedRequest, route: Route | None = None, shared: Any = None
@@ -76,10 +78,11 @@ class Network:
         settings = request.settings
         if route is None:
             route = settings.router.route(request._url or request.url_parsed, request.environment)
-            if route.http3 is not False and (
-                route.is_only_way or route.origin in self.alternatives.places
-            ):
-                return await send_by_http3(self, route, request)
+            if not route.is_plain:
+                if route.proxy is not None:
+                    return await send_by_proxy(self, route, request)
+                if route.is_only_way or route.origin in self.alternatives.places:
+                    return await send_by_http3(self, route, request)
         started = self.runtime.now()
         if shared is None and route.may_share:
             shared = self.pool.take_shared(route, started)
@@ -87,11 +90,7 @@ class Network:
         if shared is not None:
             response: Response = await shared.exchange(request, started)
         else:
-            if route.is_forwarding:
-                authorization = route.proxy.authorization  # type: ignore[union-attr]
-                head = encode_head(request, absolute=True, proxy_authorization=authorization)
-            else:
-                head = encode_head(request)
+            head = encode_head(request, route)
             if settings.keep_alive and not request.fresh_connection:
                 connection = self.pool.take(route, started)
             if connection is None:
@@ -143,6 +142,7 @@ class Network:
         route = request.settings.router.route(
             request._url or request.url_parsed, request.environment
         )
+        route = authorized_by_caller(route, request)
         started = self.runtime.now()
         must_share = route.is_only_way or route.alpn == HTTP_2
         if route.is_only_way:
@@ -150,7 +150,7 @@ class Network:
         connection: Any = self.pool.take_shared(route, started) if route.may_share else None
         head = b""
         if connection is None and must_share:
-            encode_head(request)  # complains before anybody is connected to
+            encode_head(request, route)  # complains before anybody is connected to
             connection = await self.join(route, request)
             started = self.runtime.now()
         if connection is not None and not await self._takes(connection, request):
@@ -166,8 +166,8 @@ class Network:
                 request, started, protocol=request.protocol
             )
         else:
-            route = route.by_http1()
-            head = encode_head(request)
+            route = authorized_by_caller(route.by_http1(), request)
+            head = encode_head(request, route)
             if request.settings.keep_alive and not request.fresh_connection:
                 connection = self.pool.take(route, started)
             if connection is None:
@@ -246,7 +246,7 @@ class Network:
         pool_deadline = earlier(request.deadline, now, timeouts.pool)
 
         async def connect() -> Any:
-            if route.is_tls and route.verify is False:
+            if route.verify is False:
                 self._warn_insecure(route)
             deadline = earlier(request.deadline, self.runtime.now(), timeouts.connect)
             agent = request.sent_headers.get("user-agent")
@@ -260,7 +260,7 @@ class Network:
                 )  # fmt: skip
             stream = await dial(
                 route, self.runtime, deadline, resolve=resolve,
-                user_agent=agent if isinstance(agent, str) else None, spaces=self._spaces,
+                user_agent=agent if isinstance(agent, str) else None, spaces=self.spaces,
                 sessions=self.sessions,
             )  # fmt: skip
             if route.may_share and (not route.is_tls or stream.alpn == "h2"):  # type: ignore[attr-defined]
@@ -338,31 +338,25 @@ class Network:
             self.names.forget(host, port, settings.resolve_seconds)
 
     def _warn_insecure(self, route: Route) -> None:
-        """Say once for each origin that anybody could be answering, where the caller stands."""
-        if route.authority in self._warned_of:
-            return
-        if len(self._warned_of) >= MAX_ROUTES:  # a crawler's must not grow without end
-            self._warned_of.clear()
-        self._warned_of.add(route.authority)
-        import warnings
+        """Say once for each server that anybody could be answering, where the caller stands."""
+        unchecked = [str(proxy) for proxy in route.proxies if proxy.scheme == "https"]
+        if route.is_tls:
+            unchecked.append(route.authority)
+        for name in unchecked:
+            if name in self._warned_of:
+                continue
+            if len(self._warned_of) >= MAX_ROUTES:  # a crawler's must not grow without end
+                self._warned_of.clear()
+            self._warned_of.add(name)
+            import warnings
 
-        warnings.warn(
-            f"connecting to {route.authority} without checking its certificate (verify=False):"
-            " anybody could be answering; expected verify=True, or the path of the authority's"
-            " certificate",
-            InsecureRequestWarning,
-            stacklevel=_level_of_caller(),
-        )
-
-
-def _level_of_caller() -> int:
-    """The `stacklevel` of whoever called gofer, for a warning given by our caller."""
-    frame = sys._getframe(1)
-    level = 1
-    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith("gofer."):
-        frame = frame.f_back
-        level += 1
-    return level
+            warnings.warn(
+                f"connecting to {name} without checking its certificate (verify=False):"
+                " anybody could be answering; expected verify=True, or the path of the authority's"
+                " certificate",
+                InsecureRequestWarning,
+                stacklevel=level_of_caller(),
+            )
 
 
 def _find_logger() -> None:

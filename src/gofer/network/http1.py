@@ -73,7 +73,7 @@ class Http1Connection(Timed):
         self.route = route
         self.pool = pool
         self.runtime = runtime
-        self.peer = f"{route.host}:{route.port}"
+        self.peer = route.peer
         self.reader = ResponseReader(limits, self.peer)
         self.whole = WholeResponse(limits)
         self.closing: str | None = None

@@ -3,31 +3,49 @@
 from typing import Any
 
 from gofer.exceptions import LocalProtocolError
-from gofer.messages.fields import EncodedFields
+from gofer.messages.fields import EncodedFields, Headers
 from gofer.messages.request import PreparedRequest
+from gofer.network.proxies import Proxy
+from gofer.network.routes import Route
 from gofer.protocols.http1_request import check_content_length, request_head
 
 __all__ = ["checked_fields", "encode_head"]
 
 
-def encode_head(request: PreparedRequest, *, proxy_authorization: str | None = None,
-                absolute: bool = False) -> bytes:  # fmt: skip
+def encode_head(request: PreparedRequest, route: Route) -> bytes:
     """Request line and header section, checked, as bytes of HTTP/1.1 (RFC 9112, 3).
 
-    Args:
-        absolute: the request target in absolute-form, as a forwarding proxy wants it.
-        proxy_authorization: for that proxy's eyes.
+    A proxy that forwards is given the target in absolute-form, and its credentials: the caller's
+    own Proxy-Authorization, or those in its URL, or made from them. Nobody else is: at the end of a
+    tunnel, or of a way around the proxy, is an origin (CVE-2023-32681).
 
     Raises:
         InvalidMethod, InvalidHeader, LocalProtocolError: it must not be sent like this.
     """
     url = request._url or request.url_parsed
     encoded = checked_fields(request)
-    fields = encoded.data
-    if proxy_authorization is not None and not request.has_field("proxy-authorization"):
-        fields += b"Proxy-Authorization: %b\r\n" % proxy_authorization.encode("latin-1")
     host = b"" if encoded.has_host else url.host_field
-    return request_head(request.method, url.absolute if absolute else url.target, host, fields)
+    if route.is_forwarding:
+        proxy: Proxy = route.proxy  # type: ignore[assignment]
+        if proxy.fields:
+            headers = Headers(request.sent_headers)
+            headers.update(proxy.fields)
+            encoded = headers.encode()
+        authorization = (
+            request.proxy_credentials or encoded.proxy_authorization or proxy.authorization
+        )
+        fields = _with_authorization(encoded.data, authorization)
+        return request_head(request.method, url.absolute, host, fields)
+    fields = encoded.data
+    if encoded.proxy_authorization is not None and route.may_meet_proxies:
+        fields = _with_authorization(fields, encoded.proxy_authorization)
+    return request_head(request.method, url.target, host, fields)
+
+
+def _with_authorization(fields: bytes, authorization: str | None) -> bytes:
+    if authorization is None:
+        return fields
+    return fields + b"Proxy-Authorization: %b\r\n" % authorization.encode("latin-1")
 
 
 def checked_fields(request: PreparedRequest) -> EncodedFields:

@@ -14,7 +14,7 @@ from gofer.exceptions import InvalidSchema, LocalProtocolError
 from gofer.messages.hosts import authority
 from gofer.messages.url import DEFAULT_PORTS, URL
 from gofer.network.environment import Environment
-from gofer.network.proxies import Proxy, choose_proxy
+from gofer.network.proxies import Fields, Proxy, choose_proxy
 
 __all__ = ["Route", "Router", "Settings", "choose"]
 
@@ -67,9 +67,13 @@ class Route:
         is_only_way: there is no other if this one fails.
         target: host and port to connect to by HTTP/3.
         server_hostname: the name in TLS: no trailing dot (RFC 6066, 3), no IPv6 zone.
+        is_plain: there is neither a proxy on it nor HTTP/3 to be thought of.
+        may_meet_proxies: none is known, and TLS does not keep one from reading along: what the
+            caller has for a proxy may be for one of which only he knows.
 
     Args:
         tunnels: a proxy is asked for a tunnel in any case.
+        bypasses_proxies: there are some, but not on this way.
         default_trust: what decides whom `verify=True` trusts; part of the key only.
         server_name: the name in TLS where it is not the origin's host.
         pins: certificates or keys, one of which the origin has to show.
@@ -78,6 +82,7 @@ class Route:
     """
 
     __slots__ = (
+        "_authorized",
         "_by_http1",
         "_by_http3",
         "_hash",
@@ -89,9 +94,11 @@ class Route:
         "is_forwarding",
         "is_http3",
         "is_only_way",
+        "is_plain",
         "is_tls",
         "is_tunnel",
         "key",
+        "may_meet_proxies",
         "may_share",
         "origin",
         "pins",
@@ -126,6 +133,7 @@ class Route:
         http3: bool | None = False,
         target: tuple[str, int] | None = None,
         tunnels: bool = False,
+        bypasses_proxies: bool = False,
     ) -> None:
         self.origin = origin
         self.scheme, self.host, self.port = origin
@@ -145,6 +153,8 @@ class Route:
         self.target = target or (self.host, self.port)
         self.is_only_way = http3 is True
         self.http3 = http3
+        self.is_plain = proxy is None and http3 is False
+        self.may_meet_proxies = proxy is None and not (self.is_tls or bypasses_proxies)
         self.alpn = HTTP_3 if self.is_http3 else HTTP_1_1 if self.is_forwarding else alpn
         self.may_share = self.is_http3 or "h2" in self.alpn
         self.server_hostname = server_hostname(self.host) if server_name is None else server_name
@@ -161,6 +171,7 @@ class Route:
         )
         self.key: Hashable = (None if self.is_forwarding else origin, pins, self.way)
         self._hash = hash(self.key)
+        self._authorized: tuple[str, Route] | None = None
         self._by_http1: Route | None = None
         self._by_http3: Route | None = None
         self._options = default_trust, server_name  # for another route to the same origin
@@ -186,6 +197,21 @@ class Route:
             )
         return route
 
+    def authorized(self, authorization: str) -> "Route":
+        """The same way, for somebody with credentials of his own for the proxy.
+
+        It is another route: a tunnel made with one user's credentials serves no other user.
+        """
+        if self.proxy is None or self.proxy.is_socks or self.proxy.is_authorized:
+            return self
+        known = self._authorized
+        if known is None or known[0] != authorization:
+            route = self._other(
+                proxy=self.proxy.showing(authorization), alpn=self.alpn, tunnels=self.is_tunnel
+            )
+            known = self._authorized = authorization, route
+        return known[1]
+
     def _other(self, **options: Any) -> "Route":
         default_trust, server_name = self._options
         return Route(
@@ -198,6 +224,7 @@ class Route:
             server_name=server_name,
             pins=self.pins,
             tls_rules=self.tls_rules,
+            bypasses_proxies=not self.may_meet_proxies,
             **options,
         )
 
@@ -226,6 +253,14 @@ class Route:
     def authority(self) -> str:
         """host:port of the origin, for messages."""
         return authority(self.host, self.port)
+
+    @property
+    def peer(self) -> str:
+        """Whom a connection leads to, for messages. A proxy that forwards leads to everybody."""
+        if self.is_forwarding:
+            return f"the proxy {self.proxy}"
+        origin = f"{self.host}:{self.port}"
+        return origin if self.proxy is None else f"{origin} via {self.proxy}"
 
     def __eq__(self, other: object) -> bool:
         if self is other:
@@ -264,6 +299,7 @@ def choose(
     *,
     alpn: tuple[str, ...] = HTTP_1_1,
     server_name: str | None = None,
+    proxy_fields: Fields = (),
 ) -> Route:
     """The route for `url`.
 
@@ -272,6 +308,7 @@ def choose(
 
     Args:
         environment: None if the session does not trust it.
+        proxy_fields: for the last proxy, beside its credentials.
 
     Raises:
         InvalidSchema, InvalidProxyURL: the proxy cannot be used.
@@ -286,7 +323,10 @@ def choose(
     proxy = None
     if unix_path is None:
         proxy_url = choose_proxy(url, settings.proxies or {}, environment)
-        proxy = None if proxy_url is None else Proxy.of(proxy_url)
+        proxy = None if proxy_url is None else Proxy.of(proxy_url).with_fields(proxy_fields)
+    has_proxies = any((settings.proxies or {}).values()) or (
+        environment is not None and bool(environment.proxies)
+    )
 
     verify = settings.verify
     default_trust = None
@@ -308,6 +348,7 @@ def choose(
         pins=_pins(url, settings.pins),
         tls_rules=tls_rules(settings, verify),
         http3=_http3(settings, url, verify, proxy),
+        bypasses_proxies=has_proxies and proxy is None,
     )
 
 
@@ -409,10 +450,13 @@ class Router:
     is replaced as a whole.
     """
 
-    __slots__ = ("_memory", "_server_name", "_settings")
+    __slots__ = ("_memory", "_proxy_fields", "_server_name", "_settings")
 
-    def __init__(self, settings: Settings, *, server_name: str | None = None) -> None:
+    def __init__(
+        self, settings: Settings, *, server_name: str | None = None, proxy_fields: Fields = ()
+    ) -> None:
         self._settings = settings
+        self._proxy_fields = proxy_fields
         self._server_name = server_name
         self._memory: _Memory | None = None
 
@@ -437,7 +481,10 @@ class Router:
         route = None if memory.asks else routes.get(url.origin)
         if route is None:
             alpn = protocols(settings, url.scheme)
-            route = choose(url, settings, environment, alpn=alpn, server_name=self._server_name)
+            route = choose(
+                url, settings, environment, alpn=alpn, server_name=self._server_name,
+                proxy_fields=self._proxy_fields,
+            )  # fmt: skip
             if len(routes) >= MAX_ROUTES:
                 routes.clear()
             routes[url.origin] = route
@@ -453,11 +500,12 @@ class _Memory:
 
     __slots__ = ("asks", "environment", "proxies", "routes")
 
-    def __init__(
-        self, environment: Environment | None, proxies: Mapping[str, str | None] | None
-    ) -> None:
+    def __init__(self, environment: Environment | None, proxies: Mapping[str, Any] | None) -> None:
         self.environment = environment
         self.proxies = None if proxies is None else dict(proxies)  # the caller edits theirs
+        for key, value in (proxies or {}).items():
+            if isinstance(value, list):
+                self.proxies[key] = list(value)  # type: ignore[index]
         # A callable is asked for each URL.
         self.asks = any(callable(value) for value in (proxies or {}).values())
         self.routes: dict[tuple[str, str, int], Route] = {}

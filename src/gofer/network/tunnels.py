@@ -5,6 +5,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from gofer.exceptions import ProxyError, RequestException, TunnelRefused
+from gofer.messages.fields import FieldSection, Headers
 from gofer.messages.hosts import authority
 from gofer.network.losses import why
 from gofer.network.proxies import Proxy
@@ -15,10 +16,14 @@ if TYPE_CHECKING:
     from gofer.protocols.proxy import ConnectResponse
     from gofer.protocols.socks import Handshake
 
-__all__ = ["Spaces", "by_connect", "by_socks"]
+__all__ = ["Space", "Spaces", "Untried", "answer", "by_connect", "by_socks", "learn"]
 
 # The Digest challenges of proxies, by the proxy's key, each with a counter for `nc`
-Spaces = dict[Hashable, "tuple[ProtectionSpace, Iterator[int]]"]
+Space = tuple["ProtectionSpace", Iterator[int]]
+Spaces = dict[Hashable, Space]
+
+# Addresses of the hosts that SOCKS proxies are asked for, by proxy, host and port
+Untried = dict[Hashable, list[tuple[Any, ...]]]
 
 RECEIVE_BYTES = 16 * 1024  # the answer to CONNECT is a few lines
 
@@ -46,8 +51,10 @@ async def by_connect(
     authorization = proxy.authorization
     known = spaces.get(proxy.key)
     if known is not None:
-        authorization = _answer(known, proxy, authority(host, port))
-    request = connect_request(host, port, authorization, user_agent)
+        space = known[0]
+        content_hash = space.hash(b"") if space.quality == "auth-int" else b""
+        authorization = answer(known, proxy, "CONNECT", authority(host, port), content_hash)
+    request = connect_request(host, port, authorization, user_agent, proxy.fields)
     reader = ConnectReader(str(proxy))
     response = None
     try:
@@ -66,29 +73,31 @@ async def by_connect(
         return
     refusal = _refusal(response, authority(host, port), proxy)
     if response.status == 407 and any(proxy.login):
-        refusal.is_challenge = _learn(response, proxy, spaces)
+        refusal.is_challenge = learn(response.fields, proxy, spaces)
     raise refusal
 
 
-def _learn(response: "ConnectResponse", proxy: Proxy, spaces: Spaces) -> bool:
+def learn(fields: FieldSection, proxy: Proxy, spaces: Spaces) -> bool:
     """Keep the challenge in a proxy's answer; False if there is none that can be answered."""
     from itertools import count
 
     from gofer.messages.challenges import parse_challenges
     from gofer.messages.digest import ProtectionSpace, choose
 
-    challenge = choose(parse_challenges(response.fields.get_all("proxy-authenticate")))
+    challenge = choose(parse_challenges(fields.get_all("proxy-authenticate")))
     if challenge is None:
         return False
-    spaces[proxy.key] = ProtectionSpace(challenge), count(1)
+    space, known = ProtectionSpace(challenge), spaces.get(proxy.key)
+    if known is None or (known[0].realm, known[0].nonce) != (space.realm, space.nonce):
+        spaces[proxy.key] = space, count(1)  # else its count goes on
     return True
 
 
-def _answer(known: "tuple[ProtectionSpace, Iterator[int]]", proxy: Proxy, target: str) -> str:
+def answer(known: Space, proxy: Proxy, method: str, target: str, content_hash: bytes) -> str:
+    """The value of Proxy-Authorization for one request to `proxy`."""
     space, numbers = known
-    content_hash = space.hash(b"") if space.quality == "auth-int" else b""
     return space.credentials(
-        *proxy.login, "CONNECT", target, count=next(numbers), content_hash=content_hash
+        *proxy.login, method, target, count=next(numbers), content_hash=content_hash
     )
 
 
@@ -99,27 +108,44 @@ async def by_socks(
     port: int,
     deadline: float | None,
     look_up: "Callable[[str, int], Awaitable[list[tuple[Any, ...]]]]",
+    untried: Untried,
 ) -> None:
-    """The same by SOCKS. Names are looked up here, unless the proxy's scheme says there."""
-    from gofer.protocols.socks import greet_5, request_4, request_5
+    """The same by SOCKS. Names are looked up here, unless the proxy's scheme says there.
+
+    A connection to the proxy is good for one address: those that it has not refused are in
+    `untried`, for the next connection.
+
+    Raises:
+        ProxyError: if it `has_others`, there is another address to be tried.
+    """
+    from gofer.protocols.socks import Refused, greet_5, request_4, request_5
 
     where = f"asking {proxy} for a tunnel to {authority(host, port)}"
     username, password = proxy.login
     is_version_5 = proxy.scheme.startswith("socks5")
+    others: list[tuple[Any, ...]] = []
     try:
         if is_version_5:
             await _shake_hands(greet_5(username, password), stream, deadline)
         if proxy.scheme in ("socks4", "socks5"):
-            addresses = await look_up(host, port)
-            # Version 4 has words for IPv4 only.
-            host = next(
-                (found[1][0] for found in addresses if is_version_5 or ":" not in found[1][0]),
-                addresses[0][1][0],
-            )
+            known = proxy.key, host, port
+            if known not in untried:
+                addresses = [address for _, address in await look_up(host, port)]
+                if not is_version_5:  # it has words for IPv4 only
+                    addresses = [one for one in addresses if ":" not in one[0]] or addresses[:1]
+                untried[known] = addresses
+            others = untried[known]
+            name, (host, port, *_) = host, others[0]
+            if name != host:
+                where += f" at {authority(host, port)}"
         request = request_5 if is_version_5 else partial(request_4, username=username)
         await _shake_hands(request(host, port), stream, deadline)
     except ProxyError as exc:
-        raise ProxyError(f"{where}: {exc}") from exc
+        error = ProxyError(f"{where}: {exc}")
+        if isinstance(exc, Refused) and exc.may_be_the_address:
+            del others[:1]
+            error.has_others = bool(others)
+        raise error from exc
     except (RequestException, TimedOut):
         raise
     except OSError as exc:
@@ -155,4 +181,5 @@ def _refusal(response: "ConnectResponse", target: str, proxy: Proxy) -> TunnelRe
         f"asking {proxy} for a tunnel to {target}: got {response.status}{reason},"
         f" expected 2xx{hint}",
         status_code=response.status,
+        headers=Headers.received(response.fields),
     )

@@ -6,6 +6,7 @@ it wants to show is nobody's response. What to do with a refusal is decided in `
 """
 
 import re
+from collections.abc import Iterable
 
 from gofer.exceptions import LocalProtocolError, ProxyError
 from gofer.messages.fields import FieldSection, check_field
@@ -30,7 +31,11 @@ _LONE_LF = re.compile(rb"(?<!\r)\n")
 
 
 def connect_request(
-    host: str, port: int, authorization: str | None = None, user_agent: str | None = None
+    host: str,
+    port: int,
+    authorization: str | None = None,
+    user_agent: str | None = None,
+    more: Iterable[tuple[str, str]] = (),
 ) -> bytes:
     """The bytes that ask a proxy for a tunnel to `host`:`port` (authority-form, RFC 9112, 3.2.3).
 
@@ -38,6 +43,7 @@ def connect_request(
         host: a name or an address, IPv6 without brackets. A zone is left out: it means
             something on this machine only.
         authorization: value of Proxy-Authorization; the proxy alone sees it.
+        more: other fields; a User-Agent in the place of `user_agent`.
 
     Raises:
         LocalProtocolError: host or port could not be read back as they were meant.
@@ -57,8 +63,11 @@ def connect_request(
     if not 0 < port < 65536:
         raise LocalProtocolError(f"writing CONNECT: got port {port}, expected 1 to 65535")
 
+    wanted = {"user-agent": ("User-Agent", user_agent)}
+    wanted |= {name.lower(): (name, value) for name, value in more}
+    wanted["proxy-authorization"] = "Proxy-Authorization", authorization
     fields = b""
-    for name, value in (("User-Agent", user_agent), ("Proxy-Authorization", authorization)):
+    for name, value in wanted.values():
         if value is not None:
             fields += b"%s: %s\r\n" % check_field(name, value)
     return request_head("CONNECT", authority, authority, fields)

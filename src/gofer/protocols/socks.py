@@ -10,7 +10,7 @@ from ipaddress import ip_address
 
 from gofer.exceptions import LocalProtocolError, ProxyError
 
-__all__ = ["Handshake", "greet_5", "request_4", "request_5"]
+__all__ = ["Handshake", "Refused", "greet_5", "request_4", "request_5"]
 
 Handshake = Generator[tuple[bytes, int], bytes, None]
 
@@ -33,6 +33,18 @@ _REFUSALS_5 = {
     7: "it does not know CONNECT",
     8: "it does not know that kind of address",
 }
+
+# Another address of the same host may do; version 4 has one code for everything.
+_ADDRESS_4 = frozenset((0x5B,))
+_ADDRESS_5 = frozenset((3, 4, 5, 8))
+
+
+class Refused(ProxyError):
+    """The proxy does not connect us; `may_be_the_address`, and another one would do."""
+
+    def __init__(self, reason: str, may_be_the_address: bool) -> None:
+        super().__init__(f"refused: {reason}")
+        self.may_be_the_address = may_be_the_address
 
 
 def request_4(host: str, port: int, username: str) -> Handshake:
@@ -62,7 +74,8 @@ def request_4(host: str, port: int, username: str) -> Handshake:
     if answer[0] != 0:
         raise ProxyError(f"got {answer[:1]!r}, expected an answer in SOCKS 4")
     if answer[1] != 0x5A:
-        raise ProxyError(f"refused: {_REFUSALS_4.get(answer[1], f'code {answer[1]}')}")
+        code = answer[1]
+        raise Refused(_REFUSALS_4.get(code, f"code {code}"), code in _ADDRESS_4)
 
 
 def greet_5(username: str, password: str) -> Handshake:
@@ -117,7 +130,8 @@ def request_5(host: str, port: int) -> Handshake:
     if answer[0] != 5:
         raise ProxyError(f"got {answer[:2]!r}, expected an answer in SOCKS 5")
     if answer[1] != 0:
-        raise ProxyError(f"refused: {_REFUSALS_5.get(answer[1], f'code {answer[1]}')}")
+        code = answer[1]
+        raise Refused(_REFUSALS_5.get(code, f"code {code}"), code in _ADDRESS_5)
     # The address it connected from is skipped; its first byte has been read already.
     sizes = {IPV4: 4, NAME: 1 + answer[4], IPV6: 16}
     if answer[3] not in sizes:

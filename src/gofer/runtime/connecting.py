@@ -117,12 +117,25 @@ def connect_datagrams(
             if option[0] != socket.IPPROTO_TCP:
                 sock.setsockopt(*option)
         if source_address is not None:
-            sock.bind(source_address)
+            sock.bind(_local(source_address, family))
         sock.connect(sockaddr)
     except BaseException:
         sock.close()
         raise
     return sock
+
+
+def _local(source_address: tuple[str, int], family: int) -> tuple[Any, ...]:
+    """What to bind a socket of `family` to: `bind` would leave the zone of an address behind.
+
+    Raises:
+        OSError: there is no such zone here.
+    """
+    host, port = source_address
+    address, _, zone = host.partition("%")
+    if not zone or family != socket.AF_INET6:
+        return host, port
+    return address, port, 0, int(zone) if zone.isdecimal() else socket.if_nametoindex(zone)
 
 
 class _Race:
@@ -202,7 +215,7 @@ class _Race:
             for option in self._options:
                 sock.setsockopt(*option)
             if self._source_address is not None:
-                sock.bind(self._source_address)
+                sock.bind(_local(self._source_address, family))
             sock.setblocking(False)
             number = sock.connect_ex(sockaddr)
         except BaseException as error:

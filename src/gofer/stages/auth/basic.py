@@ -85,10 +85,9 @@ class HTTPBasicAuth(AuthBase):
 
 
 class HTTPProxyAuth(HTTPBasicAuth):
-    """The same for a proxy that is asked for http URLs.
-
-    For https the proxy is asked for a tunnel, before this request: write the credentials into
-    the proxy's URL, http://user:password@proxy/.
+    """The same for a proxy, which alone is shown them: with an http URL, or when it is asked for a
+    tunnel. Written into the proxy's URL, http://user:password@proxy/, they leave `auth` free for
+    the origin.
     """
 
     field = "Proxy-Authorization"

@@ -12,7 +12,7 @@ from threading import Lock
 from typing import Any
 
 from gofer.messages.challenges import parse_authentication_info, parse_challenges
-from gofer.messages.digest import ProtectionSpace, choose, hexadecimal, new_hash
+from gofer.messages.digest import ProtectionSpace, choose, hash_content
 from gofer.messages.url import parse
 from gofer.stages.auth import AuthBase, Flow
 
@@ -74,6 +74,10 @@ class HTTPDigestAuth(AuthBase):
         """What the nonce belongs to; None if there is nobody to authenticate to."""
         return request.url_parsed.origin
 
+    def _target(self, url: Any) -> str:
+        """The request target, as it is in the request line (RFC 7616, 3.4.6)."""
+        return url.target.decode("ascii")  # type: ignore[no-any-return]
+
     def _known(self, place: Any) -> ProtectionSpace | None:
         """The protection space used last at that place."""
         with self._lock:
@@ -126,8 +130,8 @@ class HTTPDigestAuth(AuthBase):
         """A copy, so that the request of the first response stays what it was."""
         content_hash = b""
         if space.quality == "auth-int":
-            content_hash = _hash_content(space, request)
-        target = request.url_parsed.target.decode("ascii")
+            content_hash = hash_content(space, request)
+        target = self._target(request.url_parsed)
         value = self._value(space, request.method, target, content_hash)
         answered = request.copy()
         answered.headers[self.field] = value
@@ -163,7 +167,7 @@ class HTTPDigestAuth(AuthBase):
         space = self._known(parsed.origin)
         if space is None or space.quality == "auth-int":
             return None
-        return self._value(space, method, parsed.target.decode("ascii"))
+        return self._value(space, method, self._target(parsed))
 
     def handle_401(self, r: Any, **kwargs: Any) -> Any:  # noqa: ARG002
         """Take note of the challenge in a response; nothing is sent."""
@@ -208,18 +212,5 @@ class HTTPProxyDigestAuth(HTTPDigestAuth):
         route = request.settings.router.route(request.url_parsed, request.environment)
         return route.proxy.key if route.is_forwarding else None
 
-
-def _hash_content(space: ProtectionSpace, request: Any) -> bytes:
-    """H(content), read from its start and put back there.
-
-    Raises:
-        UnrewindableBodyError: it can be read only once.
-    """
-    from gofer.messages.content import chunks
-
-    digest = new_hash(space.hash_name)
-    request.rewind()
-    for chunk in chunks(request.body):
-        digest.update(chunk)
-    request.rewind()
-    return hexadecimal(digest)
+    def _target(self, url: Any) -> str:
+        return url.absolute.decode("ascii")  # type: ignore[no-any-return]
