@@ -1,7 +1,11 @@
 """Where a session connects to: what the caller says before what the system's resolver says."""
 
+import asyncio
 import pickle
 import socket
+import threading
+from collections.abc import Iterator
+from contextvars import ContextVar
 from typing import Any
 
 import pytest
@@ -76,6 +80,81 @@ def test_a_callable_can_refuse(web: Web) -> None:
         with pytest.raises(gofer.exceptions.InvalidURL, match="not for you"):
             session.get(web.url)
     assert 0 == web.accepted
+
+
+@pytest.fixture
+def stalls() -> Iterator[Any]:
+    """A callable that says nothing before the test is over."""
+    over = threading.Event()
+
+    def resolve(host: str, port: int) -> None:
+        assert over.wait(20)
+
+    yield resolve
+    over.set()
+
+
+@pytest.mark.parametrize(
+    ("limit", "error"),
+    [({"timeout": 0.2}, gofer.ConnectTimeout), ({"deadline": 0.2}, gofer.DeadlineExceeded)],
+    ids=["timeout", "deadline"],
+)
+def test_a_callable_that_stalls_is_left_behind(stalls: Any, limit: Any, error: Any) -> None:
+    """As the system's resolver is; the error says that names were being looked up."""
+    with gofer.Session(resolve=stalls) as session:
+        with pytest.raises(error, match=r"resolving a\.test"):
+            session.get("http://a.test/", **limit)
+        assert (0, 0, 0) == session.network.pool.counts
+
+
+def test_a_callable_that_nobody_can_interrupt_is_named(web: Web) -> None:
+    """It is late, and not the connecting after it."""
+
+    async def resolve(host: str, port: int) -> str:
+        threading.Event().wait(0.2)
+        return "127.0.0.1"
+
+    with gofer.Session(resolve=resolve, timeout=0.1) as session:
+        with pytest.raises(gofer.ConnectTimeout, match=r"resolving a\.test"):
+            session.get(f"http://a.test:{web.port}/get")
+
+
+def test_a_callable_has_the_callers_context(web: Web) -> None:
+    """In whatever thread it is called."""
+    caller = ContextVar("caller", default="nobody")
+    seen: list[str] = []
+
+    def resolve(host: str, port: int) -> str:
+        seen.append(caller.get())
+        return "127.0.0.1"
+
+    token = caller.set("me")
+    try:
+        with gofer.Session(resolve=resolve) as session:
+            assert 200 == session.get(f"http://a.test:{web.port}/get").status_code
+    finally:
+        caller.reset(token)
+    assert ["me"] == seen
+
+
+@pytest.mark.only_in("blocking", "hub", "gevent")
+@pytest.mark.parametrize("seconds", [0, 1], ids=["bare", "by the loop"])
+def test_where_no_loop_is_nobody_waits_for_one(seconds: float) -> None:
+    """The error says what can, whether the callable just waits or asks for its loop."""
+    ended: list[bool] = []
+
+    async def resolve(host: str, port: int) -> str:
+        try:
+            await asyncio.sleep(seconds)
+        finally:
+            ended.append(True)
+        return "127.0.0.1"
+
+    with gofer.Session(resolve=resolve) as session:
+        with pytest.raises(RuntimeError) as caught:
+            session.get("http://a.test/")
+    assert "AsyncSession" in str(caught.value) + "".join(getattr(caught.value, "__notes__", ()))
+    assert [True] == ended
 
 
 def test_no_addresses_is_an_error() -> None:

@@ -1,14 +1,19 @@
 """Where to connect to for a host: what the caller says, before what the system's resolver says."""
 
 from collections.abc import Awaitable, Callable, Mapping
+from contextvars import copy_context
+from functools import partial
 from typing import Any
 
 from gofer.messages.hosts import authority
+from gofer.runtime.base import Runtime, TimedOut
 
 __all__ = ["Resolve", "check_resolve", "checked_options", "resolving"]
 
 # host, port, deadline -> the (family, sockaddr) pairs to try, as `Runtime.resolve`
 Resolve = Callable[[str, int, float | None], Awaitable[list[tuple[Any, ...]]]]
+
+CO_COROUTINE = 0x80  # of `inspect`: an `async def`
 
 
 def check_resolve(given: Any) -> Any:
@@ -44,22 +49,20 @@ def check_resolve(given: Any) -> Any:
     return checked
 
 
-def resolving(given: Any, look_up: Resolve) -> Resolve:
+def resolving(given: Any, look_up: Resolve, runtime: Runtime) -> Resolve:
     """What looks names up where the caller has a say.
 
     Args:
         given: {"host:port" or "host": address, or a list of them}, an address being "192.0.2.1",
             "192.0.2.1:8443", "[2001:db8::1]:8443", or another name to look up; or a callable that
             takes host and port and gives such a list (or an awaitable of it), None for a host that
-            it does not know.
+            it does not know. It is called in a thread, unless it is `async`: it may take its time.
         look_up: the usual way.
     """
 
     async def resolve(host: str, port: int, deadline: float | None) -> list[tuple[Any, ...]]:
         if callable(given):
-            targets = given(host, port)
-            if hasattr(targets, "__await__"):
-                targets = await targets
+            targets = await _asked(given, host, port, deadline, runtime)
         else:
             plain = host.lower().rstrip(".")
             targets = given.get(authority(plain, port), given.get(plain))
@@ -76,6 +79,28 @@ def resolving(given: Any, look_up: Resolve) -> Resolve:
         return addresses
 
     return resolve
+
+
+async def _asked(
+    function: Any, host: str, port: int, deadline: float | None, runtime: Runtime
+) -> Any:
+    """What the caller's `function` says of a host.
+
+    Raises:
+        TimedOut: it took too long. Wherever nobody could interrupt it, it has ended by now.
+        RuntimeError: it waits for an event loop and there is none.
+    """
+    code = getattr(function, "__code__", None)  # `inspect` would take 5 ms
+    if code is not None and code.co_flags & CO_COROUTINE:
+        answer = function(host, port)  # nothing of it has run yet
+    else:
+        work = partial(copy_context().run, function, host, port)
+        answer = await runtime.in_thread(work, deadline)
+    if hasattr(answer, "__await__"):
+        answer = await runtime.until(answer, deadline)
+    if deadline is not None and runtime.now() >= deadline:
+        raise TimedOut
+    return answer
 
 
 def _split(target: Any, port: int) -> tuple[str, int]:

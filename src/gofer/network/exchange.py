@@ -304,7 +304,7 @@ class Network:
             return look_up
         from gofer.network.addresses import resolving
 
-        return resolving(given, look_up)
+        return resolving(given, look_up, self.runtime)
 
     def _over_https(self, url: str, settings: Any) -> Any:
         """The resolver that asks the server at `url`, on connections of its own."""
