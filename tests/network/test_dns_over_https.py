@@ -10,6 +10,7 @@ import gofer
 from gofer.exceptions import ConnectTimeout, NameResolutionError
 from servers.certificates import Certificates
 from servers.names import NameServer
+from servers.proxy import Proxy
 from servers.raw import Peer, refused_port, serve
 from servers.web import Reply, Web
 from servers.web3 import Web3
@@ -174,6 +175,33 @@ def test_who_checks_is_not_answered_unchecked(names: NameServer, web: Web) -> No
             assert session.get(f"http://a.test:{web.port}/get", verify=False).ok
         with pytest.raises(NameResolutionError, match="certificate"):
             session.get(f"http://a.test:{web.port}/get")
+
+
+def test_each_call_asks_its_own_way(web: Web, names: NameServer, session: gofer.Session) -> None:
+    """A proxy where nobody is fails the calls that name it, and no other, before it or after."""
+    dead = {"https": f"http://127.0.0.1:{refused_port()}"}  # for the question alone
+    names.zone["b.test", "A"] = ["127.0.0.1"]
+    session.config["keep_alive"] = False
+    with pytest.raises(NameResolutionError, match="reaching the proxy"):
+        session.get(f"http://a.test:{web.port}/get", proxies=dead)
+    assert session.get(f"http://a.test:{web.port}/get").ok
+    session.proxies = dead
+    for name in ("a", "b"):  # what is known came another way
+        with pytest.raises(NameResolutionError, match="reaching the proxy"):
+            session.get(f"http://{name}.test:{web.port}/get")
+    session.proxies.clear()
+    assert session.get(f"http://b.test:{web.port}/get").ok
+
+
+def test_questions_take_the_proxy(
+    web: Web, names: NameServer, session: gofer.Session, proxy: Proxy
+) -> None:
+    """Of the call that needs a name, though others needed none: nothing goes past it."""
+    assert session.get(f"http://a.test:{web.port}/get").ok
+    names.zone["b.test", "A"] = ["127.0.0.1"]
+    tunnel = {"https": f"http://127.0.0.1:{proxy.port}"}
+    assert session.get(f"http://b.test:{web.port}/get", proxies=tunnel).ok
+    assert [f"127.0.0.1:{names.port}"] == [asked.target for asked in proxy.asked]
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1/dns-query", "ftp://a", "https://", "x"])

@@ -56,7 +56,7 @@ class Network:
         self.alternatives = Alternatives() if alternatives is None else alternatives
         self.names = Names(runtime)
         self.sessions = TlsSessions()
-        self._resolvers: dict[tuple[str, Any], Any] = {}  # that ask others than the system
+        self._resolvers: dict[str, Any] = {}  # that ask others than the system
         self._spaces: Any = {}  # what proxies have asked for by Digest
         self._warned_of: set[str] = set()  # authorities that nobody checks the certificate of
 
@@ -296,7 +296,7 @@ class Network:
         """What looks names up for requests with these settings."""
         given = settings.resolve
         if type(given) is str:
-            return self._over_https(given, settings).resolve
+            return partial(self._over_https(given).resolve, settings=settings)
         look_up: Any = self.runtime.resolve
         if settings.resolve_seconds:
             look_up = partial(self.names.resolve, seconds=settings.resolve_seconds)
@@ -306,26 +306,23 @@ class Network:
 
         return resolving(given, look_up, self.runtime)
 
-    def _over_https(self, url: str, settings: Any) -> Any:
+    def _over_https(self, url: str) -> Any:
         """The resolver that asks the server at `url`, on connections of its own."""
-        from gofer.network.trust import identity
-
-        key = url, identity(settings.verify, None)  # nobody answers those who trust him not
-        resolver = self._resolvers.get(key)
+        resolver = self._resolvers.get(url)
         if resolver is None:
             from gofer.network.dns_over_https import DnsOverHttps
 
             if self.pool.assistant is None:
                 self.pool.assistant = Pool(self.runtime)
             network = Network(self.runtime, pool=self.pool.assistant)
-            resolver = self._resolvers[key] = DnsOverHttps(url, network, settings)
+            resolver = self._resolvers[url] = DnsOverHttps(url, network)
         return resolver
 
     async def _is_announced(self, route: Route, request: PreparedRequest) -> bool:
         """True if the origin's DNS says that it speaks HTTP/3, and nothing speaks against it."""
-        resolver = self._over_https(request.settings.resolve, request.settings)
+        resolver = self._over_https(request.settings.resolve)
         limit = earlier(request.deadline, self.runtime.now(), request.settings.timeouts.connect)
-        found = await resolver.http3_place(route.host, route.port, limit)
+        found = await resolver.http3_place(route.host, route.port, limit, settings=request.settings)
         if found is not None:
             self.alternatives.learn(route.origin, *found)
         return self.alternatives.find(route.origin) is not None

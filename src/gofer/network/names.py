@@ -16,8 +16,8 @@ Address = tuple[Any, ...]  # (family, sockaddr), as `Runtime.resolve` gives them
 
 MAX_KNOWN = 4096  # answers kept; a crawler's must not grow without end
 
-# What to ask for and by when: the answer, and the seconds for which it counts
-Ask = Callable[[Any, float | None], Awaitable[tuple[Any, float]]]
+# By when: the answer, and the seconds for which it counts
+Ask = Callable[[float | None], Awaitable[tuple[Any, float]]]
 
 
 def is_literal(host: str) -> bool:
@@ -28,16 +28,15 @@ def is_literal(host: str) -> bool:
 class Remembered:
     """Results that are valid for a while. Tasks that need the same one share one look-up."""
 
-    __slots__ = ("_ask", "_asking", "_known", "_runtime")
+    __slots__ = ("_asking", "_known", "_runtime")
 
-    def __init__(self, runtime: Runtime, ask: Ask) -> None:
+    def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
-        self._ask = ask
         self._known: dict[Hashable, tuple[Any, float]] = {}
         self._asking: dict[Hashable, list[_Waiter]] = {}
 
-    async def get(self, key: Hashable, deadline: float | None) -> Any:
-        """The answer for `key`.
+    async def get(self, key: Hashable, deadline: float | None, ask: Ask) -> Any:
+        """The answer for `key`: what is known, or what `ask` says.
 
         Raises:
             OSError: what `ask` raised, for whoever of us it was called.
@@ -61,7 +60,7 @@ class Remembered:
                 raise type(waiter.error)(*waiter.error.args) from waiter.error
         error: OSError | None = None
         try:
-            answer, seconds = await self._ask(key, deadline)
+            answer, seconds = await ask(deadline)
             while len(self._known) >= MAX_KNOWN:
                 self._known.pop(next(iter(self._known)), None)
             self._known[key] = answer, self._runtime.now() + seconds
@@ -94,7 +93,7 @@ class Names:
 
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
-        self._remembered = Remembered(runtime, self._ask)
+        self._remembered = Remembered(runtime)
 
     async def resolve(
         self, host: str, port: int, deadline: float | None, *, seconds: float
@@ -102,14 +101,12 @@ class Names:
         """As `Runtime.resolve`."""
         if is_literal(host):
             return await self._runtime.resolve(host, port, deadline)
-        addresses: list[Address] = await self._remembered.get((host, port, seconds), deadline)
-        return addresses
 
-    async def _ask(
-        self, key: tuple[str, int, float], deadline: float | None
-    ) -> tuple[list[Address], float]:
-        host, port, seconds = key
-        return await self._runtime.resolve(host, port, deadline), seconds
+        async def ask(deadline: float | None) -> tuple[list[Address], float]:
+            return await self._runtime.resolve(host, port, deadline), seconds
+
+        addresses: list[Address] = await self._remembered.get((host, port, seconds), deadline, ask)
+        return addresses
 
     def forget(self, host: str, port: int, seconds: float) -> None:
         """Drop addresses that could not be connected to."""
