@@ -1,5 +1,6 @@
 """Names looked up by DNS over HTTPS (RFC 8484), and what HTTPS records say (RFC 9460)."""
 
+import time
 import warnings
 from collections.abc import Iterator
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 import pytest
 
 import gofer
-from gofer.exceptions import ConnectTimeout, NameResolutionError
+from gofer.exceptions import ConnectTimeout, DeadlineExceeded, NameResolutionError
 from servers.certificates import Certificates
 from servers.names import NameServer
 from servers.proxy import Proxy
@@ -31,13 +32,16 @@ def lasting(certificates: Certificates) -> Iterator[NameServer]:
 
 
 @pytest.fixture
-def names(lasting: NameServer) -> NameServer:
+def names(lasting: NameServer) -> Iterator[NameServer]:
     """A server that knows a.test."""
     lasting.reset_counts()
     lasting.asked.clear()
     lasting.reply, lasting.seconds = None, 60
     lasting.zone = {("a.test", "A"): ["127.0.0.1"]}
-    return lasting
+    yield lasting
+    for kind in lasting.held:
+        lasting.gates[kind].set()
+    lasting.held = set()
 
 
 @pytest.fixture
@@ -51,7 +55,7 @@ def session(certificates: Certificates, names: NameServer) -> Iterator[gofer.Ses
 def test_a_name_is_looked_up(web: Web, names: NameServer, session: gofer.Session) -> None:
     answer = session.get(f"http://a.test:{web.port}/get")
     assert answer.json()["headers"]["Host"] == f"a.test:{web.port}"
-    assert names.asked == [("a.test", "AAAA"), ("a.test", "A")]
+    assert names.asked == [("a.test", "A"), ("a.test", "AAAA")]
 
 
 def test_on_connections_that_are_kept(
@@ -76,7 +80,7 @@ def test_answers_count_as_long_as_they_say(web: Web, names: NameServer, session:
     session.config["keep_alive"] = False
     for _ in range(3):
         assert session.get(f"http://a.test:{web.port}/get").ok
-    assert names.asked == [("a.test", "AAAA"), ("a.test", "A")]
+    assert names.asked == [("a.test", "A"), ("a.test", "AAAA")]
 
 
 def test_aliases_are_followed(web: Web, names: NameServer, session: gofer.Session) -> None:
@@ -157,8 +161,66 @@ def test_a_server_that_says_nothing(certificates: Certificates) -> None:
         with gofer.Session(
             resolve=f"{server.url}/dns-query", verify=certificates.ca_file, timeout=0.3
         ) as session:
-            with pytest.raises((ConnectTimeout, NameResolutionError)):
+            with pytest.raises(ConnectTimeout, match=r"resolving a\.test, asking 127"):
                 session.get("http://a.test/")
+            with pytest.raises(DeadlineExceeded, match=r"resolving a\.test, asking 127"):
+                session.get("http://a.test/", timeout=5, deadline=0.3)
+            with pytest.raises(ConnectTimeout, match=r"resolving a\.test, asking 127.*read"):
+                session.get("http://a.test/", timeout=(5, 0.1))
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_a_name_server_that_says_nothing_of_one_kind(
+    web: Web, web_tls: Web, names: NameServer, session: Any, scheme: str, certificates: Any
+) -> None:
+    """What can be done without is given up soon, and not waited for again at each connection."""
+    names.zone["example.com", "A"] = ["127.0.0.1"]
+    names.held = {"AAAA", "HTTPS"}
+    session.config["keep_alive"] = True
+    session.config["http2"] = False
+    url = (
+        f"http://example.com:{web.port}"
+        if scheme == "http"
+        else f"https://example.com:{web_tls.port}"
+    )
+    started = time.monotonic()
+    for _ in range(2):
+        with session.get(f"{url}/get", stream=True), session.get(f"{url}/get", stream=True):
+            pass
+    assert time.monotonic() - started < 10  # seconds, of 20
+    kinds = [kind for _, kind in names.asked]
+    assert sorted(set(kinds)) == sorted(kinds)
+
+
+def test_a_name_server_that_is_silent_of_the_other_kind(
+    names: NameServer, session: gofer.Session
+) -> None:
+    """AAAA has the half of the time that A leaves."""
+    names.held = {"A"}
+    names.zone["a.test", "AAAA"] = ["::1"]
+    with (
+        gofer.Session(
+            resolve=f"{names.url}/dns-query", verify=session.verify, timeout=0.6
+        ) as patient,
+        pytest.raises(gofer.exceptions.ConnectionRefused, match="::1"),
+    ):
+        patient.get(f"http://a.test:{refused_port()}/")
+    with (
+        gofer.Session(
+            resolve=f"{names.url}/dns-query", verify=session.verify, timeout=0.3
+        ) as patient,
+        pytest.raises(ConnectTimeout, match="b.test"),
+    ):
+        patient.get(f"http://b.test:{refused_port()}/")
+
+
+def test_who_has_more_time_asks_again(web: Web, names: NameServer, session: Any) -> None:
+    """A call that gives up takes nobody's answer with it."""
+    names.held = {"A"}
+    with pytest.raises(ConnectTimeout):
+        session.get(f"http://a.test:{web.port}/get", timeout=0.2)
+    names.gates["A"].set()
+    assert session.get(f"http://a.test:{web.port}/get").ok
 
 
 def test_its_certificate_counts(names: NameServer, web: Web) -> None:
@@ -236,8 +298,7 @@ def test_a_record_says_that_http3_is_spoken(
     names.zone[f"_{web3.port}._https.example.com", "HTTPS"] = ["1 example.com. alpn=h3,h2"]
     for _ in range(2):
         assert session.get(f"https://example.com:{web3.port}/get").version == "HTTP/3"
-    assert names.asked[0] == (f"_{web3.port}._https.example.com", "HTTPS")
-    assert len(names.asked) == 3
+    assert names.asked[2:] == [(f"_{web3.port}._https.example.com", "HTTPS")]
 
 
 def test_it_may_be_elsewhere(names: NameServer, web3: Web3, session: gofer.Session) -> None:
@@ -267,7 +328,7 @@ def test_a_name_without_records_is_not_asked_for_them_again(
     for _ in range(2):
         with session.get(f"https://example.com:{web3.port}/get", stream=True):
             assert session.get(f"https://example.com:{web3.port}/get").version == "HTTP/1.1"
-    assert [kind for _, kind in names.asked] == ["HTTPS", "AAAA", "A"]
+    assert [kind for _, kind in names.asked] == ["A", "AAAA", "HTTPS"]
 
 
 def test_a_place_where_nobody_is(names: NameServer, web3: Web3, session: gofer.Session) -> None:
@@ -283,4 +344,4 @@ def test_http3_may_be_off(names: NameServer, web3: Web3, session: gofer.Session)
     names.zone[f"_{web3.port}._https.example.com", "HTTPS"] = ["1 . alpn=h3"]
     answer = session.get(f"https://example.com:{web3.port}/get", config={"http3": False})
     assert answer.version == "HTTP/2"
-    assert [kind for _, kind in names.asked] == ["AAAA", "A"]
+    assert [kind for _, kind in names.asked] == ["A", "AAAA"]

@@ -282,13 +282,17 @@ class Network:
             return await self.pool.open(route, connect, pool_deadline)
         except RequestException as error:
             self._forget_names(route, request.settings)
-            error.request = request  # type: ignore[assignment]
-            over = request.deadline is not None and self.runtime.now() >= request.deadline - 0.001
-            if isinstance(error, ConnectTimeout) and over:
-                raise DeadlineExceeded(
-                    f"the deadline of the whole call passed: {error}", request=request
-                ) from error
+            self._raise_late(error, request)
             raise
+
+    def _raise_late(self, error: RequestException, request: PreparedRequest) -> None:
+        """Give `error` its request; where the call had no more time, raise that in its place."""
+        error.request = request  # type: ignore[assignment]
+        over = request.deadline is not None and self.runtime.now() >= request.deadline - 0.001
+        if isinstance(error, ConnectTimeout) and over:
+            raise DeadlineExceeded(
+                f"the deadline of the whole call passed: {error}", request=request
+            ) from error
 
     # Names --------------------------------------------------------------------------------------
 
@@ -322,7 +326,13 @@ class Network:
         """True if the origin's DNS says that it speaks HTTP/3, and nothing speaks against it."""
         resolver = self._over_https(request.settings.resolve)
         limit = earlier(request.deadline, self.runtime.now(), request.settings.timeouts.connect)
-        found = await resolver.http3_place(route.host, route.port, limit, settings=request.settings)
+        try:
+            found = await resolver.http3_place(
+                route.host, route.port, limit, settings=request.settings
+            )
+        except ConnectTimeout as error:
+            self._raise_late(error, request)
+            raise
         if found is not None:
             self.alternatives.learn(route.origin, *found)
         return self.alternatives.find(route.origin) is not None

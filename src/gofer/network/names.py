@@ -8,6 +8,7 @@ import os
 from collections.abc import Awaitable, Callable, Hashable
 from typing import Any
 
+from gofer.exceptions import Timeout
 from gofer.runtime.base import Runtime
 
 __all__ = ["Address", "Names", "Remembered", "is_literal"]
@@ -61,17 +62,22 @@ class Remembered:
         error: OSError | None = None
         try:
             answer, seconds = await ask(deadline)
-            while len(self._known) >= MAX_KNOWN:
-                self._known.pop(next(iter(self._known)), None)
-            self._known[key] = answer, self._runtime.now() + seconds
+            self.keep(key, answer, seconds)
             return answer
         except OSError as failure:
-            error = failure
+            if not isinstance(failure, Timeout):  # others may have more time
+                error = failure
             raise
         finally:
             for waiter in self._asking.pop(ours):
                 waiter.error = error
                 waiter.event.set()
+
+    def keep(self, key: Hashable, answer: Any, seconds: float) -> None:
+        """`answer` counts for so long."""
+        while len(self._known) >= MAX_KNOWN:
+            self._known.pop(next(iter(self._known)), None)
+        self._known[key] = answer, self._runtime.now() + seconds
 
     def forget(self, key: Hashable) -> None:
         """Drop a result that turned out to be useless."""
