@@ -6,6 +6,7 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextvars import ContextVar
+from ipaddress import ip_address
 from typing import Any
 
 import pytest
@@ -32,6 +33,35 @@ def test_a_host_can_be_given_an_address(web: Web, name: str) -> None:
 
     assert "shop.example" == answer.json()["headers"]["Host"]
     assert "http://shop.example/get" == answer.url
+
+
+@pytest.mark.parametrize(
+    ("name", "url"),
+    [
+        ("bücher.example", "http://bücher.example/get"),
+        ("BÜCHER.example:80", "http://xn--bcher-kva.example/get"),
+        ("xn--bcher-kva.example", "http://bücher.example/get"),
+        ("[2001:db8::1]", "http://[2001:db8::1]/get"),
+        ("2001:db8::1", "http://[2001:db8::1]/get"),
+        ("[2001:DB8:0::1]:80", "http://[2001:db8::1]/get"),
+        ("2001:0db8:0:0::1", "http://[2001:DB8::1]/get"),
+        ("192.0.2.1", "http://192.0.2.1:80/get"),
+        ("a.example", "http://a.example./get"),
+    ],
+)
+def test_a_host_can_be_written_in_every_way(web: Web, name: str, url: str) -> None:
+    """As in URLs: what is the same host is found."""
+    with gofer.Session(resolve={name: f"127.0.0.1:{web.port}"}, timeout=5) as session:
+        assert 200 == session.get(url).status_code
+
+
+def test_an_address_can_be_an_object(web: Web) -> None:
+    """Of `ipaddress`, in a dict or from a callable, alone or in a list."""
+    address = ip_address("127.0.0.1")
+    for given in ({"a.example": address}, {"a.example": [ip_address("::1"), address]},
+                  lambda host, port: address, lambda host, port: [address]):  # fmt: skip
+        with gofer.Session(resolve=given) as session:
+            assert 200 == session.get(f"http://a.example:{web.port}/get").status_code
 
 
 def test_the_certificate_is_that_of_the_host(web_tls: Web, certificates: Certificates) -> None:
@@ -199,13 +229,33 @@ def test_what_a_session_was_told_survives_pickling(web: Web) -> None:
 @pytest.mark.parametrize(
     "wrong",
     [5, "a.example", {5: "127.0.0.1"}, {"": "127.0.0.1"}, {"a": 5}, {"a": ""}, {"a": "b:x"},
-     {"a": "b:0"}, {"a": "b:65536"}, {"a": ["127.0.0.1", None]}, {"a": "1:2:3"}],
+     {"a": "b:0"}, {"a": "b:65536"}, {"a": ["127.0.0.1", None]}, {"a": "1:2:3"},
+     {"a:x": "127.0.0.1"}, {"a:0": "127.0.0.1"}, {"a:65536": "127.0.0.1"}, {"a:": "127.0.0.1"},
+     {"[::1": "127.0.0.1"}, {"[::1]80": "127.0.0.1"}, {"1:2:3": "127.0.0.1"},
+     {"a b": "127.0.0.1"}, {"a..b": "127.0.0.1"}, {"a": "b c"}, {"a": "http://127.0.0.1"},
+     {"a": "[::1"}, {"a": "b:" + "9" * 5000}],
     ids=repr,
 )  # fmt: skip
 def test_mistakes_are_named(wrong: Any) -> None:
     """When the session is made."""
     with pytest.raises((TypeError, ValueError), match="resolve"):
         gofer.Session(resolve=wrong)
+
+
+@pytest.mark.only_in("blocking")
+@pytest.mark.parametrize(
+    ("key", "words"),
+    [
+        ("*.example.com", "'host' or 'host:port'; many hosts need a callable"),
+        ("http://me:secret@a.example.com", "'host' or 'host:port': no scheme and no path"),
+        ("a.example.com/", "'host' or 'host:port': no scheme and no path"),
+    ],
+)
+def test_keys_that_no_host_would_match_are_named(key: str, words: str) -> None:
+    """What was meant can be said in another way."""
+    with pytest.raises(ValueError, match=words) as caught:
+        gofer.Session(resolve={key: "127.0.0.1"})
+    assert "secret" not in str(caught.value)
 
 
 def test_options_of_the_socket_are_set(web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
