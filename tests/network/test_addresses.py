@@ -86,6 +86,16 @@ def test_a_name_can_stand_for_a_name(web: Web) -> None:
         assert 200 == session.get("http://a.example/get").status_code
 
 
+def test_a_name_that_stands_for_nothing_is_named(web: Web) -> None:
+    """Beside the host that it was given for; if it is not alone, the others are tried."""
+    url = f"http://a.example:{web.port}/get"
+    with gofer.Session(resolve={"a.example": "backend.invalid"}) as session:
+        with pytest.raises(NameResolutionError, match=r"a\.example.*backend\.invalid"):
+            session.get(url)
+    with gofer.Session(resolve={"a.example": ["backend.invalid", "127.0.0.1"]}) as session:
+        assert 200 == session.get(url).status_code
+
+
 def test_a_callable_is_asked(web: Web) -> None:
     """For each host; None leaves it to the system. It may be awaited."""
     asked: list[Any] = []

@@ -5,7 +5,7 @@ from contextvars import copy_context
 from functools import partial
 from typing import Any
 
-from gofer.exceptions import InvalidURL
+from gofer.exceptions import InvalidURL, NameResolutionError
 from gofer.messages.hosts import authority, host_to_ascii
 from gofer.runtime.base import Runtime, TimedOut
 
@@ -76,9 +76,22 @@ def resolving(given: Any, look_up: Resolve, runtime: Runtime) -> Resolve:
                 f"resolve: the callable gave {type(targets).__name__}, expected addresses or None"
             )
         addresses: list[tuple[Any, ...]] = []
+        problem: NameResolutionError | None = None
         for target in targets:
             name, other_port = _split(target, port)
-            addresses += await look_up(name, other_port, deadline)
+            try:
+                addresses += await look_up(name, other_port, deadline)
+            except TimedOut as late:
+                late.add_note(f"it stands for {name}")
+                raise
+            except (OSError, UnicodeError) as error:  # another target may be there
+                problem = NameResolutionError(
+                    f"resolving {host}, which stands for {name}:"
+                    f" {getattr(error, 'strerror', None) or error}"
+                )
+                problem.__cause__ = error
+        if problem is not None and not addresses:
+            raise problem
         return addresses
 
     return resolve
