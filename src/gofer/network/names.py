@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Hashable
 from typing import Any
 
 from gofer.exceptions import Timeout
+from gofer.network.bounds import make_room
 from gofer.runtime.base import Runtime
 
 __all__ = ["Address", "Names", "Remembered", "is_literal"]
@@ -75,8 +76,7 @@ class Remembered:
 
     def keep(self, key: Hashable, answer: Any, seconds: float) -> None:
         """`answer` counts for so long."""
-        while len(self._known) >= MAX_KNOWN:
-            self._known.pop(next(iter(self._known)), None)
+        make_room(self._known, MAX_KNOWN)
         self._known[key] = answer, self._runtime.now() + seconds
 
     def forget(self, key: Hashable) -> None:

@@ -6,6 +6,7 @@ certificate file that has changed makes another one. State: `TlsSessions._known`
 
 from typing import Any
 
+from gofer.network.bounds import make_room
 from gofer.network.routes import Route
 
 __all__ = ["TlsSessions"]
@@ -31,6 +32,5 @@ class TlsSessions:
         context, session = stream.session
         if session is None or not (session.has_ticket or session.id):
             return
-        while len(self._known) >= MAX_SESSIONS:
-            self._known.pop(next(iter(self._known)), None)
+        make_room(self._known, MAX_SESSIONS)
         self._known[route] = context, session
