@@ -244,13 +244,14 @@ class Network:
         timeouts = request.settings.timeouts
         now = self.runtime.now()
         pool_deadline = earlier(request.deadline, now, timeouts.pool)
+        looked_up: list[Any] = []
 
         async def connect() -> Any:
             if route.is_tls and route.verify is False:
                 self._warn_insecure(route)
             deadline = earlier(request.deadline, self.runtime.now(), timeouts.connect)
             agent = request.sent_headers.get("user-agent")
-            resolve = self.resolver(request.settings)
+            resolve = self.resolver(request.settings, looked_up)
             if route.is_http3:
                 from gofer.network.quic import connect as connect_by_quic
 
@@ -281,7 +282,8 @@ class Network:
         try:
             return await self.pool.open(route, connect, pool_deadline)
         except RequestException as error:
-            self._forget_names(route, request.settings)
+            for name in looked_up:
+                self.names.forget(name)  # the next request asks again
             self._raise_late(error, request)
             raise
 
@@ -296,14 +298,21 @@ class Network:
 
     # Names --------------------------------------------------------------------------------------
 
-    def resolver(self, settings: Any) -> Any:
-        """What looks names up for requests with these settings."""
+    def resolver(self, settings: Any, looked_up: list[Any] | None = None) -> Any:
+        """What looks names up for requests with these settings.
+
+        Args:
+            looked_up: takes what `names` was asked for, to be forgotten if it turns out to be of no
+                use. What DNS over HTTPS says counts for as long as it says.
+        """
         given = settings.resolve
         if type(given) is str:
             return partial(self._over_https(given).resolve, settings=settings)
         look_up: Any = self.runtime.resolve
         if settings.resolve_seconds:
-            look_up = partial(self.names.resolve, seconds=settings.resolve_seconds)
+            look_up = partial(
+                self.names.resolve, seconds=settings.resolve_seconds, looked_up=looked_up
+            )
         if given is None:
             return look_up
         from gofer.network.addresses import resolving
@@ -336,11 +345,6 @@ class Network:
         if found is not None:
             self.alternatives.learn(route.origin, *found)
         return self.alternatives.find(route.origin) is not None
-
-    def _forget_names(self, route: Route, settings: Any) -> None:
-        """Nobody was there: who comes next asks again."""
-        for host, port in [(route.host, route.port), *[(p.host, p.port) for p in route.proxies]]:
-            self.names.forget(host, port, settings.resolve_seconds)
 
     def _warn_insecure(self, route: Route) -> None:
         """Say once for each origin that anybody could be answering, where the caller stands."""

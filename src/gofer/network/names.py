@@ -102,18 +102,31 @@ class Names:
         self._remembered = Remembered(runtime)
 
     async def resolve(
-        self, host: str, port: int, deadline: float | None, *, seconds: float
+        self,
+        host: str,
+        port: int,
+        deadline: float | None,
+        *,
+        seconds: float,
+        looked_up: list[Any] | None = None,
     ) -> list[Address]:
-        """As `Runtime.resolve`."""
+        """As `Runtime.resolve`.
+
+        Args:
+            looked_up: takes what to `forget` if the addresses are of no use.
+        """
         if is_literal(host):
             return await self._runtime.resolve(host, port, deadline)
+        key = host, port, seconds
+        if looked_up is not None:
+            looked_up.append(key)
 
         async def ask(deadline: float | None) -> tuple[list[Address], float]:
             return await self._runtime.resolve(host, port, deadline), seconds
 
-        addresses: list[Address] = await self._remembered.get((host, port, seconds), deadline, ask)
+        addresses: list[Address] = await self._remembered.get(key, deadline, ask)
         return addresses
 
-    def forget(self, host: str, port: int, seconds: float) -> None:
+    def forget(self, key: Hashable) -> None:
         """Drop addresses that could not be connected to."""
-        self._remembered.forget((host, port, seconds))
+        self._remembered.forget(key)
