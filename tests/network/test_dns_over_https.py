@@ -36,7 +36,7 @@ def names(lasting: NameServer) -> Iterator[NameServer]:
     """A server that knows a.test."""
     lasting.reset_counts()
     lasting.asked.clear()
-    lasting.reply, lasting.seconds = None, 60
+    lasting.reply, lasting.seconds, lasting.age = None, 60, 0
     lasting.zone = {("a.test", "A"): ["127.0.0.1"]}
     yield lasting
     for kind in lasting.held:
@@ -311,6 +311,47 @@ def test_it_may_be_elsewhere(names: NameServer, web3: Web3, session: gofer.Sessi
     assert session.get("https://example.com:8443/get").version == "HTTP/3"
 
 
+def test_an_alias_is_followed(names: NameServer, web3: Web3, session: gofer.Session) -> None:
+    """To the HTTPS records of another name, which says where it is itself."""
+    names.zone["_8443._https.example.com", "HTTPS"] = ["0 one.test.", "1 . alpn=h3 port=1"]
+    names.zone["one.test", "HTTPS"] = ["0 two.test."]
+    names.zone["two.test", "HTTPS"] = [f"1 . alpn=h3 port={web3.port}"]
+    names.zone["two.test", "A"] = ["127.0.0.1"]
+    assert session.get("https://example.com:8443/get").version == "HTTP/3"
+
+
+def test_aliases_in_a_circle_lead_nowhere(
+    names: NameServer, web3: Web3, session: gofer.Session
+) -> None:
+    names.zone[f"_{web3.port}._https.example.com", "HTTPS"] = ["0 one.test."]
+    names.zone["one.test", "HTTPS"] = ["0 two.test."]
+    names.zone["two.test", "HTTPS"] = ["0 one.test."]
+    assert session.get(f"https://example.com:{web3.port}/get").version == "HTTP/2"
+
+
+def test_a_record_counts_as_long_as_it_says(
+    names: NameServer, web3: Web3, session: gofer.Session
+) -> None:
+    """Less what it has spent in a cache of HTTP (RFC 8484, 5.1)."""
+    names.zone[f"_{web3.port}._https.example.com", "HTTPS"] = ["1 example.com. alpn=h3"]
+    names.seconds, names.age = 3600, 3000
+    assert session.get(f"https://example.com:{web3.port}/get").version == "HTTP/3"
+    [[(_, end)]] = session.alternatives.places.values()
+    assert end - time.time() <= 600
+
+
+def test_who_checks_nothing_learns_nothing(
+    names: NameServer, web3: Web3, session: gofer.Session
+) -> None:
+    """Where HTTP/3 is spoken would be remembered for calls that do check."""
+    names.zone[f"_{web3.port}._https.example.com", "HTTPS"] = ["1 example.com. alpn=h3"]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        answer = session.get(f"https://example.com:{web3.port}/get", verify=False)
+    assert answer.version == "HTTP/2"
+    assert len(session.alternatives) == 0
+
+
 @pytest.mark.parametrize(
     "records", [[], ["1 . alpn=h2"], ["0 elsewhere.test."], ["1 . port=1"], ["!SERVFAIL"]], ids=str
 )
@@ -333,7 +374,7 @@ def test_a_name_without_records_is_not_asked_for_them_again(
 
 def test_a_place_where_nobody_is(names: NameServer, web3: Web3, session: gofer.Session) -> None:
     """Costs one attempt, and TCP has the request."""
-    record = f"1 . alpn=h3 port={refused_port()}"
+    record = f"1 example.com. alpn=h3 port={refused_port()}"
     names.zone[f"_{web3.port}._https.example.com", "HTTPS"] = [record]
     session.config["keep_alive"] = True
     for _ in range(2):

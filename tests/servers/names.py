@@ -20,6 +20,7 @@ class NameServer(Web2):
     zone: records as text by (name, kind); "!" and a code for an answer with that code.
     asked: (name, kind) of every question.
     reply: what is answered instead, if it is not None.
+    seconds, age: how long answers count, and how long a cache has had them.
     held: kinds whose answers wait for the gate of that name.
     """
 
@@ -30,6 +31,7 @@ class NameServer(Web2):
         self.reply: Reply | None = None
         self.held: set[str] = set()
         self.seconds = 60
+        self.age = 0
 
     def answer(self, request: Any) -> Any:
         if request.path != "/dns-query":
@@ -63,5 +65,5 @@ class NameServer(Web2):
                         )
         if not answer.answer and not any(name == key[0] for name, _ in self.zone):
             answer.set_rcode(dns.rcode.NXDOMAIN)
-        fields = [("Content-Type", "application/dns-message")]
+        fields = [("Content-Type", "application/dns-message"), ("Age", str(self.age))]
         return Reply(answer.to_wire(), fields=fields)

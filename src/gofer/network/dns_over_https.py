@@ -11,6 +11,8 @@ that nobody can stop; in trio, a task that nobody waits for. One question after 
 everywhere and leaves nothing behind.
 """
 
+import math
+import re
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -39,6 +41,7 @@ __all__ = ["DnsOverHttps", "check_server"]
 MEDIA_TYPE = "application/dns-message"
 NO_RECORD = 60.0  # seconds for which what is not there, or does not come, is not asked for again
 SPARE = 0.2  # seconds more than twice what A took, for what can be done without: machines are busy
+MAX_ALIASES = 8  # HTTPS records that lead to others' HTTPS records (RFC 9460, 2.4.2)
 SHORTEST, LONGEST = 1.0, 24 * 3600.0  # seconds that an answer counts, whatever it says
 
 
@@ -113,10 +116,23 @@ class DnsOverHttps:
             _, patience = await self._addresses(way, host, deadline)
         except NameResolutionError:
             return None  # whoever connects says so
-        known = await self._beside(way, _https_name(host, port), "HTTPS", patience, deadline)
-        for priority, target, protocols, other_port in services(known.answer.records):
-            if priority and "h3" in protocols:
-                return (target or host, other_port or port), known.answer.seconds
+        name = host if port == 443 else f"_{port}._https.{host}"  # RFC 9460, 9.1
+        end = math.inf
+        for _ in range(MAX_ALIASES):
+            known = await self._beside(way, name, "HTTPS", patience, deadline)
+            end = min(end, known.end)
+            found = services(known.answer)
+            if not found:
+                return None
+            if found[0].priority:
+                break
+            name = found[0].target
+            if not name:
+                return None
+        for service in found:
+            if service.priority and "h3" in service.protocols:
+                seconds = end - self._network.runtime.now()
+                return (service.target, service.port or port), max(seconds, 0.0)
         return None
 
     async def _addresses(
@@ -206,7 +222,8 @@ class DnsOverHttps:
         started = self._network.runtime.now()
         try:
             asked = question(name, kind)
-            answer = read(await self._exchange(way, asked.to_wire(), deadline), asked)
+            content, age = await self._exchange(way, asked.to_wire(), deadline)
+            answer = read(content, asked)
         except NoAnswer as error:
             if kind == "HTTPS" and error.is_final:
                 return NOTHING, NO_RECORD  # most names have none
@@ -219,12 +236,14 @@ class DnsOverHttps:
             raise NameResolutionError(
                 f"resolving {name}, asking {self._url.authority}: {error}"
             ) from error
-        patience = 2 * (self._network.runtime.now() - started) + SPARE
-        seconds = min(max(answer.seconds, SHORTEST), LONGEST)
-        return _Known(answer, patience), seconds
+        now = self._network.runtime.now()
+        seconds = min(max(answer.seconds - age, SHORTEST), LONGEST)
+        return _Known(answer, now + seconds, 2 * (now - started) + SPARE), seconds
 
-    async def _exchange(self, way: "_Way", content: bytes, deadline: float | None) -> bytes:
-        """The server's answer to a message.
+    async def _exchange(
+        self, way: "_Way", content: bytes, deadline: float | None
+    ) -> tuple[bytes, int]:
+        """The server's answer to a message, and how old it is, in seconds (RFC 8484, 5.1).
 
         Raises:
             NoAnswer: it answers with something else.
@@ -258,17 +277,24 @@ class DnsOverHttps:
             if len(received) > MAX_MESSAGE:
                 response.close()
                 raise NoAnswer(f"the answer has over {MAX_MESSAGE} bytes")
-        return bytes(received)
+        age = response.headers.get("age", "")
+        return bytes(received), int(age) if re.fullmatch("[0-9]{1,10}", age) else 0
 
 
 class _Known(NamedTuple):
-    """An answer, and the seconds that another question may take beside that one."""
+    """An answer.
+
+    Attributes:
+        end: until when it counts, monotonic seconds.
+        patience: the seconds that another question may take beside this one.
+    """
 
     answer: Answer
+    end: float
     patience: float
 
 
-NOTHING = _Known(Answer([], 0.0), 0.0)
+NOTHING = _Known(Answer([], 0.0), 0.0, 0.0)
 
 
 class _Way(NamedTuple):
@@ -277,11 +303,6 @@ class _Way(NamedTuple):
     route: Route
     settings: Any
     environment: Any
-
-
-def _https_name(host: str, port: int) -> str:
-    """Whose HTTPS records say how an origin is reached (RFC 9460, 9.1)."""
-    return host if port == 443 else f"_{port}._https.{host}"
 
 
 def _is_local(host: str) -> bool:

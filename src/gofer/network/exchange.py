@@ -332,7 +332,12 @@ class Network:
         return resolver
 
     async def _is_announced(self, route: Route, request: PreparedRequest) -> bool:
-        """True if the origin's DNS says that it speaks HTTP/3, and nothing speaks against it."""
+        """True if the origin's DNS says that it speaks HTTP/3, and nothing speaks against it.
+
+        What is not checked is not asked: others, who check, would remember the answer.
+        """
+        if route.verify is False:
+            return False
         resolver = self._over_https(request.settings.resolve)
         limit = earlier(request.deadline, self.runtime.now(), request.settings.timeouts.connect)
         try:
