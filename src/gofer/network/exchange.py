@@ -1,6 +1,7 @@
 """The bottom of every chain of stages: from a request to a connection to a response."""
 
 import sys
+from _thread import allocate_lock
 from functools import partial
 from typing import Any
 
@@ -29,6 +30,10 @@ from gofer.runtime.base import Runtime, TimedOut
 __all__ = ["Network"]
 
 DEBUG = 10  # logging.DEBUG, without importing it
+
+# Threads that need the first name at the same time make one resolver: the pool closes no other's
+# connections.
+_making = allocate_lock()
 
 
 class Network:
@@ -325,10 +330,13 @@ class Network:
         if resolver is None:
             from gofer.network.dns_over_https import DnsOverHttps
 
-            if self.pool.assistant is None:
-                self.pool.assistant = Pool(self.runtime)
-            network = Network(self.runtime, pool=self.pool.assistant)
-            resolver = self._resolvers[url] = DnsOverHttps(url, network)
+            with _making:
+                if self.pool.assistant is None:
+                    self.pool.assistant = Pool(self.runtime)
+                resolver = self._resolvers.get(url)
+                if resolver is None:
+                    network = Network(self.runtime, pool=self.pool.assistant)
+                    resolver = self._resolvers[url] = DnsOverHttps(url, network)
         return resolver
 
     async def _is_announced(self, route: Route, request: PreparedRequest) -> bool:
