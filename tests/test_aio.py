@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import subprocess
 import sys
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
@@ -345,6 +346,78 @@ def test_a_name_is_looked_up_beside_the_loop(run: Run) -> None:
 
     with serve(script) as server:
         run(lambda: main(server.port))
+
+
+async def forever() -> None:
+    """Wait as whatever library is running does."""
+    if trio.lowlevel.in_trio_run():
+        await trio.sleep_forever()
+    await asyncio.get_running_loop().create_future()
+
+
+def test_a_resolver_that_never_answers_is_cancelled(run: Run) -> None:
+    """At the limit of connecting, or of the whole call."""
+    ended: list[str] = []
+
+    async def resolve(host: str, port: int) -> str:
+        try:
+            await forever()
+        finally:
+            ended.append(host)
+        return "127.0.0.1"
+
+    async def main() -> None:
+        async with gofer.AsyncSession(resolve=resolve) as session:
+            with pytest.raises(gofer.ConnectTimeout, match=r"resolving a\.test"):
+                await session.get("http://a.test/", timeout=0.1)
+            with pytest.raises(gofer.DeadlineExceeded, match=r"resolving b\.test"):
+                await session.get("http://b.test/", deadline=0.1)
+
+    run(main)
+    assert ended == ["a.test", "b.test"]
+
+
+@pytest.mark.parametrize("limit", [5.0, None])
+def test_a_resolver_may_wait(run: Run, web: Web, limit: float | None) -> None:
+    """What it gives counts, and what it raises is the caller's, a timeout of its own too."""
+
+    async def resolve(host: str, port: int) -> str:
+        await (trio if trio.lowlevel.in_trio_run() else asyncio).sleep(0.001)
+        if host == "late.test":
+            raise TimeoutError("of its own")
+        return "127.0.0.1"
+
+    async def main() -> None:
+        async with gofer.AsyncSession(resolve=resolve, timeout=limit) as session:
+            assert (await session.get(f"http://a.test:{web.port}/get")).ok
+            with pytest.raises(gofer.exceptions.NameResolutionError, match="of its own"):
+                await session.get("http://late.test/")
+
+    run(main)
+
+
+def test_a_slow_resolver_does_not_stop_the_loop(run: Run, web: Web) -> None:
+    """A function that is not `async` is called beside it: others go on meanwhile."""
+    others_went_on = threading.Event()
+
+    def resolve(host: str, port: int) -> str:
+        if host == "slow.test":
+            assert others_went_on.wait(10)
+        return "127.0.0.1"
+
+    async def main() -> None:
+        async with gofer.AsyncSession(resolve=resolve) as session:
+
+            async def slow() -> None:
+                assert (await session.get(f"http://slow.test:{web.port}/get")).ok
+
+            async def fast() -> None:
+                assert (await session.get(f"http://fast.test:{web.port}/get")).ok
+                others_went_on.set()
+
+            await together(slow, fast)
+
+    run(main)
 
 
 def test_a_loop_that_ends_with_open_connections(web: Web) -> None:

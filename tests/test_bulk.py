@@ -1,5 +1,6 @@
 """`map` and `imap`: many requests at once, each with an outcome of its own."""
 
+import asyncio
 import gc
 import sys
 import threading
@@ -109,6 +110,25 @@ def test_servers_that_hang(web: Web) -> None:
 
     assert [0 if n % 10 == 0 else 200 for n in range(50)] == [r.status_code for r in responses]
     assert {"ReadTimeout"} == {type(r.error).__name__ for r in responses if r.error}
+
+
+def test_what_waits_for_another_loop_fails(web: Web) -> None:
+    """Nobody here would ever resume it: a resolver, or credentials, that are `async`."""
+
+    async def resolve(host: str, port: int) -> str:
+        await asyncio.sleep(0)
+        return "127.0.0.1"
+
+    async def sign(request: Any) -> None:
+        await asyncio.sleep(0)
+
+    url = f"{web.url}/get"
+    with gofer.Session(resolve=resolve) as asking:
+        results = gofer.map([url], session=asking)
+    results += gofer.map([{"url": url, "auth": sign}])
+    for result in results:
+        assert isinstance(result.error, RuntimeError)
+        assert "AsyncSession" in str(result.error)
 
 
 def test_raising_stops_everything() -> None:

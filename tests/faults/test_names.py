@@ -112,11 +112,13 @@ def test_row_126_every_address_is_dead(monkeypatch: pytest.MonkeyPatch, world: A
 
 
 def test_row_126_every_address_is_a_black_hole(monkeypatch: pytest.MonkeyPatch, world: Any):
-    """The time for connecting is that for all of them."""
+    """The time for connecting is that for all of them, and the error names each."""
     with black_hole() as one, black_hole() as two, session_for() as session:
         addresses(monkeypatch, world, one, two)
-        with pytest.raises(ConnectTimeout):
+        with pytest.raises(ConnectTimeout) as caught:
             session.get("http://dead.test/")
+    for port in (one, two):
+        assert f"; 127.0.0.1:{port}: no answer" in str(caught.value)
 
 
 def test_row_127_addresses_can_be_refused(monkeypatch: pytest.MonkeyPatch, world: Any):

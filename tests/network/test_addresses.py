@@ -1,7 +1,12 @@
 """Where a session connects to: what the caller says before what the system's resolver says."""
 
+import asyncio
 import pickle
 import socket
+import threading
+from collections.abc import Iterator
+from contextvars import ContextVar
+from ipaddress import ip_address
 from typing import Any
 
 import pytest
@@ -31,6 +36,35 @@ def test_a_host_can_be_given_an_address(web: Web, name: str) -> None:
     assert "http://shop.example/get" == answer.url
 
 
+@pytest.mark.parametrize(
+    ("name", "url"),
+    [
+        ("bücher.example", "http://bücher.example/get"),
+        ("BÜCHER.example:80", "http://xn--bcher-kva.example/get"),
+        ("xn--bcher-kva.example", "http://bücher.example/get"),
+        ("[2001:db8::1]", "http://[2001:db8::1]/get"),
+        ("2001:db8::1", "http://[2001:db8::1]/get"),
+        ("[2001:DB8:0::1]:80", "http://[2001:db8::1]/get"),
+        ("2001:0db8:0:0::1", "http://[2001:DB8::1]/get"),
+        ("192.0.2.1", "http://192.0.2.1:80/get"),
+        ("a.example", "http://a.example./get"),
+    ],
+)
+def test_a_host_can_be_written_in_every_way(web: Web, name: str, url: str) -> None:
+    """As in URLs: what is the same host is found."""
+    with gofer.Session(resolve={name: f"127.0.0.1:{web.port}"}, timeout=5) as session:
+        assert 200 == session.get(url).status_code
+
+
+def test_an_address_can_be_an_object(web: Web) -> None:
+    """Of `ipaddress`, in a dict or from a callable, alone or in a list."""
+    address = ip_address("127.0.0.1")
+    for given in ({"a.example": address}, {"a.example": [ip_address("::1"), address]},
+                  lambda host, port: address, lambda host, port: [address]):  # fmt: skip
+        with gofer.Session(resolve=given) as session:
+            assert 200 == session.get(f"http://a.example:{web.port}/get").status_code
+
+
 def test_the_certificate_is_that_of_the_host(web_tls: Web, certificates: Certificates) -> None:
     """SNI and the check of the certificate go by the URL, not by the address."""
     resolve = {"localhost:443": f"127.0.0.1:{web_tls.port}", "other.example": "127.0.0.1"}
@@ -51,6 +85,16 @@ def test_a_name_can_stand_for_a_name(web: Web) -> None:
     """The address may be a name, to be looked up."""
     with gofer.Session(resolve={"a.example": f"localhost:{web.port}"}) as session:
         assert 200 == session.get("http://a.example/get").status_code
+
+
+def test_a_name_that_stands_for_nothing_is_named(web: Web) -> None:
+    """Beside the host that it was given for; if it is not alone, the others are tried."""
+    url = f"http://a.example:{web.port}/get"
+    with gofer.Session(resolve={"a.example": "backend.invalid"}) as session:
+        with pytest.raises(NameResolutionError, match=r"a\.example.*backend\.invalid"):
+            session.get(url)
+    with gofer.Session(resolve={"a.example": ["backend.invalid", "127.0.0.1"]}) as session:
+        assert 200 == session.get(url).status_code
 
 
 def test_a_callable_is_asked(web: Web) -> None:
@@ -77,6 +121,81 @@ def test_a_callable_can_refuse(web: Web) -> None:
         with pytest.raises(gofer.exceptions.InvalidURL, match="not for you"):
             session.get(web.url)
     assert 0 == web.accepted
+
+
+@pytest.fixture
+def stalls() -> Iterator[Any]:
+    """A callable that says nothing before the test is over."""
+    over = threading.Event()
+
+    def resolve(host: str, port: int) -> None:
+        assert over.wait(20)
+
+    yield resolve
+    over.set()
+
+
+@pytest.mark.parametrize(
+    ("limit", "error"),
+    [({"timeout": 0.2}, gofer.ConnectTimeout), ({"deadline": 0.2}, gofer.DeadlineExceeded)],
+    ids=["timeout", "deadline"],
+)
+def test_a_callable_that_stalls_is_left_behind(stalls: Any, limit: Any, error: Any) -> None:
+    """As the system's resolver is; the error says that names were being looked up."""
+    with gofer.Session(resolve=stalls) as session:
+        with pytest.raises(error, match=r"resolving a\.test"):
+            session.get("http://a.test/", **limit)
+        assert (0, 0, 0) == session.network.pool.counts
+
+
+def test_a_callable_that_nobody_can_interrupt_is_named(web: Web) -> None:
+    """It is late, and not the connecting after it."""
+
+    async def resolve(host: str, port: int) -> str:
+        threading.Event().wait(0.2)
+        return "127.0.0.1"
+
+    with gofer.Session(resolve=resolve, timeout=0.1) as session:
+        with pytest.raises(gofer.ConnectTimeout, match=r"resolving a\.test"):
+            session.get(f"http://a.test:{web.port}/get")
+
+
+def test_a_callable_has_the_callers_context(web: Web) -> None:
+    """In whatever thread it is called."""
+    caller = ContextVar("caller", default="nobody")
+    seen: list[str] = []
+
+    def resolve(host: str, port: int) -> str:
+        seen.append(caller.get())
+        return "127.0.0.1"
+
+    token = caller.set("me")
+    try:
+        with gofer.Session(resolve=resolve) as session:
+            assert 200 == session.get(f"http://a.test:{web.port}/get").status_code
+    finally:
+        caller.reset(token)
+    assert ["me"] == seen
+
+
+@pytest.mark.only_in("blocking", "hub", "gevent")
+@pytest.mark.parametrize("seconds", [0, 1], ids=["bare", "by the loop"])
+def test_where_no_loop_is_nobody_waits_for_one(seconds: float) -> None:
+    """The error says what can, whether the callable just waits or asks for its loop."""
+    ended: list[bool] = []
+
+    async def resolve(host: str, port: int) -> str:
+        try:
+            await asyncio.sleep(seconds)
+        finally:
+            ended.append(True)
+        return "127.0.0.1"
+
+    with gofer.Session(resolve=resolve) as session:
+        with pytest.raises(RuntimeError) as caught:
+            session.get("http://a.test/")
+    assert "AsyncSession" in str(caught.value) + "".join(getattr(caught.value, "__notes__", ()))
+    assert [True] == ended
 
 
 def test_no_addresses_is_an_error() -> None:
@@ -121,13 +240,33 @@ def test_what_a_session_was_told_survives_pickling(web: Web) -> None:
 @pytest.mark.parametrize(
     "wrong",
     [5, "a.example", {5: "127.0.0.1"}, {"": "127.0.0.1"}, {"a": 5}, {"a": ""}, {"a": "b:x"},
-     {"a": "b:0"}, {"a": "b:65536"}, {"a": ["127.0.0.1", None]}, {"a": "1:2:3"}],
+     {"a": "b:0"}, {"a": "b:65536"}, {"a": ["127.0.0.1", None]}, {"a": "1:2:3"},
+     {"a:x": "127.0.0.1"}, {"a:0": "127.0.0.1"}, {"a:65536": "127.0.0.1"}, {"a:": "127.0.0.1"},
+     {"[::1": "127.0.0.1"}, {"[::1]80": "127.0.0.1"}, {"1:2:3": "127.0.0.1"},
+     {"a b": "127.0.0.1"}, {"a..b": "127.0.0.1"}, {"a": "b c"}, {"a": "http://127.0.0.1"},
+     {"a": "[::1"}, {"a": "b:" + "9" * 5000}],
     ids=repr,
 )  # fmt: skip
 def test_mistakes_are_named(wrong: Any) -> None:
     """When the session is made."""
     with pytest.raises((TypeError, ValueError), match="resolve"):
         gofer.Session(resolve=wrong)
+
+
+@pytest.mark.only_in("blocking")
+@pytest.mark.parametrize(
+    ("key", "words"),
+    [
+        ("*.example.com", "'host' or 'host:port'; many hosts need a callable"),
+        ("http://me:secret@a.example.com", "'host' or 'host:port': no scheme and no path"),
+        ("a.example.com/", "'host' or 'host:port': no scheme and no path"),
+    ],
+)
+def test_keys_that_no_host_would_match_are_named(key: str, words: str) -> None:
+    """What was meant can be said in another way."""
+    with pytest.raises(ValueError, match=words) as caught:
+        gofer.Session(resolve={key: "127.0.0.1"})
+    assert "secret" not in str(caught.value)
 
 
 def test_options_of_the_socket_are_set(web: Web, monkeypatch: pytest.MonkeyPatch) -> None:

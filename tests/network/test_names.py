@@ -83,6 +83,22 @@ def test_where_nobody_is_the_name_is_asked_for_again(asked: Asked) -> None:
     assert asked.names == ["a.test", "a.test"]
 
 
+def test_so_is_the_name_that_another_stands_for(web: Web, asked: Asked) -> None:
+    """Whatever was looked up on the way, by whoever's word."""
+    for resolve in ({"a.test": "b.test"}, lambda host, port: "b.test"):
+        with gofer.Session(config=ALONE, resolve=resolve) as session:
+            asked.names.clear()
+            asked.addresses = ["127.0.0.2"]  # nobody is there
+            url = f"http://a.test:{web.port}/get"
+            for _ in range(2):
+                with pytest.raises(ConnectionError):
+                    session.get(url)
+            asked.addresses = ["127.0.0.1"]
+            for _ in range(2):
+                assert session.get(url).ok
+        assert asked.names == ["b.test"] * 3
+
+
 def test_what_is_not_there_is_asked_for_again(web: Web, asked: Asked) -> None:
     asked.error = socket.gaierror(socket.EAI_NONAME, "no such name")
     with gofer.Session(config=ALONE) as session:

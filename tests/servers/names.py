@@ -20,6 +20,8 @@ class NameServer(Web2):
     zone: records as text by (name, kind); "!" and a code for an answer with that code.
     asked: (name, kind) of every question.
     reply: what is answered instead, if it is not None.
+    seconds, age: how long answers count, and how long a cache has had them.
+    held: kinds whose answers wait for the gate of that name.
     """
 
     def __init__(self, **options: Any) -> None:
@@ -27,7 +29,9 @@ class NameServer(Web2):
         self.zone: dict[tuple[str, str], list[str]] = {}
         self.asked: list[tuple[str, str]] = []
         self.reply: Reply | None = None
+        self.held: set[str] = set()
         self.seconds = 60
+        self.age = 0
 
     def answer(self, request: Any) -> Any:
         if request.path != "/dns-query":
@@ -39,6 +43,8 @@ class NameServer(Web2):
         [asked] = question.question
         key = asked.name.to_text(omit_final_dot=True), dns.rdatatype.to_text(asked.rdtype)
         self.asked.append(key)
+        if key[1] in self.held:
+            self.gates[key[1]].wait()
         if self.reply is not None:
             return self.reply
         answer = dns.message.make_response(question)
@@ -59,5 +65,5 @@ class NameServer(Web2):
                         )
         if not answer.answer and not any(name == key[0] for name, _ in self.zone):
             answer.set_rcode(dns.rcode.NXDOMAIN)
-        fields = [("Content-Type", "application/dns-message")]
+        fields = [("Content-Type", "application/dns-message"), ("Age", str(self.age))]
         return Reply(answer.to_wire(), fields=fields)

@@ -25,6 +25,7 @@ Keeping connections:
 
     pool.py                 which are idle, how many are open, who waits for one
     turns.py                taking turns, first come, first served: threads, greenlets, tasks
+    bounds.py               what is remembered does not grow without end
     endings.py              what happens to objects that are dropped without being closed
     deadlines.py            when a phase must end, and the exception if it has not
     callers.py              who called gofer, for warnings to be shown there

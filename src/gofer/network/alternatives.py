@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from gofer.messages.hosts import authority
+from gofer.network.bounds import make_room
 
 __all__ = ["Alternatives"]
 
@@ -79,16 +80,14 @@ class Alternatives:
             self._keep(origin, [(place, time.time() + seconds)])
 
     def _keep(self, origin: Origin, places: list[tuple[Place, float]]) -> None:
-        while len(self.places) >= MAX_ORIGINS:
-            self.places.pop(next(iter(self.places)), None)
+        make_room(self.places, MAX_ORIGINS)
         self.places[origin] = places
 
     def failed(self, place: Place) -> None:
         """Nothing came of an attempt to connect there: it is left alone for a while."""
         times = min(self._broken.get(place, (0.0, 0))[1], 16)
         seconds = min(BROKEN_SECONDS * 2**times, MOST_BROKEN_SECONDS)
-        while len(self._broken) >= MAX_ORIGINS:
-            self._broken.pop(next(iter(self._broken)), None)
+        make_room(self._broken, MAX_ORIGINS)
         self._broken[place] = time.time() + seconds, times + 1
 
     def worked(self, place: Place) -> None:

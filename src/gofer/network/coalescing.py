@@ -24,6 +24,7 @@ from weakref import ref
 from gofer.exceptions import CertificateError, ConnectTimeout
 from gofer.messages.request import PreparedRequest
 from gofer.messages.response import Response
+from gofer.network.bounds import make_room
 from gofer.network.deadlines import earlier, timed_out
 from gofer.network.names import is_literal
 from gofer.network.pins import check_certificate
@@ -227,6 +228,5 @@ def _place(address: Any) -> tuple[Any, ...]:
 
 
 def _remember(known: dict[Any, Any], key: Any, value: Any) -> None:
-    while len(known) >= MAX_KNOWN:
-        known.pop(next(iter(known)), None)
+    make_room(known, MAX_KNOWN)
     known[key] = value

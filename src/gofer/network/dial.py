@@ -124,11 +124,9 @@ async def _dial(
 
                 check_certificate(secured.peer_certificate, route.pins, route.authority)
         return stream
-    except TimedOut:
+    except TimedOut as late:
         _abort(stream)
-        raise ConnectTimeout(
-            f"connecting to {route.authority}: {step.name} took longer than the connect limit"
-        ) from None
+        raise step.too_late(route, late) from None
     except BaseException:
         _abort(stream)
         raise
@@ -141,6 +139,11 @@ class Step:
 
     def __init__(self) -> None:
         self.name = "dialing"
+
+    def too_late(self, route: Route, late: TimedOut) -> ConnectTimeout:
+        """The error for it, with what is known of each address that was tried."""
+        message = f"connecting to {route.authority}: {self.name} took longer than the connect limit"
+        return ConnectTimeout("; ".join([message, *getattr(late, "__notes__", ())]))
 
 
 def _abort(stream: Stream | None) -> None:

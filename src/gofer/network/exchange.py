@@ -1,6 +1,7 @@
 """The bottom of every chain of stages: from a request to a connection to a response."""
 
 import sys
+from _thread import allocate_lock
 from functools import partial
 from typing import Any
 
@@ -32,6 +33,10 @@ __all__ = ["Network"]
 
 DEBUG = 10  # logging.DEBUG, without importing it
 
+# Threads that need the first name at the same time make one resolver: the pool closes no other's
+# connections.
+_making = allocate_lock()
+
 
 class Network:
     """What a session sends its requests by.
@@ -58,7 +63,7 @@ class Network:
         self.alternatives = Alternatives() if alternatives is None else alternatives
         self.names = Names(runtime)
         self.sessions = TlsSessions()
-        self._resolvers: dict[tuple[str, Any, Any], Any] = {}  # that ask others than the system
+        self._resolvers: dict[str, Any] = {}  # that ask others than the system
         self.spaces: Any = {}  # what proxies have asked for by Digest
         self._warned_of: set[str] = set()  # servers that nobody checks the certificate of
 
@@ -244,13 +249,14 @@ class Network:
         timeouts = request.settings.timeouts
         now = self.runtime.now()
         pool_deadline = earlier(request.deadline, now, timeouts.pool)
+        looked_up: list[Any] = []
 
         async def connect() -> Any:
             if route.verify is False:
                 self._warn_insecure(route)
             deadline = earlier(request.deadline, self.runtime.now(), timeouts.connect)
             agent = request.sent_headers.get("user-agent")
-            resolve = self.resolver(request.settings)
+            resolve = self.resolver(request.settings, looked_up)
             if route.is_http3:
                 from gofer.network.quic import connect as connect_by_quic
 
@@ -281,61 +287,77 @@ class Network:
         try:
             return await self.pool.open(route, connect, pool_deadline)
         except RequestException as error:
-            self._forget_names(route, request.settings)
-            error.request = request  # type: ignore[assignment]
-            over = request.deadline is not None and self.runtime.now() >= request.deadline - 0.001
-            if isinstance(error, ConnectTimeout) and over:
-                raise DeadlineExceeded(
-                    f"the deadline of the whole call passed: {error}", request=request
-                ) from error
+            for name in looked_up:
+                self.names.forget(name)  # the next request asks again
+            self._raise_late(error, request)
             raise
+
+    def _raise_late(self, error: RequestException, request: PreparedRequest) -> None:
+        """Give `error` its request; where the call had no more time, raise that in its place."""
+        error.request = request  # type: ignore[assignment]
+        over = request.deadline is not None and self.runtime.now() >= request.deadline - 0.001
+        if isinstance(error, ConnectTimeout) and over:
+            raise DeadlineExceeded(
+                f"the deadline of the whole call passed: {error}", request=request
+            ) from error
 
     # Names --------------------------------------------------------------------------------------
 
-    def resolver(self, settings: Any) -> Any:
-        """What looks names up for requests with these settings."""
+    def resolver(self, settings: Any, looked_up: list[Any] | None = None) -> Any:
+        """What looks names up for requests with these settings.
+
+        Args:
+            looked_up: takes what `names` was asked for, to be forgotten if it turns out to be of no
+                use. What DNS over HTTPS says counts for as long as it says.
+        """
         given = settings.resolve
         if type(given) is str:
-            return self._over_https(given, settings).resolve
+            return partial(self._over_https(given).resolve, settings=settings)
         look_up: Any = self.runtime.resolve
         if settings.resolve_seconds:
-            look_up = partial(self.names.resolve, seconds=settings.resolve_seconds)
+            look_up = partial(
+                self.names.resolve, seconds=settings.resolve_seconds, looked_up=looked_up
+            )
         if given is None:
             return look_up
         from gofer.network.addresses import resolving
 
-        return resolving(given, look_up)
+        return resolving(given, look_up, self.runtime)
 
-    def _over_https(self, url: str, settings: Any) -> Any:
+    def _over_https(self, url: str) -> Any:
         """The resolver that asks the server at `url`, on connections of its own."""
-        from gofer.network.trust import identity
-
-        # Nobody answers those who trust him not, or ask for more than they got.
-        rules = settings.tls_minimum, settings.tls_ciphers, settings.crl_file
-        key = url, identity(settings.verify, None), rules
-        resolver = self._resolvers.get(key)
+        resolver = self._resolvers.get(url)
         if resolver is None:
             from gofer.network.dns_over_https import DnsOverHttps
 
-            if self.pool.assistant is None:
-                self.pool.assistant = Pool(self.runtime)
-            network = Network(self.runtime, pool=self.pool.assistant)
-            resolver = self._resolvers[key] = DnsOverHttps(url, network, settings)
+            with _making:
+                if self.pool.assistant is None:
+                    self.pool.assistant = Pool(self.runtime)
+                resolver = self._resolvers.get(url)
+                if resolver is None:
+                    network = Network(self.runtime, pool=self.pool.assistant)
+                    resolver = self._resolvers[url] = DnsOverHttps(url, network)
         return resolver
 
     async def _is_announced(self, route: Route, request: PreparedRequest) -> bool:
-        """True if the origin's DNS says that it speaks HTTP/3, and nothing speaks against it."""
-        resolver = self._over_https(request.settings.resolve, request.settings)
+        """True if the origin's DNS says that it speaks HTTP/3, and nothing speaks against it.
+
+        What is not checked is not asked: others, who check, would remember the answer.
+        """
+        if route.verify is False:
+            return False
+        resolver = self._over_https(request.settings.resolve)
         limit = earlier(request.deadline, self.runtime.now(), request.settings.timeouts.connect)
-        found = await resolver.http3_place(route.host, route.port, limit)
+        try:
+            found = await resolver.http3_place(
+                route.host, route.port, limit, settings=request.settings
+            )
+        except ConnectTimeout as error:
+            self._raise_late(error, request)
+            raise
         if found is not None:
             self.alternatives.learn(route.origin, *found)
         return self.alternatives.find(route.origin) is not None
-
-    def _forget_names(self, route: Route, settings: Any) -> None:
-        """Nobody was there: who comes next asks again."""
-        for host, port in [(route.host, route.port), *[(p.host, p.port) for p in route.proxies]]:
-            self.names.forget(host, port, settings.resolve_seconds)
 
     def _warn_insecure(self, route: Route) -> None:
         """Say once for each server that anybody could be answering, where the caller stands."""

@@ -8,6 +8,8 @@ import os
 from collections.abc import Awaitable, Callable, Hashable
 from typing import Any
 
+from gofer.exceptions import Timeout
+from gofer.network.bounds import make_room
 from gofer.runtime.base import Runtime
 
 __all__ = ["Address", "Names", "Remembered", "is_literal"]
@@ -16,8 +18,8 @@ Address = tuple[Any, ...]  # (family, sockaddr), as `Runtime.resolve` gives them
 
 MAX_KNOWN = 4096  # answers kept; a crawler's must not grow without end
 
-# What to ask for and by when: the answer, and the seconds for which it counts
-Ask = Callable[[Any, float | None], Awaitable[tuple[Any, float]]]
+# By when: the answer, and the seconds for which it counts
+Ask = Callable[[float | None], Awaitable[tuple[Any, float]]]
 
 
 def is_literal(host: str) -> bool:
@@ -28,16 +30,15 @@ def is_literal(host: str) -> bool:
 class Remembered:
     """Results that are valid for a while. Tasks that need the same one share one look-up."""
 
-    __slots__ = ("_ask", "_asking", "_known", "_runtime")
+    __slots__ = ("_asking", "_known", "_runtime")
 
-    def __init__(self, runtime: Runtime, ask: Ask) -> None:
+    def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
-        self._ask = ask
         self._known: dict[Hashable, tuple[Any, float]] = {}
         self._asking: dict[Hashable, list[_Waiter]] = {}
 
-    async def get(self, key: Hashable, deadline: float | None) -> Any:
-        """The answer for `key`.
+    async def get(self, key: Hashable, deadline: float | None, ask: Ask) -> Any:
+        """The answer for `key`: what is known, or what `ask` says.
 
         Raises:
             OSError: what `ask` raised, for whoever of us it was called.
@@ -61,18 +62,22 @@ class Remembered:
                 raise type(waiter.error)(*waiter.error.args) from waiter.error
         error: OSError | None = None
         try:
-            answer, seconds = await self._ask(key, deadline)
-            while len(self._known) >= MAX_KNOWN:
-                self._known.pop(next(iter(self._known)), None)
-            self._known[key] = answer, self._runtime.now() + seconds
+            answer, seconds = await ask(deadline)
+            self.keep(key, answer, seconds)
             return answer
         except OSError as failure:
-            error = failure
+            if not isinstance(failure, Timeout):  # others may have more time
+                error = failure
             raise
         finally:
             for waiter in self._asking.pop(ours):
                 waiter.error = error
                 waiter.event.set()
+
+    def keep(self, key: Hashable, answer: Any, seconds: float) -> None:
+        """`answer` counts for so long."""
+        make_room(self._known, MAX_KNOWN)
+        self._known[key] = answer, self._runtime.now() + seconds
 
     def forget(self, key: Hashable) -> None:
         """Drop a result that turned out to be useless."""
@@ -94,23 +99,34 @@ class Names:
 
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
-        self._remembered = Remembered(runtime, self._ask)
+        self._remembered = Remembered(runtime)
 
     async def resolve(
-        self, host: str, port: int, deadline: float | None, *, seconds: float
+        self,
+        host: str,
+        port: int,
+        deadline: float | None,
+        *,
+        seconds: float,
+        looked_up: list[Any] | None = None,
     ) -> list[Address]:
-        """As `Runtime.resolve`."""
+        """As `Runtime.resolve`.
+
+        Args:
+            looked_up: takes what to `forget` if the addresses are of no use.
+        """
         if is_literal(host):
             return await self._runtime.resolve(host, port, deadline)
-        addresses: list[Address] = await self._remembered.get((host, port, seconds), deadline)
+        key = host, port, seconds
+        if looked_up is not None:
+            looked_up.append(key)
+
+        async def ask(deadline: float | None) -> tuple[list[Address], float]:
+            return await self._runtime.resolve(host, port, deadline), seconds
+
+        addresses: list[Address] = await self._remembered.get(key, deadline, ask)
         return addresses
 
-    async def _ask(
-        self, key: tuple[str, int, float], deadline: float | None
-    ) -> tuple[list[Address], float]:
-        host, port, seconds = key
-        return await self._runtime.resolve(host, port, deadline), seconds
-
-    def forget(self, host: str, port: int, seconds: float) -> None:
+    def forget(self, key: Hashable) -> None:
         """Drop addresses that could not be connected to."""
-        self._remembered.forget((host, port, seconds))
+        self._remembered.forget(key)

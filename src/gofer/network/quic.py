@@ -100,10 +100,8 @@ async def connect(
             else:
                 unheard.append(connection)
         raise failure or ConnectionRefused(f"{step.name}: there is no address")
-    except TimedOut:
-        raise ConnectTimeout(
-            f"connecting to {route.authority}: {step.name} took longer than the connect limit"
-        ) from None
+    except TimedOut as late:
+        raise step.too_late(route, late) from None
 
 
 async def finish(connection: Http3Connection, deadline: float | None) -> Http3Connection:

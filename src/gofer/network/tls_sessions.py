@@ -7,6 +7,7 @@ certificate file that has changed makes another one. State: `TlsSessions._known`
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from gofer.network.bounds import make_room
 from gofer.network.routes import Route
 
 if TYPE_CHECKING:
@@ -35,6 +36,5 @@ class TlsSessions:
         context, session = stream.session
         if session is None or not (session.has_ticket or session.id):
             return
-        while len(self._known) >= MAX_SESSIONS:
-            self._known.pop(next(iter(self._known)), None)
+        make_room(self._known, MAX_SESSIONS)
         self._known[route] = context, session, tls.chain

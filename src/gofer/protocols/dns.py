@@ -3,7 +3,8 @@
 Attributes of a service come by HTTPS records (RFC 9460).
 """
 
-from typing import Any
+import random
+from typing import Any, NamedTuple
 
 try:
     import dns.exception
@@ -14,9 +15,16 @@ try:
 except ImportError as error:
     raise ImportError("DNS over HTTPS needs dnspython: pip install gofer[dns]") from error
 
-__all__ = ["Answer", "NoAnswer", "question", "read", "services"]
+__all__ = ["Answer", "NoAnswer", "Service", "question", "read", "services"]
 
 MAX_MESSAGE = 65535  # bytes (RFC 8484, 6)
+LONGEST_NOTHING = 300.0  # seconds that it counts that there are no records (RFC 2308, 5)
+
+# What a record may demand that we know (RFC 9460, 8). Encrypted ClientHello is not among it.
+_KNOWN = {
+    ParamKey.MANDATORY, ParamKey.ALPN, ParamKey.NO_DEFAULT_ALPN, ParamKey.PORT, ParamKey.IPV4HINT,
+    ParamKey.IPV6HINT,
+}  # fmt: skip
 
 
 class NoAnswer(Exception):
@@ -28,13 +36,27 @@ class NoAnswer(Exception):
 
 
 class Answer:
-    """Records of one kind, and the seconds for which they count; maybe none."""
+    """Records of one kind, maybe none, and the seconds for which they count.
 
-    __slots__ = ("records", "seconds")
+    Attributes:
+        owner: whose they are: the name that was asked for, or what its aliases lead to.
+    """
 
-    def __init__(self, records: list[Any], seconds: float) -> None:
+    __slots__ = ("owner", "records", "seconds")
+
+    def __init__(self, records: list[Any], seconds: float, owner: str = "") -> None:
         self.records = records
         self.seconds = seconds
+        self.owner = owner
+
+
+class Service(NamedTuple):
+    """What an HTTPS record says. Priority 0 is an alias: ask for the records of `target`."""
+
+    priority: int
+    target: str  # "" for an alias that leads nowhere
+    protocols: tuple[str, ...]  # by their ALPN names
+    port: int | None
 
 
 def question(name: str, kind: str) -> Any:
@@ -74,16 +96,41 @@ def read(data: bytes, asked: Any) -> Answer:
     except Exception as error:  # whatever the parser says of what came
         raise NoAnswer(f"what came is no DNS: {type(error).__name__}") from error
     records = [] if chain.answer is None else list(chain.answer)
-    return Answer(records, float(chain.minimum_ttl))
+    seconds = float(chain.minimum_ttl)
+    if not records:
+        seconds = min(seconds, LONGEST_NOTHING)
+    return Answer(records, seconds, _text(chain.canonical_name))
 
 
-def services(records: list[Any]) -> list[tuple[int, str, tuple[str, ...], int | None]]:
-    """What HTTPS records say, best first: (priority, host or "", ALPN names, port)."""
+def services(answer: Answer) -> list[Service]:
+    """What HTTPS records say, best first; those of equal priority in any order (RFC 9460, 2.4.1).
+
+    If there is an alias, the others do not count. Nor does a record that demands what we do not
+    know.
+    """
     found = []
-    for record in records:
+    for record in answer.records:
+        demanded = record.params.get(ParamKey.MANDATORY)
+        if demanded is not None and not _KNOWN.issuperset(demanded.keys):
+            continue
         alpn = record.params.get(ParamKey.ALPN)
         port = record.params.get(ParamKey.PORT)
-        names = () if alpn is None else tuple(str(name, "latin-1") for name in alpn.ids)
-        target = record.target.to_text(omit_final_dot=True).lower().removeprefix(".")
-        found.append((record.priority, target, names, None if port is None else port.port))
-    return sorted(found, key=lambda service: service[0])
+        target = _text(record.target)
+        found.append(
+            Service(
+                record.priority,
+                target or (answer.owner if record.priority else ""),
+                () if alpn is None else tuple(str(name, "latin-1") for name in alpn.ids),
+                None if port is None else port.port,
+            )
+        )
+    random.shuffle(found)
+    found.sort(key=lambda service: service.priority)
+    if found and not found[0].priority:
+        del found[1:]
+    return found
+
+
+def _text(name: Any) -> str:
+    """A name without its final dot; "" for the root."""
+    return str(name.to_text(omit_final_dot=True)).lower().removeprefix(".")

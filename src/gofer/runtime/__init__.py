@@ -17,5 +17,5 @@ Shared by all of them:
     connecting.py           connecting to the first of several addresses that answers
     sockets.py              a stream over a non-blocking socket
     datagrams.py            a UDP socket
-    threads.py              work that cannot be interrupted, in a thread of its own
+    threads.py              functions and awaitables of the caller: in a thread, or without a loop
 """

@@ -8,7 +8,7 @@ comparison. The runtime itself has no state; its leaves use the loop that is run
 import asyncio
 import contextlib
 import socket
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from time import monotonic
 from typing import Any, TypeVar
 
@@ -17,6 +17,7 @@ from gofer.runtime.base import CANNOT_WAIT, Event, Sender, TimedOut
 from gofer.runtime.connecting import connect_datagrams, connect_first, connect_unix
 from gofer.runtime.names import Address
 from gofer.runtime.sockets import WRITABLE, closed, poll, probe
+from gofer.runtime.threads import in_thread
 
 __all__ = ["AsyncioRuntime", "AsyncioStream", "runtime"]
 
@@ -65,6 +66,22 @@ class AsyncioRuntime:
     async def resolve(self, host: str, port: int, deadline: float | None) -> list[Address]:
         """The (family, sockaddr) pairs of `host`; see `names.resolve`."""
         return await names.resolve(host, port, deadline, _Event)
+
+    async def in_thread(self, work: Callable[[], T], deadline: float | None) -> T:
+        """What `work` returns; see `threads.in_thread`."""
+        return await in_thread(work, _Event, deadline)
+
+    async def until(self, awaitable: Awaitable[T], deadline: float | None) -> T:
+        """What `awaitable` gives, which is cancelled at the deadline."""
+        if deadline is None:
+            return await awaitable
+        try:
+            async with asyncio.timeout(max(0.0, deadline - monotonic())) as limit:
+                return await awaitable
+        except TimeoutError:
+            if not limit.expired():
+                raise  # its own
+        raise TimedOut
 
     async def connect(
         self, addresses: list[Address], deadline: float | None, **options: Any

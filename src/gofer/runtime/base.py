@@ -17,7 +17,7 @@ Looking names up (`names.py`) and connecting to several addresses (`connecting.p
 once, over an event and a leaf that waits for descriptors.
 """
 
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Protocol, TypeVar
 
 T = TypeVar("T")
@@ -140,6 +140,19 @@ class Runtime(Protocol):
         """The (family, sockaddr) pairs of `host`, in the system's order of preference.
 
         Raises `OSError` (`socket.gaierror`) if there is none. Never blocks past the deadline.
+        """
+
+    async def in_thread(self, work: Callable[[], T], deadline: float | None) -> T:
+        """What `work` returns: a function of the caller's, which may take its time.
+
+        It is called where it holds up nobody, and left behind at the deadline. A runtime that
+        blocks anyway calls it here if there is no deadline.
+        """
+
+    async def until(self, awaitable: Awaitable[T], deadline: float | None) -> T:
+        """What an `awaitable` of the caller's gives. At the deadline it is cancelled.
+
+        Raises `RuntimeError` if it waits for an event loop and there is none (`threads.at_once`).
         """
 
     async def connect(

@@ -17,7 +17,7 @@ import socket
 import sys
 import time
 from array import array
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from time import monotonic
 from typing import IO, Any, TypeVar
 
@@ -27,6 +27,7 @@ from gofer.runtime.connecting import connect_datagrams, connect_first, connect_u
 from gofer.runtime.datagrams import DatagramSocket
 from gofer.runtime.names import Address
 from gofer.runtime.sockets import READABLE, WRITABLE, SocketStream, closed, poll
+from gofer.runtime.threads import NEEDS_LOOP, at_once, in_thread
 
 __all__ = ["BlockingDatagrams", "BlockingRuntime", "BlockingStream", "runtime"]
 
@@ -138,7 +139,7 @@ class BlockingRuntime:
         except StopIteration as stop:
             return stop.value  # type: ignore[no-any-return]
         coroutine.close()
-        raise RuntimeError("the core suspended under the blocking runtime")
+        raise RuntimeError(f"something async suspended under the blocking runtime: {NEEDS_LOOP}")
 
     now = staticmethod(monotonic)
 
@@ -167,6 +168,14 @@ class BlockingRuntime:
             return [address]
         _seconds_until(deadline)
         return await names.resolve(host, port, deadline, _Event)
+
+    async def in_thread(self, work: Callable[[], T], deadline: float | None) -> T:
+        """What `work` returns; without a deadline in this thread."""
+        return work() if deadline is None else await in_thread(work, _Event, deadline)
+
+    async def until(self, awaitable: Awaitable[T], _deadline: float | None) -> T:
+        """What `awaitable` gives, if it waits for nothing; see `threads.at_once`."""
+        return at_once(awaitable)
 
     async def connect(
         self, addresses: list[Address], deadline: float | None, **options: Any

@@ -7,7 +7,7 @@ is for those who use gevent without patching: `Session(runtime="gevent")`.
 import socket
 from collections.abc import Callable
 from time import monotonic
-from typing import Any
+from typing import Any, TypeVar
 
 try:
     import gevent
@@ -26,6 +26,8 @@ from gofer.runtime.names import Address
 from gofer.runtime.sockets import READABLE, WRITABLE, SocketStream, closed, poll
 
 __all__ = ["GeventDatagrams", "GeventRuntime", "GeventStream", "runtime"]
+
+T = TypeVar("T")
 
 
 class GeventRuntime(BlockingRuntime):
@@ -55,6 +57,11 @@ class GeventRuntime(BlockingRuntime):
             deadline, names.look_up, host, port, gevent_socket.getaddrinfo
         )
         return found
+
+    async def in_thread(self, work: Callable[[], T], deadline: float | None) -> T:
+        """What `work` returns, in the threads in which gevent looks names up."""
+        result: T = _limited(deadline, gevent.get_hub().threadpool.apply, work)
+        return result
 
     async def connect(  # type: ignore[override]
         self, addresses: list[Address], deadline: float | None, **options: Any

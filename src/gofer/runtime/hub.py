@@ -16,7 +16,7 @@ import socket
 import threading
 from _thread import get_ident
 from collections import deque
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from heapq import heapify, heappop, heappush
 from time import monotonic
 from typing import Any, Protocol, TypeVar
@@ -26,6 +26,7 @@ from gofer.runtime.base import Event, Interrupted, TimedOut
 from gofer.runtime.connecting import connect_datagrams, connect_first, connect_unix
 from gofer.runtime.names import Address
 from gofer.runtime.sockets import LONGEST_POLL, READABLE, WRITABLE
+from gofer.runtime.threads import NEEDS_LOOP, at_once, in_thread
 
 __all__ = ["PAUSE", "Hub", "Task"]
 
@@ -35,12 +36,15 @@ SPARE_TIMERS = 1000  # of streams that are gone, before the heap is tidied
 
 
 class _Pause:
-    """What a leaf awaits when it has arranged for its task to be resumed."""
+    """What a leaf awaits when it has arranged for its task to be resumed.
+
+    It yields itself: by that the hub knows its own from what waits for another loop.
+    """
 
     __slots__ = ()
 
     def __await__(self) -> Any:
-        yield
+        yield self
 
 
 PAUSE = _Pause()
@@ -249,9 +253,11 @@ class Hub:
         self.current = task
         try:
             if error is None:
-                task.coroutine.send(None)
+                waits_for = task.coroutine.send(None)
             else:
-                task.coroutine.throw(error)
+                waits_for = task.coroutine.throw(error)
+            if waits_for is not PAUSE:
+                self._refuse(task)
         except StopIteration as stop:
             task.value = stop.value
         except BaseException as failure:
@@ -266,6 +272,12 @@ class Hub:
             self.current = outer
         task.done = self._has_news = True
         self._tasks.discard(task)
+
+    def _refuse(self, task: Task) -> None:
+        """Tell `task`, which waits for something that is not ours, that nobody will resume it."""
+        problem = RuntimeError(f"something async suspended under the hub: {NEEDS_LOOP}")
+        if task.coroutine.throw(problem) is not PAUSE:
+            raise problem  # it does not listen
 
     def _flush(self) -> None:
         unsent = self._unsent
@@ -337,6 +349,14 @@ class Hub:
     async def resolve(self, host: str, port: int, deadline: float | None) -> list[Address]:
         """The (family, sockaddr) pairs of `host`; see `names.resolve`."""
         return await names.resolve(host, port, deadline, self.event)
+
+    async def in_thread(self, work: Callable[[], T], deadline: float | None) -> T:
+        """What `work` returns; see `threads.in_thread`."""
+        return await in_thread(work, self.event, deadline)
+
+    async def until(self, awaitable: Awaitable[T], _deadline: float | None) -> T:
+        """What `awaitable` gives, if it waits for nothing; see `threads.at_once`."""
+        return at_once(awaitable)
 
     async def connect(
         self, addresses: list[Address], deadline: float | None, **options: Any

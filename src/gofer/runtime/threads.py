@@ -1,12 +1,18 @@
-"""Work that cannot be interrupted, in a thread of its own: for every runtime."""
+"""What the caller brings along and gofer cannot wait for itself: for every runtime.
+
+Work that cannot be interrupted has a thread of its own. What is `async` needs the caller's event
+loop, unless it never waits.
+"""
 
 import _thread
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 from gofer.runtime.base import Event
 
-__all__ = ["in_thread"]
+__all__ = ["NEEDS_LOOP", "at_once", "in_thread"]
+
+NEEDS_LOOP = "it waits for an event loop and none is running here: use gofer.AsyncSession"
 
 T = TypeVar("T")
 
@@ -43,3 +49,24 @@ async def in_thread(
     if errors:
         raise errors.pop()
     return results.pop()
+
+
+def at_once(awaitable: Awaitable[T]) -> T:
+    """What `awaitable` gives without waiting for anything, where there is no event loop.
+
+    Raises:
+        RuntimeError: it waits, or needs the loop for something else.
+    """
+    steps = awaitable.__await__()
+    try:
+        next(steps)
+    except StopIteration as stop:
+        return stop.value  # type: ignore[no-any-return]
+    except RuntimeError as error:  # "no running event loop", say asyncio and its kin
+        error.add_note(f"if {NEEDS_LOOP}")
+        raise
+    close = getattr(steps, "close", None)
+    if close is not None:  # its `finally` blocks
+        close()
+    name = getattr(awaitable, "__qualname__", type(awaitable).__name__)
+    raise RuntimeError(f"awaiting {name}: {NEEDS_LOOP}")

@@ -6,7 +6,7 @@ The runtime itself has no state; its leaves use the run that is going on. Deadli
 
 import contextlib
 import socket
-from collections.abc import Awaitable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from time import monotonic
 from typing import Any, TypeVar
 
@@ -21,6 +21,7 @@ from gofer.runtime.connecting import connect_datagrams, connect_first, connect_u
 from gofer.runtime.datagrams import DatagramSocket
 from gofer.runtime.names import Address
 from gofer.runtime.sockets import READABLE, WRITABLE, SocketStream, closed, poll
+from gofer.runtime.threads import in_thread
 
 __all__ = ["TrioDatagrams", "TrioRuntime", "TrioStream", "runtime"]
 
@@ -74,6 +75,14 @@ class TrioRuntime:
         """The (family, sockaddr) pairs of `host`; see `names.resolve`."""
         return await names.resolve(host, port, deadline, _Event)
 
+    async def in_thread(self, work: Callable[[], T], deadline: float | None) -> T:
+        """What `work` returns; see `threads.in_thread`."""
+        return await in_thread(work, _Event, deadline)
+
+    async def until(self, awaitable: Awaitable[T], deadline: float | None) -> T:
+        """What `awaitable` gives, which is cancelled at the deadline."""
+        return await _until(awaitable, deadline)
+
     async def connect(
         self, addresses: list[Address], deadline: float | None, **options: Any
     ) -> "TrioStream":
@@ -96,15 +105,13 @@ def _nothing() -> None:
     pass
 
 
-async def _until(waiting: Awaitable[Any], deadline: float | None) -> None:
-    """Await `waiting`. Raises `TimedOut` when the deadline passes first."""
+async def _until(waiting: Awaitable[T], deadline: float | None) -> T:
+    """What `waiting` gives. Raises `TimedOut` when the deadline passes first."""
     if deadline is None:
-        await waiting
-        return
-    with trio.move_on_after(max(0.0, deadline - monotonic())) as scope:
-        await waiting
-    if scope.cancelled_caught:
-        raise TimedOut
+        return await waiting
+    with trio.move_on_after(max(0.0, deadline - monotonic())):
+        return await waiting
+    raise TimedOut
 
 
 class _Event:
