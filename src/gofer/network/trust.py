@@ -345,10 +345,14 @@ def _load(
     context: ssl.SSLContext, certificate: str | bytes, key: str | bytes | None, password: Any
 ) -> None:
     name = shown_name(certificate)
-    if isinstance(certificate, str):
-        must_be_file(certificate, "the TLS certificate file")
-    if isinstance(key, str):
-        must_be_file(key, "the TLS key file")
+    files_given = [
+        (given, f"the TLS {what} file")
+        for given, what in ((certificate, "certificate"), (key, "key"))
+        if isinstance(given, str)
+    ]
+    for check in (must_exist, must_be_file):  # that one is missing is said first, as Requests does
+        for given, what in files_given:
+            check(given, what)
     asked = []
 
     def unlock() -> Any:
