@@ -20,8 +20,7 @@ from gofer.exceptions import (
 )
 from gofer.messages.response import Response
 from gofer.network.deadlines import earlier
-from gofer.network.turns import Turns
-from gofer.runtime.base import TimedOut
+from gofer.runtime.base import Event, TimedOut
 
 if TYPE_CHECKING:
     from gofer.client import Client
@@ -30,9 +29,11 @@ if TYPE_CHECKING:
 __all__ = ["WebSocket"]
 
 NORMAL, GOING_AWAY = 1000, 1001  # RFC 6455, 7.4.1
-MAX_UNREAD = 16 * 1024 * 1024  # bytes of messages heard while we send; one more message may follow
+MAX_UNREAD = 16 * 1024 * 1024  # bytes of messages that nobody takes; then nothing more is heard
+PIECE = 16 * 1024  # bytes taken at a time before that is looked at: they may grow a thousandfold
 FAREWELL = 10.0  # seconds for the peer's goodbye
 HANG_UP = 1.0  # seconds for it to close the connection after that
+GLANCE = 0.02  # seconds for what has come to turn out to be more than TLS's own talk
 
 
 class WebSocket:
@@ -74,10 +75,14 @@ class WebSocket:
         self._protocol = WebSocketProtocol(
             tuple(subprotocols), compress=compress, max_message=max_message
         )
-        self._runtime: Any = None  # and turns, when it is opened: that may be in another loop
-        self._reading: Any = None
-        self._lock = _thread.allocate_lock()  # around the protocol; never held while we wait
+        self._runtime: Any = None  # when it is opened: that may be in another loop
+        # Around the protocol and what follows; never held while we wait.
+        self._lock = _thread.allocate_lock()
         self._way: Duplex | None = None
+        self._is_reading = False  # somebody, for all
+        self._heard = 0  # times that something was
+        self._unfed = b""  # what came, and there was no room for
+        self._waiting: dict[Event, Callable[[], bool]] = {}  # who waits for what
         self._write_seconds: float | None = None
         self._is_asked = False  # the peer, for a sign of life
         self._pings = 0
@@ -111,7 +116,6 @@ class WebSocket:
             raise
         request = response.request
         self._runtime = self._client.network.runtime
-        self._reading = Turns(self._runtime)
         self._peer = request.url_parsed.authority
         self._write_seconds = request.settings.timeouts.write
         request.deadline = None  # it was for the opening
@@ -259,8 +263,11 @@ class WebSocket:
             way.queue(self._protocol.output())
         deadline = earlier(None, self._runtime.now(), self._write_seconds)
         try:
-            while not await way.flush(deadline):
-                await self._hear(way, deadline)
+            while True:
+                heard = self._heard
+                if await way.flush(deadline):
+                    return
+                await self._hear_since(heard, deadline)
         except TimedOut:
             self._break("the peer took nothing for too long")
             raise WriteTimeout(
@@ -271,11 +278,34 @@ class WebSocket:
             self._break(error)
             raise self._why() from error
 
+    async def _hear_since(self, heard: int, deadline: float | None) -> None:
+        """Return when the peer, who takes nothing before, has been heard; or soon.
+
+        Soon, for it may take something all the same: what has come may be TLS's own talk, or there
+        may be no room for more.
+
+        Raises:
+            TimedOut: `deadline` has passed.
+            WebSocketClosed: it has ended.
+        """
+        now = self._runtime.now
+        try:
+            await self._until(lambda: self._heard != heard, earlier(deadline, now(), GLANCE))
+        except TimedOut:
+            if deadline is not None and now() >= deadline:
+                raise
+
     async def _receive(self, timeout: float | None) -> str | bytes:
         self._check_open()
         deadline = earlier(None, self._runtime.now(), timeout)
-        await self._until(lambda: bool(self._protocol.messages), deadline)
-        return self._protocol.take()
+        protocol = self._protocol
+        try:
+            message: str | bytes = await self._until(
+                lambda: protocol.has_message, deadline, protocol.take
+            )
+        except TimedOut:
+            raise self._nothing_came() from None
+        return message
 
     async def _receive_json(self, timeout: float | None, kwargs: dict[str, Any]) -> Any:
         import json
@@ -298,39 +328,102 @@ class WebSocket:
         started: float = self._runtime.now()
         await self._say(lambda: self._protocol.ping(data))
         deadline = earlier(None, started, timeout)
-        await self._until(lambda: data in self._protocol.pongs, deadline)
+        try:
+            await self._until(lambda: data in self._protocol.pongs, deadline)
+        except TimedOut:
+            raise self._nothing_came() from None
         seconds: float = self._runtime.now() - started
         return seconds
 
     def _check_open(self) -> None:
-        if self._way is None and not self._protocol.messages:
+        if self._way is None and not self._protocol.has_message:
             raise self._why()
 
-    async def _until(self, is_ready: Callable[[], bool], deadline: float | None) -> None:
-        """Hear the peer until `is_ready()`, or until there is nothing more to hear.
+    def _nothing_came(self) -> ReadTimeout:
+        return ReadTimeout(f"{self._peer}: waiting for a WebSocket's message: none came")
+
+    # One reads for all --------------------------------------------------------------------------
+
+    async def _until(
+        self,
+        is_ready: Callable[[], bool],
+        deadline: float | None,
+        take: Callable[[], Any] | None = None,
+    ) -> Any:
+        """Wait until `is_ready()`, which is called with the lock held, as `take` is in that moment.
+
+        Whoever waits and finds nobody reading reads for all, wakes those who have what they wait
+        for, and leaves the rest to another, as in `network/sharing.py`.
+
+        Returns:
+            What `take` does.
 
         Raises:
-            ReadTimeout, WebSocketClosed.
+            TimedOut: `deadline` passed first.
+            WebSocketClosed: there is nothing more to hear.
         """
+        while True:
+            event: Event | None = None
+            with self._lock:
+                if is_ready():
+                    taken = None if take is None else take()
+                    self._wake_locked()
+                    return taken
+                way = self._way
+                if way is None:
+                    raise self._why()
+                if self._can_read:
+                    self._is_reading = True
+                else:
+                    event = self._runtime.event()
+                    self._waiting[event] = is_ready
+            if event is None:
+                await self._hear_until(way, is_ready, deadline)
+                continue
+            try:
+                await event.wait(deadline)
+            except BaseException:
+                with self._lock:
+                    if self._waiting.pop(event, None) is None:
+                        self._wake_locked()  # we were woken in this very moment, perhaps to read
+                raise
+
+    async def _hear_until(
+        self, way: "Duplex", is_ready: Callable[[], bool], deadline: float | None
+    ) -> None:
+        """Read for all, until `is_ready()`, or there is nothing more to hear or no room for it."""
         try:
-            while not is_ready():
-                await self._reading.take(deadline)
-                try:
-                    if is_ready():
+            while True:
+                await self._hear_next(way, deadline)
+                with self._lock:
+                    if self._way is None or is_ready() or not self._has_room:
                         return
-                    way = self._way
-                    if way is None:
-                        raise self._why()
-                    await self._hear_next(way, deadline)
-                finally:
-                    self._reading.leave()
-        except TimedOut:
-            raise ReadTimeout(
-                f"{self._peer}: waiting for a WebSocket's message: none came"
-            ) from None
+        finally:
+            with self._lock:
+                self._is_reading = False
+                self._wake_locked()
+
+    @property
+    def _has_room(self) -> bool:
+        return self._protocol.unread <= MAX_UNREAD
+
+    @property
+    def _can_read(self) -> bool:
+        return not self._is_reading and self._has_room
+
+    def _wake_locked(self) -> None:
+        """Wake those who have what they wait for, and somebody to read if nobody does."""
+        for event, is_ready in list(self._waiting.items()):
+            if self._way is None or is_ready():
+                del self._waiting[event]
+                event.set()
+        if self._waiting and self._can_read:
+            event = next(iter(self._waiting))
+            del self._waiting[event]
+            event.set()
 
     async def _hear_next(self, way: "Duplex", deadline: float | None) -> None:
-        """Hear what comes next, and answer what has to be answered. It is our turn to read.
+        """Hear what comes next, and answer what has to be answered. It is us who read.
 
         Raises:
             TimedOut: `deadline` passed first.
@@ -339,7 +432,9 @@ class WebSocket:
         protocol, now = self._protocol, self._runtime.now
         try:
             try:
-                if not protocol.is_over:
+                if self._unfed:
+                    self._feed(way, self._unfed)
+                elif not protocol.is_over:
                     data = await way.receive(earlier(deadline, now(), self._heartbeat))
                     self._is_asked = False
                     self._feed(way, data)
@@ -349,32 +444,31 @@ class WebSocket:
                 self._ask_for_life(way)
             if protocol.is_over:
                 await self._finish(way)
-            else:  # what is not taken now goes with the next
-                await way.flush(deadline)
         except OSError as error:
             self._break(error)
             raise self._why() from error
 
-    async def _hear(self, way: "Duplex", deadline: float | None) -> None:
-        """Hear the peer, who takes nothing before it has been heard.
-
-        Raises:
-            TimedOut: `deadline` passed first, or it has more to say than we keep.
-        """
-        await self._reading.take(deadline)
-        try:
-            if self._protocol.unread > MAX_UNREAD:
-                raise TimedOut
-            self._feed(way, await way.receive(deadline))
-        finally:
-            self._reading.leave()
-
     def _feed(self, way: "Duplex", data: bytes) -> None:
+        """Take what came, as far as there is room for it."""
+        protocol = self._protocol
         with self._lock:
-            self._protocol.feed(data, self._runtime.now())
-            output = self._protocol.output()
+            rest = memoryview(data)
+            while True:
+                protocol.feed(bytes(rest[:PIECE]), self._runtime.now())
+                rest = rest[PIECE:]
+                if not rest or protocol.is_over or not self._has_room:
+                    break
+            self._unfed = b"" if protocol.is_over else bytes(rest)
+            self._heard += 1
+            output = protocol.output()
             if output:
                 way.queue(output)
+            self._wake_locked()
+        if output and not protocol.is_over:
+            # What does not fit goes with the next, or while we listen. If it does not go at all,
+            # what else has come says why.
+            with contextlib.suppress(OSError):
+                way.flush_now()
 
     def _ask_for_life(self, way: "Duplex") -> None:
         if self._is_asked:
@@ -384,6 +478,7 @@ class WebSocket:
             if self._protocol.is_open:
                 self._protocol.ping(b"gofer")
                 way.queue(self._protocol.output())
+        way.flush_now()
 
     # How it ends --------------------------------------------------------------------------------
 
@@ -391,14 +486,16 @@ class WebSocket:
         if self._way is None:
             return
         deadline = earlier(None, self._runtime.now(), timeout)
-        with contextlib.suppress(RequestException):  # it ends otherwise, or there is no answer
+        with contextlib.suppress(
+            RequestException, TimedOut
+        ):  # it ends otherwise, or no answer comes
             if self._protocol.is_open:
                 await self._say(lambda: self._protocol.close(code, reason))
             await self._until(self._is_over, deadline)
         self._end()
 
     def _is_over(self) -> bool:
-        self._protocol.messages.clear()  # nobody will receive them
+        self._protocol.forget_messages()  # nobody will receive them
         return self._way is None
 
     async def _finish(self, way: "Duplex") -> None:
@@ -417,10 +514,14 @@ class WebSocket:
         self._end(WebSocketClosed(f"{self._peer}: the WebSocket broke: {reason}"))
 
     def _end(self, why: WebSocketClosed | None = None) -> None:
-        way, self._way = self._way, None
-        if self.closed is None:
-            self.closed = why or self._ending()
-            self.closed.response = self.response
+        with self._lock:
+            way = self._way
+            if self.closed is None:  # before anybody can find the way gone, and no reason
+                closed = why or self._ending()
+                closed.response = self.response
+                self.closed = closed
+            self._way = None
+            self._wake_locked()
         if way is not None:
             way.abort()
 

@@ -3,6 +3,8 @@
 Whatever it does ends in a named error in bounded time and memory, and the session goes on.
 """
 
+import asyncio
+import threading
 import zlib
 from collections.abc import Callable
 from typing import Any
@@ -21,12 +23,15 @@ from gofer.exceptions import (
     WebSocketClosed,
     WriteTimeout,
 )
+from servers.certificates import Certificates
 from servers.raw import Peer, Server, serve
 from servers.websocket import frame
 
 __all__ = ["world"]
 
 pytestmark = pytest.mark.usefixtures("world")
+
+ASYNCIO = pytest.mark.only_in("blocking")  # it runs a loop of its own
 
 CLOSE_1000 = frame(Opcode.CLOSE, b"\x03\xe8")
 
@@ -63,6 +68,17 @@ def speaking(data: bytes, then: Callable[[Peer], Any] = Peer.wait_closed) -> Ser
         then(peer)
 
     return serve(script)
+
+
+def receive_frame(peer: Peer) -> tuple[int, bytes]:
+    """The next frame on `peer`: its opcode, and what it carries."""
+    first, length = peer.receive_exactly(2)
+    size = length & 127
+    if size > 125:
+        size = int.from_bytes(peer.receive_exactly(2 if size == 126 else 8))
+    mask = peer.receive_exactly(4)
+    data = peer.receive_exactly(size)
+    return first & 15, bytes(byte ^ mask[at % 4] for at, byte in enumerate(data))
 
 
 def url_of(server: Server) -> str:
@@ -330,6 +346,44 @@ def test_a_peer_that_takes_nothing(session: gofer.Session) -> None:
         server.gates["over"].set()
 
 
+@pytest.mark.parametrize("is_tls", [False, True], ids=["tcp", "tls"])
+def test_a_peer_that_ends_and_takes_nothing(is_tls: bool, certificates: Certificates) -> None:
+    """Its end is no news that has to be heard again and again: what is being sent ends with it."""
+
+    def end(peer: Peer) -> None:
+        peer.half_close()
+        peer.wait("over")
+
+    def script(peer: Peer) -> None:
+        peer.send(opening(peer))
+        end(peer)
+
+    with (
+        serve(script, tls=certificates.good if is_tls else None) as server,
+        gofer.Session(verify=certificates.ca_file) as session,
+    ):
+        socket = session.websocket(url_of(server))
+        with pytest.raises(WebSocketClosed) as caught:
+            socket.send(b"x" * 30_000_000)
+        assert caught.value.code == 1006
+        server.gates["over"].set()
+
+
+def test_a_peer_that_says_goodbye_and_takes_nothing(session: gofer.Session) -> None:
+    """What it said is what whoever sends hears."""
+
+    def ignore(peer: Peer) -> None:
+        peer.wait("over")
+
+    goodbye = frame(Opcode.CLOSE, b"\x0f\xa0no more")
+    with speaking(goodbye, ignore) as server:
+        socket = session.websocket(url_of(server))
+        with pytest.raises(WebSocketClosed) as caught:
+            socket.send(b"x" * 30_000_000)
+        assert (caught.value.code, caught.value.reason) == (4000, "no more")
+        server.gates["over"].set()
+
+
 def test_a_peer_that_only_talks(session: gofer.Session) -> None:
     """It takes nothing, and has more to say than we keep."""
 
@@ -340,7 +394,176 @@ def test_a_peer_that_only_talks(session: gofer.Session) -> None:
                 peer.send(message)
 
     with speaking(b"", talk) as server:
-        socket = session.websocket(url_of(server), timeout=5)
+        socket = session.websocket(url_of(server), timeout=gofer.Timeouts(write=1))
         with pytest.raises(WriteTimeout):
             socket.send(b"x" * 30_000_000)
         assert socket._protocol.unread < 20_000_000
+
+
+def test_a_peer_that_talks_while_a_pong_is_awaited(session: gofer.Session) -> None:
+    """What nobody receives is not kept without limit: the peer has to wait."""
+
+    def talk(peer: Peer) -> None:
+        message = frame(Opcode.BINARY, b"x" * 1_000_000)
+        with pytest.raises(OSError):
+            while True:
+                peer.send(message)
+
+    with speaking(b"", talk) as server:
+        socket = session.websocket(url_of(server))
+        with pytest.raises(ReadTimeout):
+            socket.ping(timeout=0.5)
+        assert socket._protocol.unread < 20_000_000
+        assert len(socket.receive()) == 1_000_000
+        socket.abort()
+
+
+def test_messages_that_are_empty_take_room_too(session: gofer.Session) -> None:
+    def talk(peer: Peer) -> None:
+        messages = frame(Opcode.BINARY, b"") * 10_000
+        with pytest.raises(OSError):
+            while True:
+                peer.send(messages)
+
+    with speaking(b"", talk) as server:
+        socket = session.websocket(url_of(server))
+        with pytest.raises(ReadTimeout):
+            socket.ping(timeout=0.5)
+        assert len(socket._protocol._messages) < 200_000
+        socket.abort()
+
+
+def test_small_frames_that_grow_take_room_too(session: gofer.Session) -> None:
+    """A piece of what came is not taken whole, if its messages decode to more than we keep."""
+    deflate = zlib.compressobj(9, wbits=-15)
+    packed = deflate.compress(bytes(4_000_000)) + deflate.flush(zlib.Z_SYNC_FLUSH)
+    message = frame(Opcode.BINARY, packed[:-4])
+    message = bytes([message[0] | 0x40]) + message[1:]
+
+    def script(peer: Peer) -> None:
+        extension = b"permessage-deflate; server_no_context_takeover"
+        peer.send(opening(peer, sec_websocket_extensions=extension) + message * 20 + CLOSE_1000)
+        peer.wait_closed()
+
+    with serve(script) as server:
+        socket = session.websocket(url_of(server))
+        received = 0
+        for message in socket:
+            received += len(message)
+            assert socket._protocol.unread < 50_000_000
+    assert received == 20 * 4_000_000
+
+
+@ASYNCIO
+def test_whoever_receives_slowly_is_waited_for() -> None:
+    """More than we keep comes while we send, from a peer who takes nothing before that is taken."""
+
+    def talk(peer: Peer) -> None:
+        for _ in range(40):
+            peer.send(frame(Opcode.BINARY, b"x" * 1_000_000))
+        peer.receive_exactly(20_000_000)
+        peer.send(CLOSE_1000)
+
+    async def main(url: str) -> None:
+        async with gofer.AsyncSession() as session, session.websocket(url) as socket:
+
+            async def receive() -> int:
+                count = 0
+                while not sending.done() and socket._protocol.unread <= 16 * 1024 * 1024:
+                    await asyncio.sleep(0.001)  # as slow as it takes
+                async for _ in socket:
+                    count += 1
+                    await asyncio.sleep(0)
+                return count
+
+            sending = asyncio.ensure_future(socket.send(b"y" * 20_000_000))
+            assert await receive() == 40
+            await sending
+
+    with speaking(b"", talk) as server:
+        asyncio.run(main(url_of(server)))
+
+
+# Several who wait ---------------------------------------------------------------------------------
+
+
+@ASYNCIO
+def test_an_answer_that_has_come_wakes_who_waits_for_it() -> None:
+    """Whoever else waits, and in whatever order they began."""
+
+    def answer(peer: Peer) -> None:
+        kind, data = receive_frame(peer)
+        assert kind == Opcode.PING
+        peer.send(frame(Opcode.TEXT, b"a") + frame(Opcode.PONG, data))
+        peer.wait_closed()
+
+    async def main(url: str) -> None:
+        async with gofer.AsyncSession() as session:
+            socket = await session.websocket(url)
+            receiving = [asyncio.ensure_future(socket.receive()) for _ in range(2)]
+            await asyncio.sleep(0)  # as far as they get without us
+            assert 0 < await socket.ping() < 10
+            socket.abort()
+            first, second = await asyncio.gather(*receiving, return_exceptions=True)
+            assert first == "a"
+            assert isinstance(second, WebSocketClosed)
+
+    with speaking(b"", answer) as server:
+        asyncio.run(main(url_of(server)))
+
+
+@ASYNCIO
+def test_who_is_cancelled_leaves_reading_to_another() -> None:
+    def answer(peer: Peer) -> None:
+        peer.wait("go")
+        peer.send(frame(Opcode.TEXT, b"a") + frame(Opcode.TEXT, b"b"))
+        peer.wait_closed()
+
+    async def main(server: Server) -> None:
+        async with gofer.AsyncSession() as session:
+            socket = await session.websocket(url_of(server))
+            receiving = [asyncio.ensure_future(socket.receive()) for _ in range(4)]
+            await asyncio.sleep(0)
+            receiving[0].cancel()  # who reads, and who is woken to read next
+            receiving[1].cancel()
+            await asyncio.sleep(0)
+            server.gates["go"].set()
+            assert await asyncio.gather(*receiving[2:]) == ["a", "b"]
+            socket.abort()
+
+    with speaking(b"", answer) as server:
+        asyncio.run(main(server))
+
+
+@pytest.mark.only_in("blocking")
+def test_one_thread_closes_what_others_receive(session: gofer.Session) -> None:
+    """Each message is received or lost, and who waits for one hears why there is none."""
+
+    def talk(peer: Peer) -> None:
+        with pytest.raises(OSError):
+            while True:
+                peer.send(frame(Opcode.TEXT, b"x") * 2)
+
+    problems: list[BaseException] = []
+
+    def receive(socket: Any, has_begun: threading.Event) -> None:
+        try:
+            while True:
+                socket.receive()
+                has_begun.set()
+        except BaseException as error:
+            problems.append(error)
+
+    for _ in range(30):
+        has_begun = threading.Event()
+        with speaking(b"", talk) as server:
+            socket = session.websocket(url_of(server))
+            threads = [threading.Thread(target=receive, args=(socket, has_begun)) for _ in range(2)]
+            for thread in threads:
+                thread.start()
+            has_begun.wait()
+            socket.close(timeout=0.02)
+            for thread in threads:
+                thread.join()
+    assert {type(problem) for problem in problems} == {WebSocketClosed}
+    assert not [problem for problem in problems if "not open yet" in str(problem)]

@@ -41,8 +41,17 @@ class Duplex(Protocol):
             TimedOut, OSError.
         """
 
+    def flush_now(self) -> None:
+        """Send of what is queued what needs no waiting, unless somebody is at it.
+
+        Raises:
+            OSError.
+        """
+
     async def receive(self, deadline: float | None) -> bytes:
         """What has come, b"" at the end. One task at a time.
+
+        What is queued, and nobody sends, goes out meanwhile.
 
         Raises:
             TimedOut, OSError.
@@ -87,24 +96,58 @@ class Http1Duplex:
         self._queue.append(data)
 
     async def flush(self, deadline: float | None) -> bool:
-        await self._turns.take(deadline)
-        try:
-            while self._unsent or self._queue:
-                if not self._unsent:
-                    self._unsent = memoryview(self._queue.popleft())
-                count = await self._connection.stream.send_some(self._unsent, deadline)
-                if not count:
+        while True:
+            await self._turns.take(deadline)
+            try:
+                if not await self._send(deadline):
                     return False
-                self._unsent = self._unsent[count:]
-            return True
-        finally:
-            self._turns.leave()
+            finally:
+                self._turns.leave()
+            if not self._queue:  # else somebody found us at it, when we had done
+                return True
+
+    async def _send(self, deadline: float | None) -> bool:
+        """`flush`, when it is our turn."""
+        stream = self._connection.stream
+        while self._has_more():
+            if self._received:  # news too, of which the stream knows nothing any more
+                count = stream.send_now(self._unsent)
+            else:
+                count = await stream.send_some(self._unsent, deadline)
+            if not count:
+                return False
+            self._unsent = self._unsent[count:]
+        return True
+
+    def _has_more(self) -> bool:
+        """Have something to send in `_unsent`; False if that was all."""
+        if not self._unsent and self._queue:
+            self._unsent = memoryview(self._queue.popleft())
+        return bool(self._unsent)
+
+    def flush_now(self) -> None:
+        while (self._unsent or self._queue) and self._turns.take_now():
+            try:
+                while self._has_more():
+                    count = self._connection.stream.send_now(self._unsent)
+                    if not count:
+                        return
+                    self._unsent = self._unsent[count:]
+            finally:
+                self._turns.leave()
 
     async def receive(self, deadline: float | None) -> bytes:
         if self._received:
             data, self._received = self._received, b""
             return data
-        return await self._connection.stream.receive(RECEIVE, deadline)
+        stream = self._connection.stream
+        is_left = bool(self._unsent or self._queue)
+        if is_left and not stream.is_readable() and self._turns.take_now():
+            try:
+                await self._send(deadline)  # all, or what fits before the peer speaks
+            finally:
+                self._turns.leave()
+        return await stream.receive(RECEIVE, deadline)
 
     async def end(self, deadline: float | None) -> None:
         """Closing says so."""
@@ -137,6 +180,10 @@ class SharedDuplex:
         if connection is not None:
             await connection.drain(self._stream, self._outlet, self._has_room, deadline)
         return True
+
+    def flush_now(self) -> None:
+        if self._connection is not None:
+            self._connection.send_without_waiting()
 
     def _has_room(self, _outlet: ResponseStream) -> bool:
         stream, connection = self._stream, self._connection

@@ -30,6 +30,8 @@ INVALID_DATA = 1007
 POLICY = 1008
 MAX_REASON = 123  # bytes (RFC 6455, 5.5)
 
+MESSAGE = 100  # bytes that one takes in memory beside its own
+
 _SOMEWHERE = "ws://origin/"  # HTTP, not this, knows where the request goes
 
 
@@ -37,8 +39,7 @@ class WebSocketProtocol:
     """The client's side of one conversation.
 
     Attributes:
-        messages: those that have come and nobody has taken: str or bytes.
-        unread: bytes of them.
+        unread: bytes of the messages that have come and nobody has taken.
         subprotocol: what was agreed on to speak inside; None if nothing was.
         pongs: what has come in answer to pings.
 
@@ -60,7 +61,7 @@ class WebSocketProtocol:
             max_size=max_message,
         )
         self._core = core
-        self.messages: deque[str | bytes] = deque()
+        self._messages: deque[tuple[str | bytes, int]] = deque()  # and their bytes
         self.unread = 0
         self.pongs: deque[bytes] = deque(maxlen=16)
         self._kind: Any = None  # of the message that is coming
@@ -162,21 +163,30 @@ class WebSocketProtocol:
             return
         parts, self._parts = self._parts, bytearray()
         self._patience.count = 0
-        self.unread += len(parts)
-        if self._kind is not Opcode.TEXT:
-            self.messages.append(bytes(parts))
-            return
         try:
-            self.messages.append(parts.decode("utf-8"))
+            message = bytes(parts) if self._kind is not Opcode.TEXT else parts.decode("utf-8")
         except UnicodeDecodeError:
             self._fail(INVALID_DATA, "a text that is not UTF-8")
+            return
+        size = MESSAGE + len(parts)
+        self.unread += size
+        self._messages.append((message, size))
+
+    @property
+    def has_message(self) -> bool:
+        """True if there is one to `take`."""
+        return bool(self._messages)
 
     def take(self) -> str | bytes:
         """The next message; there must be one."""
-        message = self.messages.popleft()
-        if not self.messages:
-            self.unread = 0
+        message, size = self._messages.popleft()
+        self.unread -= size
         return message
+
+    def forget_messages(self) -> None:
+        """Nobody will take those that have come."""
+        self._messages.clear()
+        self.unread = 0
 
     def _fail(self, code: int, problem: str) -> None:
         self._problem = self._problem or problem
