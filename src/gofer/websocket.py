@@ -32,7 +32,6 @@ NORMAL, GOING_AWAY = 1000, 1001  # RFC 6455, 7.4.1
 MAX_UNREAD = 16 * 1024 * 1024  # bytes of messages that nobody takes; then nothing more is heard
 PIECE = 16 * 1024  # bytes taken at a time before that is looked at: they may grow a thousandfold
 FAREWELL = 10.0  # seconds for the peer's goodbye
-HANG_UP = 1.0  # seconds for it to close the connection after that
 GLANCE = 0.02  # seconds for what has come to turn out to be more than TLS's own talk
 
 
@@ -260,7 +259,7 @@ class WebSocket:
             if way is None or not self._protocol.is_open:
                 raise self._why()
             say()
-            way.queue(self._protocol.output())
+            self._queue_locked(way)
         deadline = earlier(None, self._runtime.now(), self._write_seconds)
         try:
             while True:
@@ -443,7 +442,7 @@ class WebSocket:
                     raise
                 self._ask_for_life(way)
             if protocol.is_over:
-                await self._finish(way)
+                await self._finish(way, deadline)
         except OSError as error:
             self._break(error)
             raise self._why() from error
@@ -460,11 +459,9 @@ class WebSocket:
                     break
             self._unfed = b"" if protocol.is_over else bytes(rest)
             self._heard += 1
-            output = protocol.output()
-            if output:
-                way.queue(output)
+            has_answer = self._queue_locked(way)
             self._wake_locked()
-        if output and not protocol.is_over:
+        if has_answer and not protocol.is_over:
             # What does not fit goes with the next, or while we listen. If it does not go at all,
             # what else has come says why.
             with contextlib.suppress(OSError):
@@ -477,8 +474,20 @@ class WebSocket:
         with self._lock:
             if self._protocol.is_open:
                 self._protocol.ping(b"gofer")
-                way.queue(self._protocol.output())
+                self._queue_locked(way)
         way.flush_now()
+
+    def _queue_locked(self, way: "Duplex") -> bool:
+        """Have sent what the protocol has to say; False if that is nothing.
+
+        Behind a goodbye nothing is said, and on a shared connection its frame ends our side: a
+        frame of its own for that would come when hypercorn has forgotten the stream, and would
+        take the whole connection down.
+        """
+        output = self._protocol.output()
+        if output:
+            way.queue(output, is_last=self._protocol.has_closed)
+        return bool(output)
 
     # How it ends --------------------------------------------------------------------------------
 
@@ -498,15 +507,16 @@ class WebSocket:
         self._protocol.forget_messages()  # nobody will receive them
         return self._way is None
 
-    async def _finish(self, way: "Duplex") -> None:
+    async def _finish(self, way: "Duplex", deadline: float | None) -> None:
         """Both have said goodbye, or the peer has failed: send our last word, and let go."""
         protocol = self._protocol
-        deadline = self._runtime.now() + HANG_UP
+        until = earlier(deadline, self._runtime.now(), way.hang_up)
+        is_flushed = protocol.has_ended  # nobody would read it
         with contextlib.suppress(TimedOut, OSError):  # it is over in any case
-            await way.flush(deadline)
-            await way.end(deadline)
-            while not (protocol.has_ended or protocol.problem):
-                self._feed(way, await way.receive(deadline))
+            while not (is_flushed and (protocol.has_ended or protocol.problem)):
+                is_flushed = await way.flush(until) or bool(protocol.problem)
+                if not (protocol.has_ended or protocol.problem):
+                    self._feed(way, await way.receive(until))
         self._end()
 
     def _break(self, reason: object) -> None:

@@ -24,6 +24,7 @@ from gofer.exceptions import (
     WriteTimeout,
 )
 from servers.certificates import Certificates
+from servers.frames import DATA, END_STREAM, HEADERS, RST_STREAM, Frames
 from servers.raw import Peer, Server, serve
 from servers.websocket import frame
 
@@ -32,6 +33,8 @@ __all__ = ["world"]
 pytestmark = pytest.mark.usefixtures("world")
 
 ASYNCIO = pytest.mark.only_in("blocking")  # it runs a loop of its own
+
+ENABLE_CONNECT_PROTOCOL = 0x8  # a setting (RFC 8441, 3)
 
 CLOSE_1000 = frame(Opcode.CLOSE, b"\x03\xe8")
 
@@ -307,6 +310,39 @@ def test_a_goodbye_without_an_end(session: gofer.Session) -> None:
     """Who says goodbye has to hang up; we do not wait for it for long."""
     with speaking(CLOSE_1000) as server, session.websocket(url_of(server)) as socket:
         assert list(socket) == []
+
+
+@pytest.mark.parametrize("is_first", [True, False], ids=["we", "the peer"])
+def test_on_a_shared_connection_nothing_follows_a_goodbye(
+    is_first: bool, session: gofer.Session
+) -> None:
+    """Not an end of its own: hypercorn has forgotten the stream by then, and ends them all."""
+    came: list[tuple[int, int]] = []
+
+    def script(peer: Peer) -> None:
+        http = Frames(peer, {ENABLE_CONNECT_PROTOCOL: 1})
+        _, _, stream, _ = http.receive_until(HEADERS)
+        http.send_head(stream, 200)
+        if not is_first:
+            http.send(DATA, 0, stream, CLOSE_1000)
+        while not came or came[-1][0] != RST_STREAM:
+            kind, flags, _, data = http.receive_until(DATA, RST_STREAM, stream=stream)
+            came.append((kind, flags))
+            if is_first and data[:1] == b"\x88":
+                http.send(DATA, 0, stream, CLOSE_1000)  # and no END_STREAM
+        http.answer(http.receive_request())
+        peer.wait_closed()
+
+    with serve(script) as server:
+        config = {"http2": "prior knowledge"}
+        socket = session.websocket(url_of(server), config=config)
+        if is_first:
+            socket.close()
+        else:
+            assert list(socket) == []
+        assert session.get(server.url, config=config).text == "next"
+        assert server.accepted == 1
+    assert came == [(DATA, END_STREAM), (RST_STREAM, 0)]
 
 
 def test_a_goodbye_that_is_not_answered(session: gofer.Session) -> None:

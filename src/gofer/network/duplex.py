@@ -26,10 +26,20 @@ ENDED = "the protocol that it was given over to has ended"  # why a connection i
 
 
 class Duplex(Protocol):
-    """What another protocol is spoken over. One that is dropped is aborted."""
+    """What another protocol is spoken over. One that is dropped is aborted.
 
-    def queue(self, data: bytes) -> None:
-        """Send `data` when `flush` is next awaited, by anybody, behind what is queued already."""
+    Attributes:
+        hang_up: seconds that the peer may have to end its side, when all has been said.
+    """
+
+    hang_up: float
+
+    def queue(self, data: bytes, *, is_last: bool = False) -> None:
+        """Send `data` when `flush` is next awaited, by anybody, behind what is queued already.
+
+        Args:
+            is_last: nothing will follow; what is queued all the same is left out.
+        """
 
     async def flush(self, deadline: float | None) -> bool:
         """Send what is queued. Whoever is interrupted leaves the rest to the next.
@@ -57,9 +67,6 @@ class Duplex(Protocol):
             TimedOut, OSError.
         """
 
-    async def end(self, deadline: float | None) -> None:
-        """Say that nothing more will be sent. Raises as `flush`."""
-
     def abort(self) -> None:
         """End it at once and without waiting. Safe to call twice."""
 
@@ -67,10 +74,13 @@ class Duplex(Protocol):
 class Http1Duplex:
     """A connection that spoke HTTP/1.1.
 
+    Who closes it first has to remember it for minutes, so the peer is waited for (RFC 6455, 7.1.1).
+
     Args:
         received: what came behind the head.
     """
 
+    hang_up = 1.0
     __slots__ = (
         "__weakref__",
         "_connection",
@@ -92,7 +102,7 @@ class Http1Duplex:
         if hasattr(stream, "share"):  # TLS
             stream.share()
 
-    def queue(self, data: bytes) -> None:
+    def queue(self, data: bytes, *, is_last: bool = False) -> None:  # noqa: ARG002  (closing says so)
         self._queue.append(data)
 
     async def flush(self, deadline: float | None) -> bool:
@@ -149,9 +159,6 @@ class Http1Duplex:
                 self._turns.leave()
         return await stream.receive(RECEIVE, deadline)
 
-    async def end(self, deadline: float | None) -> None:
-        """Closing says so."""
-
     def abort(self) -> None:
         keep(self._ending)
         self._connection.close(ENDED)
@@ -160,6 +167,7 @@ class Http1Duplex:
 class SharedDuplex:
     """One stream of a connection that others share."""
 
+    hang_up = 0.25  # hypercorn never ends its side
     __slots__ = ("__weakref__", "_connection", "_ending", "_outlet", "_request", "_stream")
 
     def __init__(
@@ -171,9 +179,9 @@ class SharedDuplex:
         self._request = request
         self._outlet = connection.open_outlet(stream)
 
-    def queue(self, data: bytes) -> None:
+    def queue(self, data: bytes, *, is_last: bool = False) -> None:
         if self._connection is not None:
-            self._connection.queue(self._stream, data)
+            self._connection.queue(self._stream, data, is_last=is_last)
 
     async def flush(self, deadline: float | None) -> bool:
         connection = self._connection
@@ -200,10 +208,6 @@ class SharedDuplex:
                 break
             await connection.until(stream, has_news, deadline)
         return b""
-
-    async def end(self, deadline: float | None) -> None:
-        if self._connection is not None:
-            await self._connection.end_sending(self._stream, deadline)
 
     def abort(self) -> None:
         connection = self._connection

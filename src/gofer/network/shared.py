@@ -270,11 +270,11 @@ class SharedConnection(SharedStream):
             self._uploading.add(outlet)
         return outlet
 
-    def queue(self, stream: ResponseStream, data: bytes) -> None:
+    def queue(self, stream: ResponseStream, data: bytes, *, is_last: bool) -> None:
         """Send `data` on `stream` with what is sent next."""
         with self._lock:
-            if not stream.is_over:
-                self.protocol.send(stream, data)
+            if not (stream.is_over or stream.has_ended_sending):
+                self.protocol.send(stream, data, is_last=is_last)
 
     async def drain(
         self,

@@ -201,6 +201,11 @@ class WebSocketProtocol:
         return self._core.state is OPEN
 
     @property
+    def has_closed(self) -> bool:
+        """True when we have said goodbye."""
+        return self._core.close_sent is not None
+
+    @property
     def is_over(self) -> bool:
         """True when no message can come any more: the peer has said so, is gone, or is at fault."""
         core = self._core
