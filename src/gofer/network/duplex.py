@@ -7,7 +7,6 @@ connection that others share (RFC 8441, RFC 9220). One task may send while anoth
 from collections import deque
 from typing import TYPE_CHECKING, Any, Protocol
 
-from gofer.messages.request import PreparedRequest
 from gofer.network.endings import keep, when_dropped
 from gofer.network.http1_content import RECEIVE
 from gofer.network.shared_content import has_news
@@ -168,15 +167,12 @@ class SharedDuplex:
     """One stream of a connection that others share."""
 
     hang_up = 0.25  # hypercorn never ends its side
-    __slots__ = ("__weakref__", "_connection", "_ending", "_outlet", "_request", "_stream")
+    __slots__ = ("__weakref__", "_connection", "_ending", "_outlet", "_stream")
 
-    def __init__(
-        self, connection: "SharedConnection", stream: ResponseStream, request: PreparedRequest
-    ) -> None:
+    def __init__(self, connection: "SharedConnection", stream: ResponseStream) -> None:
         self._connection: SharedConnection | None = connection
         self._stream = stream
         self._ending = when_dropped(self, connection.abandon, stream)
-        self._request = request
         self._outlet = connection.open_outlet(stream)
 
     def queue(self, data: bytes, *, is_last: bool = False) -> None:
@@ -203,7 +199,7 @@ class SharedDuplex:
         stream = self._stream
         while (connection := self._connection) is not None:
             if stream.pieces:
-                return await connection.take(stream, self._request)
+                return connection.take(stream)
             if stream.is_over:
                 break
             await connection.until(stream, has_news, deadline)

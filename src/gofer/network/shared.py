@@ -189,7 +189,7 @@ class SharedConnection(SharedStream):
 
         response = self._head(stream, request, started)
         response._content = b""
-        response._duplex = SharedDuplex(self, stream, request)
+        response._duplex = SharedDuplex(self, stream)
         return response
 
     def _head(self, stream: ResponseStream, request: PreparedRequest, started: float) -> Response:
@@ -205,12 +205,14 @@ class SharedConnection(SharedStream):
             response._interim = stream.interim
         return response
 
-    async def take(self, stream: ResponseStream, request: PreparedRequest) -> bytes:
+    def take(self, stream: ResponseStream) -> bytes:
         """The content that has come. The peer is told that there is room for more."""
         with self._lock:
             data = self.protocol.take(stream)
+        # Without waiting: who is interrupted would lose the data. What does not fit is sent by who
+        # waits next.
         if self.protocol.has_output and not self._send_soon():
-            await self._send(self.deadline_for(request, request.settings.timeouts.write))
+            self.send_without_waiting()
         return data
 
     def end(self, stream: ResponseStream | None) -> None:

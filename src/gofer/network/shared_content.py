@@ -20,13 +20,16 @@ __all__ = ["SharedContent", "has_news"]
 class SharedContent:
     """A response's source on a stream of a connection that others share.
 
+    Attributes:
+        outlives_cancelling: as of `Http1Content`.
+
     Args:
         upload: what of the request has not been sent; whoever reads sends it.
     """
 
     __slots__ = (
         "__weakref__", "_connection", "_ending", "_request", "_stream", "_trailers", "_upload",
-        "has_length", "run",
+        "has_length", "outlives_cancelling", "run",
     )  # fmt: skip
 
     def __init__(
@@ -42,6 +45,7 @@ class SharedContent:
         self._ending = when_dropped(self, connection.abandon, stream)
         self._request = request
         self._trailers: Sequence[tuple[bytes, bytes]] = ()
+        self.outlives_cancelling = False
         self.has_length = bool(stream.fields and stream.fields.has(b"content-length"))
         self.run = connection.runtime.run
 
@@ -54,7 +58,7 @@ class SharedContent:
         connection, stream = self._connection, self._stream
         while connection is not None:
             if stream.pieces:
-                return await connection.take(stream, self._request)
+                return connection.take(stream)
             if stream.complete:
                 self._end(connection)
                 return b""
@@ -114,8 +118,12 @@ class SharedContent:
             )
             self.abort()
             raise error from None
-        except BaseException:
+        except Exception:
             self.abort()
+            raise
+        except BaseException:
+            if self._upload is not None or not self.outlives_cancelling:
+                self.abort()
             raise
 
     async def _sent_all(self, upload: "SharedUpload", connection: "SharedConnection") -> bool:
