@@ -10,6 +10,7 @@ import contextlib
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from gofer.config import seconds
 from gofer.exceptions import (
     ConnectionLost,
     HTTPError,
@@ -18,6 +19,7 @@ from gofer.exceptions import (
     WebSocketClosed,
     WriteTimeout,
 )
+from gofer.messages.fields import TOKEN
 from gofer.messages.response import Response
 from gofer.network.deadlines import earlier
 from gofer.runtime.base import Event, TimedOut
@@ -28,10 +30,11 @@ if TYPE_CHECKING:
 
 __all__ = ["WebSocket"]
 
-NORMAL, GOING_AWAY = 1000, 1001  # RFC 6455, 7.4.1
+NORMAL, GOING_AWAY, NO_STATUS = 1000, 1001, 1005  # RFC 6455, 7.4.1
 MAX_UNREAD = 16 * 1024 * 1024  # bytes of messages that nobody takes; then nothing more is heard
 PIECE = 16 * 1024  # bytes taken at a time before that is looked at: they may grow a thousandfold
 FAREWELL = 10.0  # seconds for the peer's goodbye
+LAST_LOOK = 0.1  # seconds for what has come, before a peer that is silent is taken for dead
 GLANCE = 0.02  # seconds for what has come to turn out to be more than TLS's own talk
 
 
@@ -43,7 +46,7 @@ class WebSocket:
     receive while another sends.
 
     Iteration gives message after message; it ends when either side closes with code 1000 or 1001,
-    and raises `WebSocketClosed` when the end is another.
+    or without one (1005), and raises `WebSocketClosed` when the end is another.
 
     Attributes:
         response: the `Response` that opened it.
@@ -63,17 +66,18 @@ class WebSocket:
     ) -> None:
         from gofer.protocols.websocket import WebSocketProtocol
 
-        if isinstance(subprotocols, str | bytes):
-            raise TypeError("subprotocols is a str, expected a list of them")
+        names = _checked_names(subprotocols)
+        if not (isinstance(max_message, int) and max_message > 0):
+            raise ValueError(
+                f"max_message must be an int, in bytes and greater than 0, not {max_message!r:.60}"
+            )
         self.response: Response | None = None
         self.closed: WebSocketClosed | None = None
         self._client = client
         self._url = url
         self._options = options
-        self._heartbeat = heartbeat
-        self._protocol = WebSocketProtocol(
-            tuple(subprotocols), compress=compress, max_message=max_message
-        )
+        self._heartbeat = seconds(heartbeat, "heartbeat")
+        self._protocol = WebSocketProtocol(names, compress=compress, max_message=max_message)
         self._runtime: Any = None  # when it is opened: that may be in another loop
         # Around the protocol and what follows; never held while we wait.
         self._lock = _thread.allocate_lock()
@@ -83,8 +87,8 @@ class WebSocket:
         self._unfed = b""  # what came, and there was no room for
         self._waiting: dict[Event, Callable[[], bool]] = {}  # who waits for what
         self._write_seconds: float | None = None
-        self._is_asked = False  # the peer, for a sign of life
-        self._pings = 0
+        self._heard_at = 0.0  # when something was
+        self._asked_at: float | None = None  # for a sign of life, since then
         self._peer = ""
 
     @property
@@ -118,6 +122,7 @@ class WebSocket:
         self._peer = request.url_parsed.authority
         self._write_seconds = request.settings.timeouts.write
         request.deadline = None  # it was for the opening
+        self._heard_at = self._runtime.now()
         self._way = way
         return self
 
@@ -163,13 +168,14 @@ class WebSocket:
         """The next message: str or bytes.
 
         Args:
-            timeout: seconds; None for as long as it takes, and the peer is there.
+            timeout: seconds; 0 for what has come; None for as long as it takes, and the peer is
+                there.
 
         Raises:
             ReadTimeout: nothing came within `timeout`. The conversation goes on.
             WebSocketClosed: it has ended, and all its messages have been received.
         """
-        return self._client._drive(self._receive(timeout))
+        return self._client._drive(self._receive(_checked(timeout)))
 
     def receive_json(self, timeout: float | None = None, **kwargs: Any) -> Any:
         """The next message, read as JSON; `kwargs` go to `json.loads`.
@@ -177,7 +183,7 @@ class WebSocket:
         Raises:
             json.JSONDecodeError: it is none; others as `receive`.
         """
-        return self._client._drive(self._receive_json(timeout, kwargs))
+        return self._client._drive(self._receive_json(_checked(timeout), kwargs))
 
     def ping(self, timeout: float | None = 10.0) -> Any:
         """Ask the peer for a sign of life; the seconds until it came, as a float.
@@ -188,7 +194,7 @@ class WebSocket:
             ReadTimeout: none came.
             WebSocketClosed: it has ended.
         """
-        return self._client._drive(self._ping(timeout))
+        return self._client._drive(self._ping(_checked(timeout)))
 
     def close(self, code: int = NORMAL, reason: str = "", timeout: float = FAREWELL) -> Any:
         """Say goodbye, wait for the peer's goodbye, and let go of the connection.
@@ -198,12 +204,12 @@ class WebSocket:
         Args:
             code: why (RFC 6455, 7.4.1): 1000, or 3000 to 4999 for the application's own.
             reason: at most 123 bytes of UTF-8.
-            timeout: seconds.
+            timeout: seconds, also for what is still being sent.
 
         Raises:
             ValueError: such a code may not be sent, or the reason is too long.
         """
-        return self._client._drive(self._close(code, reason, timeout))
+        return self._client._drive(self._close(code, reason, _checked(timeout)))
 
     def abort(self) -> None:
         """Let go of the connection at once, without a goodbye."""
@@ -248,26 +254,33 @@ class WebSocket:
             )
         await self._say(lambda: self._protocol.send(message))
 
-    async def _say(self, say: Callable[[], None]) -> None:
+    async def _say(self, say: Callable[[], Any], until: float | None = None) -> Any:
         """Have the protocol say something, and send it; hear the peer if it takes nothing before.
 
+        Returns:
+            What `say` does.
+
         Raises:
+            TimedOut: `until` passed first; it goes out with the next.
             WebSocketClosed, WriteTimeout.
         """
         with self._lock:
             way = self._way
             if way is None or not self._protocol.is_open:
                 raise self._why()
-            say()
+            said = say()
             self._queue_locked(way)
-        deadline = earlier(None, self._runtime.now(), self._write_seconds)
+        now = self._runtime.now
+        deadline = earlier(until, now(), self._write_seconds)
         try:
             while True:
                 heard = self._heard
                 if await way.flush(deadline):
-                    return
+                    return said
                 await self._hear_since(heard, deadline)
         except TimedOut:
+            if until is not None and now() >= until:
+                raise
             self._break("the peer took nothing for too long")
             raise WriteTimeout(
                 f"{self._peer}: sending on a WebSocket: nothing was taken for"
@@ -303,7 +316,9 @@ class WebSocket:
                 lambda: protocol.has_message, deadline, protocol.take
             )
         except TimedOut:
-            raise self._nothing_came() from None
+            raise ReadTimeout(
+                f"{self._peer}: waiting for a WebSocket's message: none came"
+            ) from None
         return message
 
     async def _receive_json(self, timeout: float | None, kwargs: dict[str, Any]) -> Any:
@@ -315,31 +330,28 @@ class WebSocket:
         try:
             return await self._receive(None)
         except WebSocketClosed as error:
-            if error.code in (NORMAL, GOING_AWAY):
+            if error.code in (NORMAL, GOING_AWAY, NO_STATUS):
                 return None
             raise
 
     async def _ping(self, timeout: float | None) -> float:
         self._check_open()
-        with self._lock:
-            self._pings += 1
-            data = b"gofer %d" % self._pings
+        protocol = self._protocol
         started: float = self._runtime.now()
-        await self._say(lambda: self._protocol.ping(data))
         deadline = earlier(None, started, timeout)
         try:
-            await self._until(lambda: data in self._protocol.pongs, deadline)
+            number: int = await self._say(protocol.ping, deadline)
+            await self._until(lambda: protocol.answered >= number, deadline)
         except TimedOut:
-            raise self._nothing_came() from None
+            raise ReadTimeout(
+                f"{self._peer}: waiting for a WebSocket's sign of life: none came"
+            ) from None
         seconds: float = self._runtime.now() - started
         return seconds
 
     def _check_open(self) -> None:
         if self._way is None and not self._protocol.has_message:
             raise self._why()
-
-    def _nothing_came(self) -> ReadTimeout:
-        return ReadTimeout(f"{self._peer}: waiting for a WebSocket's message: none came")
 
     # One reads for all --------------------------------------------------------------------------
 
@@ -434,13 +446,16 @@ class WebSocket:
                 if self._unfed:
                     self._feed(way, self._unfed)
                 elif not protocol.is_over:
-                    data = await way.receive(earlier(deadline, now(), self._heartbeat))
-                    self._is_asked = False
+                    data = await way.receive(self._listen_until(way, deadline))
+                    self._heard_at, self._asked_at = now(), None
                     self._feed(way, data)
             except TimedOut:
+                if self._is_silent_since(self._asked_at):
+                    raise ConnectionLost(
+                        f"no sign of life within {self._heartbeat} seconds"
+                    ) from None
                 if deadline is not None and now() >= deadline:
                     raise
-                self._ask_for_life(way)
             if protocol.is_over:
                 await self._finish(way, deadline)
         except OSError as error:
@@ -467,13 +482,33 @@ class WebSocket:
             with contextlib.suppress(OSError):
                 way.flush_now()
 
+    def _listen_until(self, way: "Duplex", deadline: float | None) -> float | None:
+        """When the silence will have lasted too long; the peer is asked for a sign of life by then.
+
+        However many have listened for how short: what counts is when something was last heard.
+        """
+        if self._heartbeat is None:
+            return deadline
+        now: float = self._runtime.now()
+        if self._is_silent_since(self._asked_at):
+            return now + LAST_LOOK  # what came while nobody listened is heard first
+        if self._asked_at is None and self._is_silent_since(self._heard_at):
+            self._asked_at = now
+            self._ask_for_life(way)
+        since = self._heard_at if self._asked_at is None else self._asked_at
+        return earlier(deadline, since, self._heartbeat)
+
+    def _is_silent_since(self, since: float | None) -> bool:
+        """True if `since` is so long ago that the peer should have been heard."""
+        if since is None or self._heartbeat is None:
+            return False
+        now: float = self._runtime.now()
+        return now >= since + self._heartbeat
+
     def _ask_for_life(self, way: "Duplex") -> None:
-        if self._is_asked:
-            raise ConnectionLost(f"no sign of life within {self._heartbeat} seconds")
-        self._is_asked = True
         with self._lock:
             if self._protocol.is_open:
-                self._protocol.ping(b"gofer")
+                self._protocol.ping()
                 self._queue_locked(way)
         way.flush_now()
 
@@ -491,15 +526,14 @@ class WebSocket:
 
     # How it ends --------------------------------------------------------------------------------
 
-    async def _close(self, code: int, reason: str, timeout: float) -> None:
+    async def _close(self, code: int, reason: str, timeout: float | None) -> None:
         if self._way is None:
             return
         deadline = earlier(None, self._runtime.now(), timeout)
-        with contextlib.suppress(
-            RequestException, TimedOut
-        ):  # it ends otherwise, or no answer comes
+        with contextlib.suppress(RequestException, TimedOut):  # it ends otherwise, or too late
             if self._protocol.is_open:
-                await self._say(lambda: self._protocol.close(code, reason))
+                with contextlib.suppress(WebSocketClosed):  # somebody else was faster
+                    await self._say(lambda: self._protocol.close(code, reason), deadline)
             await self._until(self._is_over, deadline)
         self._end()
 
@@ -550,3 +584,31 @@ class WebSocket:
         if self._way is None:
             return WebSocketClosed("the WebSocket is not open yet: await it, or use `async with`")
         return self._ending()
+
+
+def _checked(timeout: Any) -> float | None:
+    """Seconds to wait, or None.
+
+    0 is what has come, and a little is needed to look.
+
+    Raises:
+        ValueError: it is something else.
+    """
+    if timeout == 0 and not isinstance(timeout, bool):
+        return GLANCE
+    return seconds(timeout, "timeout")
+
+
+def _checked_names(subprotocols: Any) -> tuple[str, ...]:
+    """Raises ValueError, TypeError: they are none that can be offered (RFC 6455, 4.1)."""
+    if isinstance(subprotocols, str | bytes):
+        raise TypeError("subprotocols is a str, expected a list of them")
+    names = tuple(subprotocols)
+    for name in names:
+        if not isinstance(name, str):
+            raise TypeError(f"subprotocols holds {name!r:.60}, expected str")
+        if not TOKEN.fullmatch(name):
+            raise ValueError(f"subprotocols holds {name!r:.60}, expected a token (RFC 9110, 5.6.2)")
+    if len(set(names)) < len(names):
+        raise ValueError(f"subprotocols holds a name twice, expected it once: {list(names)!r:.60}")
+    return names

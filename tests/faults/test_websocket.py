@@ -4,6 +4,7 @@ Whatever it does ends in a named error in bounded time and memory, and the sessi
 """
 
 import asyncio
+import contextlib
 import threading
 import zlib
 from collections.abc import Callable
@@ -353,10 +354,57 @@ def test_a_goodbye_that_is_not_answered(session: gofer.Session) -> None:
         assert "we closed it" in str(socket.closed)
 
 
+def test_a_goodbye_without_a_code(session: gofer.Session) -> None:
+    """Is one like any other."""
+    data = frame(Opcode.TEXT, b"a") + frame(Opcode.CLOSE, b"")
+    with speaking(data) as server, session.websocket(url_of(server)) as socket:
+        assert list(socket) == ["a"]
+        assert socket.closed is not None
+        assert socket.closed.code == 1005
+
+
 def test_more_behind_a_goodbye(session: gofer.Session) -> None:
     data = CLOSE_1000 + frame(Opcode.TEXT, b"too late") + MASKED
     with speaking(data) as server, session.websocket(url_of(server)) as socket:
         assert list(socket) == []
+
+
+def test_no_sign_of_life_in_many_short_waits(session: gofer.Session) -> None:
+    """What counts is when something was last heard."""
+    with speaking(b"") as server:
+        socket = session.websocket(url_of(server), heartbeat=0.1)
+        with pytest.raises(WebSocketClosed, match="no sign of life"):
+            for _ in range(1000):
+                with contextlib.suppress(ReadTimeout):
+                    socket.receive(timeout=0.03)
+    assert server.received[0].count(b"\x89") >= 1
+
+
+def test_a_sign_of_life_that_came_while_nobody_listened(session: gofer.Session) -> None:
+    def answer(peer: Peer) -> None:
+        _, data = receive_frame(peer)
+        peer.wait("later")
+        peer.send(frame(Opcode.PONG, data))
+        peer.open("answered")
+        while True:
+            kind, data = receive_frame(peer)
+            peer.send(frame(Opcode.PONG if kind == Opcode.PING else kind, data))
+
+    with speaking(b"", answer) as server:
+        socket = session.websocket(url_of(server), heartbeat=0.1)
+        with pytest.raises(ReadTimeout):
+            socket.receive(timeout=0.15)  # it is asked
+        server.gates["later"].set()
+        server.gates["answered"].wait()
+        other = session.websocket(url_of(server), heartbeat=None)
+        with pytest.raises(ReadTimeout):
+            other.receive(timeout=0.2)  # it is time for the first to be taken for dead
+        other.abort()
+        with pytest.raises(ReadTimeout):
+            socket.receive(timeout=0.01)
+        socket.send("a")
+        assert socket.receive() == "a"
+        socket.abort()
 
 
 def test_no_sign_of_life(session: gofer.Session) -> None:
@@ -520,6 +568,30 @@ def test_whoever_receives_slowly_is_waited_for() -> None:
         asyncio.run(main(url_of(server)))
 
 
+@ASYNCIO
+def test_what_is_still_being_sent_does_not_keep_us_from_leaving() -> None:
+    """A limit that is said holds for all of it, also where writing has none."""
+
+    def ignore(peer: Peer) -> None:
+        peer.wait("over")
+
+    async def main(url: str) -> None:
+        timeouts = gofer.Timeouts(write=None)
+        async with gofer.AsyncSession(timeout=timeouts) as session:
+            socket = await session.websocket(url)
+            with pytest.raises(asyncio.TimeoutError):
+                await asyncio.wait_for(socket.send(b"x" * 30_000_000), 0.1)
+            with pytest.raises(ReadTimeout):
+                await socket.ping(timeout=0.1)
+            assert socket.closed is None
+            await socket.close(timeout=0.1)
+            assert socket.closed is not None
+
+    with speaking(b"", ignore) as server:
+        asyncio.run(main(url_of(server)))
+        server.gates["over"].set()
+
+
 # Several who wait ---------------------------------------------------------------------------------
 
 
@@ -543,6 +615,30 @@ def test_an_answer_that_has_come_wakes_who_waits_for_it() -> None:
             first, second = await asyncio.gather(*receiving, return_exceptions=True)
             assert first == "a"
             assert isinstance(second, WebSocketClosed)
+
+    with speaking(b"", answer) as server:
+        asyncio.run(main(url_of(server)))
+
+
+@ASYNCIO
+@pytest.mark.parametrize("is_each", [True, False], ids=["each", "the last"])
+def test_pings_at_once(is_each: bool) -> None:
+    """However many there are, and also if only the last is answered (RFC 6455, 5.5.3)."""
+
+    def answer(peer: Peer) -> None:
+        pings = [receive_frame(peer)[1] for _ in range(25)]
+        answered = pings if is_each else pings[-1:]
+        peer.send(b"".join(frame(Opcode.PONG, data) for data in [b"gofer 99", *answered]))
+        peer.wait_closed()
+
+    async def main(url: str) -> None:
+        async with gofer.AsyncSession() as session:
+            socket = await session.websocket(url)
+            seconds = await asyncio.gather(*[socket.ping() for _ in range(25)])
+            assert all(0 < second < 10 for second in seconds)
+            with pytest.raises(ReadTimeout):
+                await socket.ping(timeout=0.05)
+            socket.abort()
 
     with speaking(b"", answer) as server:
         asyncio.run(main(url_of(server)))
