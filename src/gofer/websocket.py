@@ -34,7 +34,7 @@ NORMAL, GOING_AWAY, NO_STATUS = 1000, 1001, 1005  # RFC 6455, 7.4.1
 MAX_UNREAD = 16 * 1024 * 1024  # bytes of messages that nobody takes; then nothing more is heard
 PIECE = 16 * 1024  # bytes taken at a time before that is looked at: they may grow a thousandfold
 FAREWELL = 10.0  # seconds for the peer's goodbye
-LAST_LOOK = 0.1  # seconds for what has come, before a peer that is silent is taken for dead
+LAST_LOOK = 0.1  # seconds for what has come, before a peer is taken for dead
 GLANCE = 0.02  # seconds for what has come to turn out to be more than TLS's own talk
 
 
@@ -287,6 +287,8 @@ class WebSocket:
                 f" {self._write_seconds} seconds"
             ) from None
         except OSError as error:
+            with contextlib.suppress(TimedOut, OSError):  # it may have said why, and gone
+                await self._until(lambda: self._protocol.is_over, now() + LAST_LOOK)
             self._break(error)
             raise self._why() from error
 

@@ -25,7 +25,7 @@ from gofer.exceptions import (
     WriteTimeout,
 )
 from servers.certificates import Certificates
-from servers.frames import DATA, END_STREAM, HEADERS, RST_STREAM, Frames
+from servers.frames import DATA, END_STREAM, HEADERS, RST_STREAM, WINDOW_UPDATE, Frames
 from servers.raw import Peer, Server, serve
 from servers.websocket import frame
 
@@ -466,6 +466,55 @@ def test_a_peer_that_says_goodbye_and_takes_nothing(session: gofer.Session) -> N
             socket.send(b"x" * 30_000_000)
         assert (caught.value.code, caught.value.reason) == (4000, "no more")
         server.gates["over"].set()
+
+
+def test_a_peer_that_says_goodbye_and_is_gone(session: gofer.Session) -> None:
+    """What it said is what whoever sends hears, not that nobody is there."""
+    goodbye = frame(Opcode.CLOSE, b"\x0f\xa0no more")
+
+    def leave(peer: Peer) -> None:
+        receive_frame(peer)
+        peer.send(goodbye)
+        peer.reset()
+
+    with speaking(b"", leave) as server:
+        socket = session.websocket(url_of(server))
+        with pytest.raises(WebSocketClosed) as caught:
+            for _ in range(100_000):
+                socket.send("a")
+        assert (caught.value.code, caught.value.reason) == (4000, "no more")
+
+
+def test_on_a_shared_connection_who_takes_nothing_is_heard(session: gofer.Session) -> None:
+    """As one that waits with its own messages before it takes ours."""
+    message = frame(Opcode.BINARY, b"x" * 16_000)
+    count = 200  # three windows of a stream
+
+    def talk(peer: Peer) -> None:
+        http = Frames(peer, {ENABLE_CONNECT_PROTOCOL: 1})
+        _, _, stream, _ = http.receive_until(HEADERS)
+        http.send_head(stream, 200)
+        room = 1024 * 1024  # as gofer lets it have at first
+        for _ in range(count):
+            while room < len(message):
+                _, _, _, data = http.receive_until(WINDOW_UPDATE, stream=stream)
+                room += int.from_bytes(data)
+            room -= len(message)
+            http.send(DATA, 0, stream, message)
+        for number in (0, stream):  # and now it listens
+            http.send(WINDOW_UPDATE, 0, number, (1 << 24).to_bytes(4))
+        peer.wait_closed()
+
+    with serve(talk) as server:
+        config = {"http2": "prior knowledge"}
+        timeout = gofer.Timeouts(write=10)
+        socket = session.websocket(url_of(server), config=config, timeout=timeout)
+        socket.send(b"y" * 1_000_000)
+        for _ in range(count):
+            assert len(socket.receive()) == 16_000
+        socket.abort()
+        with pytest.raises(WebSocketClosed):
+            socket.send("a")
 
 
 def test_a_peer_that_only_talks(session: gofer.Session) -> None:

@@ -7,6 +7,7 @@ connection that others share (RFC 8441, RFC 9220). One task may send while anoth
 from collections import deque
 from typing import TYPE_CHECKING, Any, Protocol
 
+from gofer.exceptions import ConnectionLost
 from gofer.network.endings import keep, when_dropped
 from gofer.network.http1_content import RECEIVE
 from gofer.network.shared_content import has_news
@@ -181,15 +182,19 @@ class SharedDuplex:
 
     async def flush(self, deadline: float | None) -> bool:
         connection = self._connection
-        if connection is not None:
-            await connection.drain(self._stream, self._outlet, self._has_room, deadline)
-        return True
+        if connection is None:
+            raise ConnectionLost("the stream was let go of")
+        await connection.drain(self._stream, self._outlet, self._may_go_on, deadline)
+        return self._has_room()
 
     def flush_now(self) -> None:
         if self._connection is not None:
             self._connection.send_without_waiting()
 
-    def _has_room(self, _outlet: ResponseStream) -> bool:
+    def _may_go_on(self, _outlet: ResponseStream) -> bool:
+        return self._has_room() or bool(self._stream.pieces)
+
+    def _has_room(self) -> bool:
         stream, connection = self._stream, self._connection
         return (
             connection is None or stream.is_over or connection.protocol.queued(stream) < MAX_QUEUED
