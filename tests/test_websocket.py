@@ -117,6 +117,34 @@ def test_one_thread_receives_while_another_sends(web: Web, session: gofer.Sessio
 
 
 @THREADS
+@pytest.mark.parametrize("others", [0, 2])
+def test_one_thread_lets_go_while_others_receive(
+    others: int, web: Web, session: gofer.Session
+) -> None:
+    """They are woken, whoever of them reads for all."""
+    problems: list[Any] = []
+    socket = session.websocket(f"{web.url}/websocket?hello=1", heartbeat=None)
+    has_begun = threading.Event()
+
+    def receive() -> None:
+        with pytest.raises(WebSocketClosed, match="we let go of it") as caught:
+            while True:
+                socket.receive()
+                has_begun.set()
+        problems.append(caught.value)
+
+    threads = [threading.Thread(target=receive) for _ in range(1 + others)]
+    for thread in threads:
+        thread.start()
+    has_begun.wait()
+    socket.abort()
+    for thread in threads:
+        thread.join()
+    assert len(problems) == 1 + others
+    assert session.get(f"{web.url}/get").ok
+
+
+@THREADS
 def test_several_threads_receive(web: Web, session: gofer.Session) -> None:
     """Each message comes to one of them."""
     received: list[Any] = []

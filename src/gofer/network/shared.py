@@ -225,6 +225,9 @@ class SharedConnection(SharedStream):
     def break_off(self, stream: ResponseStream | None) -> None:
         """As `end`, before its time: the peer is told that nobody wants more."""
         self.end(stream)
+        if stream is not None:
+            with self._lock:
+                self._recall_locked(stream)
         self.send_without_waiting()
 
     def abandon(self, stream: ResponseStream) -> None:

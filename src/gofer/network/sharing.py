@@ -46,8 +46,8 @@ class SharedStream(Timed):
 
     __slots__ = (
         "_begun", "_buffer", "_chosen", "_failure", "_heard", "_is_asked", "_is_reading",
-        "_is_sending", "_is_soon", "_lock", "_reader", "_reads_until", "_unsent", "_uploading",
-        "_waiting", "closing", "peer", "protocol", "runtime", "stream",
+        "_is_sending", "_is_soon", "_lock", "_reader", "_reads_for", "_reads_until", "_unsent",
+        "_uploading", "_waiting", "closing", "peer", "protocol", "runtime", "stream",
     )  # fmt: skip
 
     def __init__(
@@ -61,6 +61,7 @@ class SharedStream(Timed):
         self._lock = _thread.allocate_lock()
         self._is_reading = False
         self._reader: Any = None  # who has that role, where that matters
+        self._reads_for: ResponseStream | None = None  # what who reads waits for
         self._reads_until = 0.0  # when who reads will look at the protocol's timer
         self._is_sending = False
         self._is_asked = False  # by somebody who has something to send
@@ -228,6 +229,7 @@ class SharedStream(Timed):
                 else:
                     self._is_reading = True
                     self._reader = self.runtime.current
+                    self._reads_for = stream
                     self._chosen = None
             if is_left:  # somebody was interrupted while he sent
                 await self._send(deadline)
@@ -347,6 +349,7 @@ class SharedStream(Timed):
     def _leave_reading_locked(self) -> None:
         self._is_reading = False
         self._reader = None  # it would keep what comes of its task
+        self._reads_for = None
         self._hand_on_locked()
 
     async def _come_in_time(
@@ -398,6 +401,15 @@ class SharedStream(Timed):
         event = self._waiting.pop(stream, None)
         if event is not None:
             event.set()
+
+    def _recall_locked(self, stream: ResponseStream) -> None:
+        """Wake whoever waits for `stream`, which has ended without the peer.
+
+        Who reads for it cannot be woken; the answer to a ping does that.
+        """
+        self._wake_locked(stream)
+        if self._reads_for is stream:
+            self.protocol.ping()
 
     def _hand_on_locked(self) -> None:
         """Wake somebody to take the reader's role, if it is free."""
