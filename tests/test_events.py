@@ -1,12 +1,15 @@
 """Listening to server-sent events, in every world."""
 
 import asyncio
+import gzip
+import threading
 from typing import Any
 
 import pytest
 
 import gofer
 from gofer.exceptions import ConnectionError, HTTPError, RemoteProtocolError
+from gofer.listening import pause
 from servers.raw import Peer, always, answers, refused_port, response, serve
 from worlds import world
 
@@ -144,3 +147,153 @@ def test_an_async_session_listens_too() -> None:
         assert [None, b"4", b"4", None] == last_event_ids(server)
     with gofer.Session() as session, pytest.raises(TypeError, match="`for`"):
         aiter(session.events("http://127.0.0.1:1/"))
+
+
+# Connecting again ---------------------------------------------------------------------------------
+
+
+def test_an_end_inside_of_a_line_end_is_an_end() -> None:
+    """Half a CRLF is no reason to connect again, neither at once nor beyond the limit."""
+    with serve(always(stream(b"data: 1\r\r"))) as server, gofer.Session() as session:
+        assert ["1"] == [event.data for event in session.events(server.url, reconnects=0)]
+        assert 1 == len(server.requests)
+
+
+@pytest.mark.parametrize(
+    ("asked", "failures", "seconds"),
+    [
+        (None, 0, 3), (None, 2, 12), (None, 100, 60), (1.5, 0, 1.5), (1.5, 1, 3),
+        (0, 0, 0.1), (0, 3, 0.8), (0, 100, 60), (300, 0, 300), (300, 5, 300), (10**6, 1, 3600),
+    ],
+)  # fmt: skip
+@pytest.mark.only_in("blocking")
+def test_the_pause(asked: float | None, failures: int, seconds: float) -> None:
+    """As long as the server said, within reason, and longer each time in vain."""
+    assert seconds == pytest.approx(pause(asked, failures))
+
+
+@pytest.mark.parametrize(
+    ("identity", "sent"),
+    [
+        (b" a ", b"a"), (b"a\tb", b"a\tb"), (b"a\x01b", None), (b"a\x7f", None), (b"  ", None),
+        ("ü€".encode(), "ü€".encode()),
+    ],
+)  # fmt: skip
+def test_an_id_that_no_field_can_say(identity: bytes, sent: bytes | None) -> None:
+    """Is left out, white space around one does not count; the stream goes on."""
+    steps = (stream(b"retry: 1\nid: " + identity + b"\ndata: 1\n\n"), stream(b"data: 2\n\n"),
+             response(status="204 No Content"))  # fmt: skip
+    with serve(answers(*steps)) as server, gofer.Session() as session:
+        events = list(session.events(server.url))
+    assert ["1", "2"] == [event.data for event in events]
+    assert [None, sent, sent] == last_event_ids(server)
+
+
+@pytest.mark.parametrize("headers", [{"last-event-id": "3"}, [("Last-Event-ID", "3")]])
+def test_a_last_id_among_the_headers_is_the_first(headers: Any) -> None:
+    """The events' own follow it."""
+    steps = (stream(b"retry: 1\nid: 4\ndata: 1\n\n"), response(status="204 No Content"))
+    with serve(answers(*steps)) as server, gofer.Session() as session:
+        events = session.events(server.url, headers=headers)
+        assert "3" == events.last_event_id
+        assert 1 == len(list(events))
+    assert [b"3", b"4"] == last_event_ids(server)
+
+
+def test_coded_events_that_are_cut_off_are_asked_for_again() -> None:
+    head = HEAD.replace(b"\r\n\r\n", b"\r\nContent-Encoding: gzip\r\n\r\n")
+    whole = gzip.compress(b"retry: 1\nid: 1\ndata: 1\n\n" + b": " + b"x" * 100 + b"\n")
+
+    def cut(peer: Peer) -> None:
+        peer.send(head + whole[:-8])
+        peer.close()
+
+    with serve(answers(cut, response(status="204 No Content"))) as server:
+        with gofer.Session() as session:
+            assert ["1"] == [event.data for event in session.events(server.url)]
+        assert [None, b"1"] == last_event_ids(server)
+
+
+def test_events_ahead_of_an_error_come_first() -> None:
+    def large(peer: Peer) -> None:
+        peer.send(HEAD + b"data: 1\n\ndata: 2\n\ndata: " + b"x" * 17_000_000)
+        peer.wait_closed()
+
+    with serve(always(large)) as server, gofer.Session() as session:
+        events = session.events(server.url)
+        assert ["1", "2"] == [next(events).data, next(events).data]
+        with pytest.raises(RemoteProtocolError, match="more than"):
+            next(events)
+        assert [] == list(events)
+
+
+# Leaving ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.only_in("blocking")
+@pytest.mark.parametrize("retry", [None, b"3600000"], ids=["listening", "between"])
+def test_one_thread_closes_what_another_listens_to(retry: bytes | None) -> None:
+    """It is woken, wherever it waits."""
+    text = b"data: 1\n\n" if retry is None else b"retry: " + retry + b"\ndata: 1\n\n"
+    step = stream(text, Peer.wait_closed if retry is None else Peer.close)
+    heard = threading.Event()
+    seen: list[str] = []
+
+    with serve(always(step)) as server, gofer.Session() as session:
+        events = session.events(server.url)
+
+        def listen() -> None:
+            for event in events:
+                seen.append(event.data)
+                heard.set()
+
+        thread = threading.Thread(target=listen)
+        thread.start()
+        heard.wait()
+        if retry is not None:
+            server.wait_for(lambda: server.open == 0)
+        events.close()
+        thread.join()
+    assert ["1"] == seen
+    assert 1 == len(server.requests)
+
+
+@pytest.mark.only_in("blocking")
+def test_whoever_is_cancelled_can_go_on() -> None:
+    """On the same connection, or in the middle of a pause."""
+
+    def wait(peer: Peer) -> None:
+        peer.wait("go")
+        peer.send(b"data: 2\n\n")
+        peer.close()
+
+    async def cancel(events: Any) -> None:
+        listening = asyncio.ensure_future(anext(events))
+        for _ in range(5):  # as far as it gets without us
+            await asyncio.sleep(0)
+        listening.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await listening
+
+    async def main(server: Any) -> None:
+        async with gofer.AsyncSession() as session:
+            events = session.events(server.url)
+            assert "1" == (await anext(events)).data
+            await cancel(events)
+            server.gates["go"].set()
+            assert "2" == (await anext(events)).data
+            await cancel(events)  # at the end, or in the pause
+            await cancel(events)
+            assert "3" == (await anext(events)).data
+            await events.aclose()
+
+    first = stream(b"retry: 50\nid: 1\ndata: 1\n\n", wait)
+    counted = iter((first, stream(b"data: 3\n\n", Peer.wait_closed)))
+
+    def script(peer: Peer) -> None:
+        peer.receive_head()
+        next(counted)(peer)
+
+    with serve(script) as server:
+        asyncio.run(main(server))
+        assert [None, b"1"] == last_event_ids(server)

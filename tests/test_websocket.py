@@ -117,6 +117,34 @@ def test_one_thread_receives_while_another_sends(web: Web, session: gofer.Sessio
 
 
 @THREADS
+@pytest.mark.parametrize("others", [0, 2])
+def test_one_thread_lets_go_while_others_receive(
+    others: int, web: Web, session: gofer.Session
+) -> None:
+    """They are woken, whoever of them reads for all."""
+    problems: list[Any] = []
+    socket = session.websocket(f"{web.url}/websocket?hello=1", heartbeat=None)
+    has_begun = threading.Event()
+
+    def receive() -> None:
+        with pytest.raises(WebSocketClosed, match="we let go of it") as caught:
+            while True:
+                socket.receive()
+                has_begun.set()
+        problems.append(caught.value)
+
+    threads = [threading.Thread(target=receive) for _ in range(1 + others)]
+    for thread in threads:
+        thread.start()
+    has_begun.wait()
+    socket.abort()
+    for thread in threads:
+        thread.join()
+    assert len(problems) == 1 + others
+    assert session.get(f"{web.url}/get").ok
+
+
+@THREADS
 def test_several_threads_receive(web: Web, session: gofer.Session) -> None:
     """Each message comes to one of them."""
     received: list[Any] = []
@@ -143,6 +171,43 @@ def test_what_is_no_message(web: Web, session: gofer.Session) -> None:
         socket.send("not json")
         with pytest.raises(json.JSONDecodeError):
             socket.receive_json()
+
+
+@pytest.mark.only_in("blocking")
+@pytest.mark.parametrize(
+    ("options", "error", "words"),
+    [
+        ({"heartbeat": -1}, ValueError, "heartbeat must be"),
+        ({"heartbeat": "x"}, ValueError, "heartbeat must be"),
+        ({"max_message": -5}, ValueError, "max_message must be"),
+        ({"max_message": 1.5}, ValueError, "max_message must be"),
+        ({"subprotocols": ["a b"]}, ValueError, "expected a token"),
+        ({"subprotocols": ["a", "a"]}, ValueError, "twice"),
+        ({"subprotocols": [1]}, TypeError, "expected str"),
+    ],
+    ids=str,
+)
+def test_what_cannot_be_meant(
+    options: dict[str, Any], error: type[Exception], words: str, web: Web, session: gofer.Session
+) -> None:
+    """Is said at once."""
+    with pytest.raises(error, match=words):
+        session.websocket(f"{web.url}/websocket", **options)
+    assert web.requests == []
+
+
+def test_no_limit_of_time(web: Web, session: gofer.Session) -> None:
+    with session.websocket(f"{web.url}/websocket") as socket:
+        for timeout in (-1, "x", True):
+            for wait in (socket.receive, socket.receive_json, socket.ping):
+                with pytest.raises(ValueError, match="timeout must be"):
+                    wait(timeout=timeout)
+            with pytest.raises(ValueError, match="timeout must be"):
+                socket.close(timeout=timeout)  # type: ignore[arg-type]
+        with pytest.raises(ReadTimeout):
+            socket.receive(timeout=0)
+        socket.send("a")
+        assert socket.receive() == "a"
 
 
 # The opening is a request -------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 A stream that ends, or breaks, is asked for again where it left off (WHATWG HTML, 9.2.3).
 """
 
+import re
 from collections import deque
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -15,10 +16,13 @@ from gofer.exceptions import (
     RemoteProtocolError,
     SSLError,
     Timeout,
+    TruncatedContent,
 )
 from gofer.exceptions import ConnectionError as Unreachable
 from gofer.messages.events import EventReader, ServerSentEvent
+from gofer.messages.fields import given_fields
 from gofer.messages.reading import Reading
+from gofer.runtime.base import Event, TimedOut
 
 if TYPE_CHECKING:
     from gofer.client import Client
@@ -26,8 +30,12 @@ if TYPE_CHECKING:
 __all__ = ["EventStream"]
 
 RETRY = 3.0  # seconds, where the server has not said
-LONGEST_RETRY = 60.0
+SHORTEST_RETRY = 0.1  # seconds, whatever it says: else one that has nothing to say is flooded
+LONGEST_RETRY = 3600.0  # seconds that it can ask for
+LONGEST_PAUSE = 60.0  # seconds that a pause grows to by itself
 NO_CONTENT = 204  # the server has no more to say
+
+_UNSAYABLE = re.compile(r"[\x00-\x08\n-\x1f\x7f]")  # in a field value (RFC 9110, 5.5)
 
 
 class EventStream:
@@ -44,13 +52,23 @@ class EventStream:
         self.response: Response | None = None
         self._client = client
         self._url = url
+        self._fields: list[tuple[Any, Any]] = []
+        self._options = dict(options)
+        for name, value in given_fields(self._options.pop("headers", None)):
+            if not (isinstance(name, str) and name.lower() == "last-event-id"):
+                self._fields.append((name, value))
+            elif value is not None:  # it is where we begin, and changes with every event
+                last_event_id = last_event_id or str(value)
         self._reader = EventReader(last_event_id)
         self._reconnects = reconnects
         self._failures = 0
-        self._options = options
         self._reading: Reading | None = None
         self._ready: deque[ServerSentEvent] = deque()
+        self._error: Exception | None = None  # what to raise when those have been taken
+        self._resume_at: float | None = None  # when to connect again
+        self._pausing: Event | None = None  # whoever waits for that
         self._is_over = False
+        self._is_closed = False
         self._was_open = False  # the server was there once: it may be so again
 
     @property
@@ -83,10 +101,13 @@ class EventStream:
         return event
 
     def close(self) -> None:
-        """Stop listening, and let go of the connection."""
-        self._is_over = True
+        """Stop listening, and let go of the connection. Whoever listens elsewhere is woken."""
+        self._is_over = self._is_closed = True
         self._ready.clear()
         self._let_go()
+        pausing = self._pausing
+        if pausing is not None:
+            pausing.set()
 
     async def aclose(self) -> None:
         """`close`, which never waits, for those who await everything."""
@@ -107,43 +128,61 @@ class EventStream:
     # What is waited for -------------------------------------------------------------------------
 
     async def _next(self) -> ServerSentEvent | None:
-        """The next event; None if there will be none.
+        """The next event; None if there will be none. Whoever is cancelled can go on.
 
         Raises:
             HTTPError: the answer is neither 200 nor 204.
             RemoteProtocolError: it is no event stream.
             RequestException: the connection is lost, and there are no more to be made.
         """
-        while not self._ready and not self._is_over:
+        while not (self._ready or self._is_over):
+            if self._error is not None:
+                error, self._error = self._error, None
+                self.close()
+                raise error
             try:
-                if self._reading is None:
+                if self._resume_at is not None:
+                    await self._pause(self._resume_at)
+                elif self._reading is None:
                     await self._connect()
-                    continue
-                piece = await self._reading.next()
-                self._ready.extend(self._reader.feed(piece) if piece else self._reader.end())
-                if piece:
-                    self._failures = 0
-                    continue
-                reason: BaseException | None = None  # it came to its end
-            except BaseException as error:
-                if not (self._was_open and _may_pass(error)):
-                    self.close()
-                    raise
-                reason = error
-            await self._again(reason)
-        return self._ready.popleft() if self._ready else None
+                else:
+                    await self._read(self._reading)
+            except Exception as error:  # events that came before it go first
+                self._end(error)
+        return self._ready.popleft() if self._ready and not self._is_closed else None
+
+    async def _read(self, reading: Reading) -> None:
+        piece = await reading.next()
+        if piece:
+            self._failures = 0
+            self._ready.extend(self._reader.feed(piece))
+        else:
+            self._end(None)
+
+    async def _pause(self, until: float) -> None:
+        self._pausing = self._client.network.runtime.event()
+        try:
+            if not self._is_over:
+                await self._pausing.wait(until)
+        except TimedOut:
+            self._resume_at = None
+        finally:
+            self._pausing = None
 
     async def _connect(self) -> None:
-        headers = {"Accept": "text/event-stream", "Cache-Control": "no-store"}
-        if self.last_event_id:
-            headers["Last-Event-ID"] = self.last_event_id.encode("utf-8").decode("latin-1")
+        headers = [("Accept", "text/event-stream"), ("Cache-Control", "no-store"), *self._fields]
+        identity = _as_field_value(self.last_event_id)
+        if identity:
+            headers.append(("Last-Event-ID", identity))
         options = dict(self._options)
-        headers.update(options.pop("headers", None) or {})
         method = options.pop("method", "GET")
         response = await self._client._request(
             method, self._url, headers=headers, stream=True, **options
         )
         self.response = response
+        if self._is_closed:  # meanwhile
+            self._let_go()
+            return
         if response.status_code == NO_CONTENT:
             self.close()
             return
@@ -160,28 +199,32 @@ class EventStream:
                 " 'text/event-stream'",
                 request=response.request,
             )
-        self._reading = response._begin_reading()
-        if self._reading is None:
+        reading = response._begin_reading()
+        if reading is None:
             raise TypeError("events cannot be read from a response that an adapter made")
+        if hasattr(reading.source, "outlives_cancelling"):
+            reading.source.outlives_cancelling = True
+        self._reading = reading
         self._was_open = True
         reader, self._reader = self._reader, EventReader(self._reader.last_id)
         self._reader.retry = reader.retry  # what was not whole is forgotten
 
-    async def _again(self, reason: BaseException | None) -> None:
-        """Wait, for longer each time in vain; or give up."""
+    def _end(self, reason: Exception | None) -> None:
+        """The stream has come to its end, or broke: see to it that there is another, or give up."""
         self._let_go()
-        if self._ready:
+        if self._is_closed:
+            return
+        if reason is not None and not (self._was_open and _may_pass(reason)):
+            self._error = reason
             return
         if self._reconnects is not None:
             if self._reconnects <= 0:
-                self._is_over = True
-                if reason is not None:
-                    raise reason
+                self._error, self._is_over = reason, reason is None
                 return
             self._reconnects -= 1
-        wait = RETRY if self._reader.retry is None else self._reader.retry
-        await self._client.network.runtime.sleep(min(wait * 2**self._failures, LONGEST_RETRY))
-        self._failures = min(self._failures + 1, 10)
+        seconds = pause(self._reader.retry, self._failures)
+        self._resume_at = self._client.network.runtime.now() + seconds
+        self._failures += 1
 
     def _let_go(self) -> None:
         response, self.response, self._reading = self.response, None, None
@@ -189,8 +232,28 @@ class EventStream:
             response.close()
 
 
+def pause(asked: float | None, failures: int) -> float:
+    """Seconds until a stream is asked for again: longer, each time in vain.
+
+    Args:
+        asked: what the server said.
+        failures: times in a row that nothing came.
+    """
+    seconds = min(max(RETRY if asked is None else asked, SHORTEST_RETRY), LONGEST_RETRY)
+    return min(seconds * (1 << min(failures, 10)), max(seconds, LONGEST_PAUSE))
+
+
 def _may_pass(error: BaseException) -> bool:
     """True for what another connection may not meet again."""
     if isinstance(error, RemoteProtocolError | SSLError | DeadlineExceeded):
         return False
-    return isinstance(error, Unreachable | ChunkedEncodingError | Timeout)
+    return isinstance(error, Unreachable | ChunkedEncodingError | TruncatedContent | Timeout)
+
+
+def _as_field_value(identity: str) -> str:
+    """What Last-Event-ID can say of an id; "" if nothing.
+
+    White space around a field value is not part of it, and an id may hold what none can.
+    """
+    value = identity.strip(" \t")
+    return "" if _UNSAYABLE.search(value) else value.encode("utf-8").decode("latin-1")

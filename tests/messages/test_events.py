@@ -1,6 +1,7 @@
 """Server-sent events: the format (WHATWG HTML, 9.2.6)."""
 
 import itertools
+import re
 from collections.abc import Iterable
 
 import pytest
@@ -8,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from gofer.exceptions import RemoteProtocolError
-from gofer.messages.events import EventReader
+from gofer.messages.events import EventReader, ServerSentEvent
 
 
 def read(pieces: Iterable[bytes], reader: EventReader | None = None) -> list[tuple[str, str, str]]:
@@ -68,7 +69,53 @@ def test_the_split_makes_no_difference(text: bytes, places: list[int]) -> None:
     """Any bytes in any pieces are the same events."""
     cuts = sorted({0, *places, len(text)})
     pieces = [text[start:end] for start, end in itertools.pairwise(cuts)]
-    assert read([text]) == read(pieces)
+    assert read([text]) == read(pieces) == by_the_book(text)
+
+
+def by_the_book(content: bytes) -> list[tuple[str, str, str]]:
+    """What the standard's own steps make of `content`, all at once."""
+    text = content.decode("utf-8", "replace").removeprefix("\ufeff")
+    events = []
+    data = kind = identity = ""
+    for line in re.split("\r\n|\n|\r", text)[:-1]:
+        name, _, value = line.partition(":")
+        value = value.removeprefix(" ")
+        if not line:
+            if data:
+                events.append((kind or "message", data[:-1], identity))
+            data = kind = ""
+        elif name == "data":
+            data += value + "\n"
+        elif name == "event":
+            kind = value
+        elif name == "id" and "\0" not in value:
+            identity = value
+    return events
+
+
+def test_an_event_that_ends_with_cr_is_there_at_once() -> None:
+    """It may be all there is for long; a line feed that comes after it is no line of its own."""
+    reader = EventReader()
+    assert [event.data for event in reader.feed(b"data: 1\r\r")] == ["1"]
+    assert list(reader.feed(b"\n")) == []
+    assert [event.data for event in reader.feed(b"data: 2\r")] == []
+    assert [event.data for event in reader.feed(b"\ndata: 3\r\n\r")] == ["2\n3"]
+
+
+@pytest.mark.parametrize("comment", [b": here\n", b":" + b"x" * 1000])
+def test_comments_are_no_part_of_an_event(comment: bytes) -> None:
+    """A server may say that it is there for as long as it likes."""
+    reader = EventReader()
+    for _ in range(17):
+        assert list(reader.feed(comment * (1024 * 1024 // len(comment)))) == []
+    assert [event.data for event in reader.feed(b"\ndata: 1\n\n")] == ["1"]
+
+
+def test_events_ahead_of_one_that_is_too_large() -> None:
+    events: list[ServerSentEvent] = []
+    with pytest.raises(RemoteProtocolError, match="more than"):
+        events.extend(EventReader().feed(b"data: 1\n\ndata: 2\n\n" + b"x" * 17_000_000))
+    assert [event.data for event in events] == ["1", "2"]
 
 
 @pytest.mark.parametrize("line", [b"data: " + b"x" * 1000 + b"\n", b"x" * 1000])

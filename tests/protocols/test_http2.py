@@ -150,3 +150,23 @@ def test_windows_follow_use() -> None:
         received += len(protocol.take(stream))
         exchange()
     assert received == 20_000_000
+
+
+def test_the_last_of_the_content_ends_the_stream_itself() -> None:
+    """Without a frame of its own for that; what was said before goes first."""
+    from gofer.protocols.http1 import Limits
+    from gofer.protocols.http2 import Http2Protocol
+
+    protocol = Http2Protocol(Limits(), "peer")
+    stream = protocol.begin(REQUEST, has_content=True)
+    protocol.feed([frame(SETTINGS, 0, 0)], 0.0)
+    protocol.output(1 << 20, 0.0)
+    protocol.send(stream, b"a")
+    protocol.send(stream, b"b", is_last=True)
+    sent = protocol.output(1 << 20, 0.0)
+
+    assert stream.has_ended_sending
+    assert sent in (
+        frame(DATA, END_STREAM, 1, b"ab"),
+        frame(DATA, 0, 1, b"a") + frame(DATA, END_STREAM, 1, b"b"),
+    )

@@ -1,6 +1,7 @@
 """Server-sent events: `text/event-stream`, read event by event (WHATWG HTML, 9.2.6)."""
 
 import re
+from collections.abc import Iterator
 from typing import Any
 
 from gofer.exceptions import RemoteProtocolError
@@ -10,6 +11,7 @@ __all__ = ["EventReader", "ServerSentEvent"]
 MAX_EVENT = 16 * 1024 * 1024  # bytes of one event; the format itself has no limit
 
 _LINE_END = re.compile(rb"\r\n|\n|\r")
+_MARK = b"\xef\xbb\xbf"  # of the byte order; at the very beginning it says nothing
 
 
 class ServerSentEvent:
@@ -61,52 +63,64 @@ class EventReader:
         self._waiting = bytearray()  # a line that has not ended
         self._searched = 0  # bytes of it already searched for the end of the line
         self._is_first = True
+        self._skips_feed = False  # a line ended with CR: an LF that comes next belongs to it
         self._type = ""
-        self._data: list[str] = []
-        self._size = 0
+        self._data = bytearray()  # lines, each with a line feed
 
-    def feed(self, piece: bytes) -> list[ServerSentEvent]:
-        """The events that end in `piece`.
+    def feed(self, piece: bytes) -> Iterator[ServerSentEvent]:
+        """The events that end in `piece`. Take them all: they are read on the way.
 
         Raises:
-            RemoteProtocolError: one is larger than 16 MiB.
+            RemoteProtocolError: behind them is one that is larger than 16 MiB.
         """
-        events: list[ServerSentEvent] = []
-        text = self._waiting
-        text += piece
-        # CR may be half of a CRLF whose LF is still to come.
-        size = len(text) - text.endswith(b"\r")
-        start = 0
-        for end in list(_LINE_END.finditer(text, self._searched, size)):
-            line = bytes(text[start : end.start()])
-            start = end.end()
-            if self._is_first:
-                self._is_first = False
-                line = line.removeprefix(b"\xef\xbb\xbf")
+        for line in self._lines(piece):
             if line:
                 self._field(line)
                 continue
             event = self._event()
             if event is not None:
-                events.append(event)
-        del text[:start]
-        self._searched = size - start
-        if self._size + len(text) > MAX_EVENT:
+                yield event
+        if len(self._data) + len(self._waiting) > MAX_EVENT:
             raise RemoteProtocolError(
                 f"reading an event: it has more than {MAX_EVENT} bytes, and no end in sight"
             )
-        return events
 
-    def end(self) -> list[ServerSentEvent]:
+    def end(self) -> tuple[()]:
         """An event that did not end does not count."""
-        return self.feed(b"\n") if self._waiting == b"\r" else []
+        return ()
+
+    def _lines(self, piece: bytes) -> list[bytes]:
+        """The lines that end in `piece`, without their ends."""
+        if self._skips_feed and piece:
+            self._skips_feed = False
+            piece = piece.removeprefix(b"\n")
+        text = self._waiting
+        text += piece
+        if self._is_first:
+            if len(text) < len(_MARK) and _MARK.startswith(text):
+                return []
+            self._is_first = False
+            if text.startswith(_MARK):
+                del text[: len(_MARK)]
+        lines = []
+        start = 0
+        for end in list(_LINE_END.finditer(text, self._searched)):
+            lines.append(bytes(text[start : end.start()]))
+            start = end.end()
+        # Whoever ends lines so may say nothing more before the next event.
+        self._skips_feed = self._skips_feed or text.endswith(b"\r")
+        del text[:start]
+        if text.startswith(b":"):
+            del text[1:]  # a comment, however long
+        self._searched = len(text)
+        return lines
 
     def _field(self, line: bytes) -> None:
-        self._size += len(line)
         name, _, value = line.partition(b":")
         value = value.removeprefix(b" ")
         if name == b"data":
-            self._data.append(value.decode("utf-8", "replace"))
+            self._data += value
+            self._data += b"\n"
         elif name == b"event":
             self._type = value.decode("utf-8", "replace")
         elif name == b"id":
@@ -118,5 +132,7 @@ class EventReader:
     def _event(self) -> ServerSentEvent | None:
         self.last_id = self._id
         data, kind = self._data, self._type
-        self._data, self._type, self._size = [], "", 0
-        return ServerSentEvent(kind or "message", "\n".join(data), self._id) if data else None
+        self._data, self._type = bytearray(), ""
+        if not data:
+            return None
+        return ServerSentEvent(kind or "message", data[:-1].decode("utf-8", "replace"), self._id)

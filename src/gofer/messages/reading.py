@@ -109,7 +109,8 @@ class Reading:
                 if piece:
                     return piece  # type: ignore[no-any-return]
         except BaseException as error:
-            source.abort()  # a piece may be lost
+            if isinstance(error, Exception) or not getattr(source, "outlives_cancelling", False):
+                source.abort()  # a piece may be lost
             if isinstance(error, OSError):
                 error.response = self._response  # type: ignore[attr-defined]
                 error.request = self._response.request  # type: ignore[attr-defined]

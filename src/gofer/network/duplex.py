@@ -7,7 +7,7 @@ of a shared connection (RFC 8441, RFC 9220). One task may send while another rec
 from collections import deque
 from typing import TYPE_CHECKING, Any, Protocol
 
-from gofer.messages.request import PreparedRequest
+from gofer.exceptions import ConnectionLost
 from gofer.network.endings import keep, when_dropped
 from gofer.network.http1_content import RECEIVE
 from gofer.network.shared_content import has_news
@@ -26,10 +26,20 @@ ENDED = "the protocol that it was given over to has ended"  # why a connection i
 
 
 class Duplex(Protocol):
-    """What another protocol is spoken over. One that is dropped is aborted."""
+    """What another protocol is spoken over. One that is dropped is aborted.
 
-    def queue(self, data: bytes) -> None:
-        """Send `data` when `flush` is next awaited, by anybody, behind what is queued already."""
+    Attributes:
+        hang_up: seconds that the peer may have to end its side, when all has been said.
+    """
+
+    hang_up: float
+
+    def queue(self, data: bytes, *, is_last: bool = False) -> None:
+        """Send `data` when `flush` is next awaited, by anybody, behind what is queued already.
+
+        Args:
+            is_last: nothing will follow; what is queued all the same is left out.
+        """
 
     async def flush(self, deadline: float | None) -> bool:
         """Send what is queued. Whoever is interrupted leaves the rest to the next.
@@ -41,15 +51,21 @@ class Duplex(Protocol):
             TimedOut, OSError.
         """
 
+    def flush_now(self) -> None:
+        """Send of what is queued what needs no waiting, unless somebody is at it.
+
+        Raises:
+            OSError.
+        """
+
     async def receive(self, deadline: float | None) -> bytes:
         """What has come, b"" at the end. One task at a time.
+
+        What is queued, and nobody sends, goes out meanwhile.
 
         Raises:
             TimedOut, OSError.
         """
-
-    async def end(self, deadline: float | None) -> None:
-        """Say that nothing more will be sent. Raises as `flush`."""
 
     def abort(self) -> None:
         """End it at once and without waiting. Safe to call twice."""
@@ -58,10 +74,13 @@ class Duplex(Protocol):
 class Http1Duplex:
     """A connection that spoke HTTP/1.1.
 
+    Who closes it first has to remember it for minutes, so the peer is waited for (RFC 6455, 7.1.1).
+
     Args:
         received: what came behind the head.
     """
 
+    hang_up = 1.0
     __slots__ = (
         "__weakref__",
         "_connection",
@@ -83,31 +102,62 @@ class Http1Duplex:
         if hasattr(stream, "share"):  # TLS
             stream.share()
 
-    def queue(self, data: bytes) -> None:
+    def queue(self, data: bytes, *, is_last: bool = False) -> None:  # noqa: ARG002  (closing says so)
         self._queue.append(data)
 
     async def flush(self, deadline: float | None) -> bool:
-        await self._turns.take(deadline)
-        try:
-            while self._unsent or self._queue:
-                if not self._unsent:
-                    self._unsent = memoryview(self._queue.popleft())
-                count = await self._connection.stream.send_some(self._unsent, deadline)
-                if not count:
+        while True:
+            await self._turns.take(deadline)
+            try:
+                if not await self._send(deadline):
                     return False
-                self._unsent = self._unsent[count:]
-            return True
-        finally:
-            self._turns.leave()
+            finally:
+                self._turns.leave()
+            if not self._queue:  # else somebody found us at it, when we had done
+                return True
+
+    async def _send(self, deadline: float | None) -> bool:
+        """`flush`, when it is our turn."""
+        stream = self._connection.stream
+        while self._has_more():
+            if self._received:  # news too, of which the stream knows nothing any more
+                count = stream.send_now(self._unsent)
+            else:
+                count = await stream.send_some(self._unsent, deadline)
+            if not count:
+                return False
+            self._unsent = self._unsent[count:]
+        return True
+
+    def _has_more(self) -> bool:
+        """Have something to send in `_unsent`; False if that was all."""
+        if not self._unsent and self._queue:
+            self._unsent = memoryview(self._queue.popleft())
+        return bool(self._unsent)
+
+    def flush_now(self) -> None:
+        while (self._unsent or self._queue) and self._turns.take_now():
+            try:
+                while self._has_more():
+                    count = self._connection.stream.send_now(self._unsent)
+                    if not count:
+                        return
+                    self._unsent = self._unsent[count:]
+            finally:
+                self._turns.leave()
 
     async def receive(self, deadline: float | None) -> bytes:
         if self._received:
             data, self._received = self._received, b""
             return data
-        return await self._connection.stream.receive(RECEIVE, deadline)
-
-    async def end(self, deadline: float | None) -> None:
-        """Closing says so."""
+        stream = self._connection.stream
+        is_left = bool(self._unsent or self._queue)
+        if is_left and not stream.is_readable() and self._turns.take_now():
+            try:
+                await self._send(deadline)  # all, or what fits before the peer speaks
+            finally:
+                self._turns.leave()
+        return await stream.receive(RECEIVE, deadline)
 
     def abort(self) -> None:
         keep(self._ending)
@@ -117,28 +167,34 @@ class Http1Duplex:
 class SharedDuplex:
     """One stream of a connection that others share."""
 
-    __slots__ = ("__weakref__", "_connection", "_ending", "_outlet", "_request", "_stream")
+    hang_up = 0.25  # hypercorn never ends its side
+    __slots__ = ("__weakref__", "_connection", "_ending", "_outlet", "_stream")
 
-    def __init__(
-        self, connection: "SharedConnection", stream: ResponseStream, request: PreparedRequest
-    ) -> None:
+    def __init__(self, connection: "SharedConnection", stream: ResponseStream) -> None:
         self._connection: SharedConnection | None = connection
         self._stream = stream
         self._ending = when_dropped(self, connection.abandon, stream)
-        self._request = request
         self._outlet = connection.open_outlet(stream)
 
-    def queue(self, data: bytes) -> None:
+    def queue(self, data: bytes, *, is_last: bool = False) -> None:
         if self._connection is not None:
-            self._connection.queue(self._stream, data)
+            self._connection.queue(self._stream, data, is_last=is_last)
 
     async def flush(self, deadline: float | None) -> bool:
         connection = self._connection
-        if connection is not None:
-            await connection.drain(self._stream, self._outlet, self._has_room, deadline)
-        return True
+        if connection is None:
+            raise ConnectionLost("the stream was let go of")
+        await connection.drain(self._stream, self._outlet, self._may_go_on, deadline)
+        return self._has_room()
 
-    def _has_room(self, _outlet: ResponseStream) -> bool:
+    def flush_now(self) -> None:
+        if self._connection is not None:
+            self._connection.send_without_waiting()
+
+    def _may_go_on(self, _outlet: ResponseStream) -> bool:
+        return self._has_room() or bool(self._stream.pieces)
+
+    def _has_room(self) -> bool:
         stream, connection = self._stream, self._connection
         return (
             connection is None or stream.is_over or connection.protocol.queued(stream) < MAX_QUEUED
@@ -148,15 +204,11 @@ class SharedDuplex:
         stream = self._stream
         while (connection := self._connection) is not None:
             if stream.pieces:
-                return await connection.take(stream, self._request)
+                return connection.take(stream)
             if stream.is_over:
                 break
             await connection.until(stream, has_news, deadline)
         return b""
-
-    async def end(self, deadline: float | None) -> None:
-        if self._connection is not None:
-            await self._connection.end_sending(self._stream, deadline)
 
     def abort(self) -> None:
         connection = self._connection

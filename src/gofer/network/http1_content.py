@@ -32,13 +32,16 @@ ABANDONED = "the response was closed before its end"  # why its connection is no
 class Http1Content:
     """The content of a response that has not arrived whole yet: a response's source.
 
+    Attributes:
+        outlives_cancelling: whoever is cancelled while he waits may wait again.
+
     Args:
         upload: what of the request has not been sent; whoever reads sends it.
     """
 
     __slots__ = (
         "__weakref__", "_connection", "_ending", "_request", "_trailers", "_upload", "has_length",
-        "run",
+        "outlives_cancelling", "run",
     )  # fmt: skip
 
     def __init__(
@@ -54,6 +57,7 @@ class Http1Content:
         self._ending = when_dropped(self, connection.close, ABANDONED)
         self._request = request
         self._trailers: list[tuple[bytes, bytes]] = []
+        self.outlives_cancelling = False
         self.has_length = connection.reader.framing is LENGTH
         self.run = connection.runtime.run
 
@@ -211,8 +215,12 @@ class Http1Content:
                 f"{reader.peer}: the connection broke in the middle of the content{missing}:"
                 f" {error.strerror or error}"
             ) from error
-        except BaseException:
+        except Exception:
             self.abort()
+            raise
+        except BaseException:
+            if self._upload is not None or not self.outlives_cancelling:
+                self.abort()
             raise
 
     async def _send_more(self, upload: "Http1Upload", connection: "Http1Connection") -> bool:

@@ -192,7 +192,7 @@ class SharedConnection(SharedStream):
 
         response = self._head(stream, request, started)
         response._content = b""
-        response._duplex = SharedDuplex(self, stream, request)
+        response._duplex = SharedDuplex(self, stream)
         return response
 
     def _head(self, stream: ResponseStream, request: PreparedRequest, started: float) -> Response:
@@ -208,17 +208,14 @@ class SharedConnection(SharedStream):
             response._interim = stream.interim
         return response
 
-    async def take(self, stream: ResponseStream, request: PreparedRequest) -> bytes:
+    def take(self, stream: ResponseStream) -> bytes:
         """The content that has come. The peer is told that there is room for more."""
         with self._lock:
             data = self.protocol.take(stream)
+        # Without waiting: who is interrupted would lose the data. What does not fit is sent by who
+        # waits next.
         if self.protocol.has_output and not self._send_soon():
-            try:
-                await self._send(self.deadline_for(request, request.settings.timeouts.write))
-            except TimedOut:
-                raise self.timed_out(
-                    WriteTimeout, "write", request, "telling the server that there is room for more"
-                ) from None
+            self.send_without_waiting()
         return data
 
     def end(self, stream: ResponseStream | None) -> None:
@@ -231,6 +228,9 @@ class SharedConnection(SharedStream):
     def break_off(self, stream: ResponseStream | None) -> None:
         """As `end`, before its time: the peer is told that nobody wants more."""
         self.end(stream)
+        if stream is not None:
+            with self._lock:
+                self._recall_locked(stream)
         self.send_without_waiting()
 
     def abandon(self, stream: ResponseStream) -> None:
@@ -278,11 +278,11 @@ class SharedConnection(SharedStream):
             self._uploading.add(outlet)
         return outlet
 
-    def queue(self, stream: ResponseStream, data: bytes) -> None:
+    def queue(self, stream: ResponseStream, data: bytes, *, is_last: bool) -> None:
         """Send `data` on `stream` with what is sent next."""
         with self._lock:
-            if not stream.is_over:
-                self.protocol.send(stream, data)
+            if not (stream.is_over or stream.has_ended_sending):
+                self.protocol.send(stream, data, is_last=is_last)
 
     async def drain(
         self,

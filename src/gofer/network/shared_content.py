@@ -20,13 +20,16 @@ __all__ = ["SharedContent", "has_news"]
 class SharedContent:
     """A response's source on a stream of a connection that others share.
 
+    Attributes:
+        outlives_cancelling: as of `Http1Content`.
+
     Args:
         upload: what of the request has not been sent; whoever reads sends it.
     """
 
     __slots__ = (
         "__weakref__", "_connection", "_ending", "_request", "_stream", "_trailers", "_upload",
-        "has_length", "run",
+        "has_length", "outlives_cancelling", "run",
     )  # fmt: skip
 
     def __init__(
@@ -42,6 +45,7 @@ class SharedContent:
         self._ending = when_dropped(self, connection.abandon, stream)
         self._request = request
         self._trailers: Sequence[tuple[bytes, bytes]] = ()
+        self.outlives_cancelling = False
         self.has_length = bool(stream.fields and stream.fields.has(b"content-length"))
         self.run = connection.runtime.run
 
@@ -60,9 +64,11 @@ class SharedContent:
                     self._end(connection)
                     return b""
                 await self._more(connection)
-            return await connection.take(stream, self._request)
+            return connection.take(stream)
         except BaseException as error:
-            self.abort()
+            may_go_on = self.outlives_cancelling and self._upload is None
+            if isinstance(error, Exception) or not may_go_on:
+                self.abort()
             connection.interrupted(error, self._upload)
             raise
 

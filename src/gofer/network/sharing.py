@@ -410,6 +410,15 @@ class SharedStream(Timed):
         if event is not None:
             event.set()
 
+    def _recall_locked(self, stream: ResponseStream) -> None:
+        """Wake whoever waits for `stream`, which has ended without the peer.
+
+        Who reads for it cannot be woken; the answer to a ping does that.
+        """
+        self._wake_locked(stream)
+        if self._reading_for is stream:
+            self.protocol.ping()
+
     def _hand_on_locked(self) -> None:
         """Wake somebody to take the reader's role, if it is free."""
         if self._heard is not None:

@@ -42,6 +42,14 @@ class Turns:
                 self.leave()
             raise
 
+    def take_now(self) -> bool:
+        """`take`, if that needs no waiting; False if it does."""
+        with self._lock:
+            if self._is_taken:
+                return False
+            self._is_taken = True
+            return True
+
     def leave(self) -> None:
         """The next one's turn."""
         with self._lock:

@@ -156,11 +156,13 @@ class Http2Protocol:
         stream = self.streams[number] = ResponseStream(number, has_ended_sending=not has_content)
         return stream
 
-    def send(self, stream: ResponseStream, data: bytes) -> None:
+    def send(self, stream: ResponseStream, data: bytes, *, is_last: bool = False) -> None:
         """Queue content; it goes out as the peer's windows allow."""
         self._patience.count = 0
+        if is_last:
+            stream.has_ended_sending = True
         if not self.is_over:
-            self._ngh2.send_data(stream.number, data)
+            self._ngh2.send_data(stream.number, data, end_stream=is_last)
 
     def end(self, stream: ResponseStream) -> None:
         """The content of the request is complete."""

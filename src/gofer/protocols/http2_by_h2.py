@@ -202,10 +202,12 @@ class Connection:
         self.want_write = True
         return number
 
-    def send_data(self, stream_id: int, data: bytes) -> None:
+    def send_data(self, stream_id: int, data: bytes, *, end_stream: bool = False) -> None:
         queue = self._queues.get(stream_id)
         if queue is not None:
             queue.append(memoryview(data))
+            if end_stream:
+                self._ended.add(stream_id)
             self._pump(stream_id)
 
     def end_stream(self, stream_id: int) -> None:
@@ -226,12 +228,16 @@ class Connection:
                 if size <= 0 and queue[0]:
                     return
                 piece, rest = queue[0][:size], queue[0][size:]
-                self._h2.send_data(stream_id, bytes(piece))
+                is_last = not rest and len(queue) == 1 and stream_id in self._ended
+                self._h2.send_data(stream_id, bytes(piece), end_stream=is_last)
+                self.want_write = True
+                if is_last:
+                    self._forget(stream_id)
+                    return
                 if rest:
                     queue[0] = rest
                 else:
                     queue.popleft()
-                self.want_write = True
             if stream_id in self._ended:
                 self._h2.end_stream(stream_id)
                 self._forget(stream_id)

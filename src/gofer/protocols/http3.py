@@ -131,11 +131,12 @@ class Http3Protocol(QuicProtocol):
         self.has_output = True
         return stream
 
-    def send(self, stream: ResponseStream, data: bytes) -> None:
+    def send(self, stream: ResponseStream, data: bytes, *, is_last: bool = False) -> None:
         """Queue content; it goes out as the peer's windows and the network allow."""
         if self._may_send(stream):
             self._patience.count = 0
-            self._http.send_data(stream.number, data, False)
+            self._http.send_data(stream.number, data, is_last)
+            stream.has_ended_sending = is_last
             self._uploads.add(stream)
             stream.queued += len(data)  # type: ignore[attr-defined]
             self.has_output = True

@@ -137,8 +137,8 @@ class StreamsProtocol(Protocol):
             ConnectionLost: the connection takes no more streams.
         """
 
-    def send(self, stream: ResponseStream, data: bytes) -> None:
-        """Queue content."""
+    def send(self, stream: ResponseStream, data: bytes, *, is_last: bool = False) -> None:
+        """Queue content. Behind the last nothing can be sent, and its frame says so."""
 
     def end(self, stream: ResponseStream) -> None:
         """The content of the request is complete."""

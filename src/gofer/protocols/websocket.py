@@ -30,6 +30,9 @@ INVALID_DATA = 1007
 POLICY = 1008
 MAX_REASON = 123  # bytes (RFC 6455, 5.5)
 
+MESSAGE = 100  # bytes that one takes in memory beside its own
+
+_PING = b"gofer %d"  # what our pings carry: their number
 _SOMEWHERE = "ws://origin/"  # HTTP, not this, knows where the request goes
 
 
@@ -37,10 +40,9 @@ class WebSocketProtocol:
     """The client's side of one conversation.
 
     Attributes:
-        messages: those that have come and nobody has taken: str or bytes.
-        unread: bytes of them.
+        unread: bytes of the messages that have come and nobody has taken.
         subprotocol: what was agreed on to speak inside; None if nothing was.
-        pongs: what has come in answer to pings.
+        answered: the number of the last ping that was.
 
     Args:
         subprotocols: names to offer, best first.
@@ -60,9 +62,10 @@ class WebSocketProtocol:
             max_size=max_message,
         )
         self._core = core
-        self.messages: deque[str | bytes] = deque()
+        self._messages: deque[tuple[str | bytes, int]] = deque()  # and their bytes
         self.unread = 0
-        self.pongs: deque[bytes] = deque(maxlen=16)
+        self._pings = 0
+        self.answered = 0
         self._kind: Any = None  # of the message that is coming
         self._parts = bytearray()
         self._patience = Patience()
@@ -107,9 +110,11 @@ class WebSocketProtocol:
             self._core.send_binary(message)
         self._patience.count = 0
 
-    def ping(self, data: bytes) -> None:
-        """Ask for a pong with `data`, at most 125 bytes."""
-        self._core.send_ping(data)
+    def ping(self) -> int:
+        """Ask for a pong; its number, from 1 on."""
+        self._pings += 1
+        self._core.send_ping(_PING % self._pings)
+        return self._pings
 
     def close(self, code: int, reason: str) -> None:
         """Say goodbye, if nobody has yet.
@@ -148,7 +153,7 @@ class WebSocketProtocol:
     def _take(self, frame: Frame, now: float) -> None:
         kind = frame.opcode
         if kind is Opcode.PONG:
-            self.pongs.append(bytes(frame.data))
+            self._take_pong(bytes(frame.data))
         if kind in (Opcode.PING, Opcode.PONG) or not (frame.data or frame.fin):
             if self._patience.is_over(now):
                 self._fail(POLICY, str(self._patience))
@@ -162,21 +167,37 @@ class WebSocketProtocol:
             return
         parts, self._parts = self._parts, bytearray()
         self._patience.count = 0
-        self.unread += len(parts)
-        if self._kind is not Opcode.TEXT:
-            self.messages.append(bytes(parts))
-            return
         try:
-            self.messages.append(parts.decode("utf-8"))
+            message = bytes(parts) if self._kind is not Opcode.TEXT else parts.decode("utf-8")
         except UnicodeDecodeError:
             self._fail(INVALID_DATA, "a text that is not UTF-8")
+            return
+        size = MESSAGE + len(parts)
+        self.unread += size
+        self._messages.append((message, size))
+
+    def _take_pong(self, data: bytes) -> None:
+        """An answer to one ping is one to those before it (RFC 6455, 5.5.3)."""
+        digits = data.removeprefix(_PING[:-2])
+        number = int(digits) if digits.isdigit() and len(digits) < 20 else 0
+        if number <= self._pings and data == _PING % number:  # else it was never asked
+            self.answered = max(self.answered, number)
+
+    @property
+    def has_message(self) -> bool:
+        """True if there is one to `take`."""
+        return bool(self._messages)
 
     def take(self) -> str | bytes:
         """The next message; there must be one."""
-        message = self.messages.popleft()
-        if not self.messages:
-            self.unread = 0
+        message, size = self._messages.popleft()
+        self.unread -= size
         return message
+
+    def forget_messages(self) -> None:
+        """Nobody will take those that have come."""
+        self._messages.clear()
+        self.unread = 0
 
     def _fail(self, code: int, problem: str) -> None:
         self._problem = self._problem or problem
@@ -189,6 +210,11 @@ class WebSocketProtocol:
     def is_open(self) -> bool:
         """True while both sides may send messages."""
         return self._core.state is OPEN
+
+    @property
+    def has_closed(self) -> bool:
+        """True when we have said goodbye."""
+        return self._core.close_sent is not None
 
     @property
     def is_over(self) -> bool:
