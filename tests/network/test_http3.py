@@ -4,6 +4,7 @@ That everything else is as over HTTP/1.1 is shown by the behaviour suite itself 
 """
 
 import asyncio
+import contextlib
 import os
 import socket
 import subprocess
@@ -69,6 +70,7 @@ def web3(lasting: Web3) -> Web3:
     lasting.reset_counts()
     lasting.by_http3 = 0
     lasting.alt_svc = f'h3=":{lasting.port}"; ma=600'
+    lasting.is_slow = lasting.is_lossy = False
     return lasting
 
 
@@ -265,10 +267,81 @@ def test_a_late_word_that_is_none_takes_nothing_from_the_deadline(
         assert session.alternatives._broken
 
 
-def test_who_answers_late_is_asked_the_next_time(trusting: gofer.Session, web3: Web3) -> None:
+@pytest.mark.parametrize("word", [b"x", b"", os.urandom(1200)], ids=["byte", "nothing", "noise"])
+def test_words_that_are_no_answer_are_silence(
+    certificates: Certificates, files: Any, world: Any, word: bytes
+) -> None:
+    """Whoever can send a datagram could keep every call from TCP otherwise."""
+    with (
+        noise(word) as port,
+        Boasting(tls=files["tls"]) as web,
+        gofer.Session(verify=certificates.ca_file) as session,
+    ):
+        web.boast = f'h3=":{port}"'
+        assert ["HTTP/2"] * 3 == [session.get(web.url, deadline=3.0).version for _ in range(3)]
+        assert session.alternatives._broken
+
+
+@contextlib.contextmanager
+def noise(word: bytes) -> Iterator[int]:
+    """The port of somebody who answers each datagram with `word`."""
+
+    def answer() -> None:
+        while (said := socket_.recvfrom(65536))[0] != b"the end":
+            socket_.sendto(word, said[1])
+
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as socket_:
+        socket_.bind(("127.0.0.1", 0))
+        thread = threading.Thread(target=answer)
+        thread.start()
+        try:
+            yield socket_.getsockname()[1]
+        finally:
+            socket_.sendto(b"the end", socket_.getsockname())
+            thread.join()
+
+
+def test_a_handshake_that_stops_half_way_leaves_time_for_tcp(
+    trusting: gofer.Session, web3: Web3
+) -> None:
+    """Only the first datagram of the server gets through, as where large ones are lost."""
+    trusting.get(web3.url)
+    web3.is_lossy, web3.prompt = True, 1
+    versions = [trusting.get(web3.url, deadline=3.0).version for _ in range(2)]
+
+    assert ["HTTP/2"] * 2 == versions
+    assert 0 == web3.prompt
+    assert trusting.alternatives._broken
+
+
+@PLAIN_PYTHON
+def test_who_waits_for_anothers_handshake_has_time_for_tcp(
+    certificates: Certificates, silence: Web, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However long the other has."""
+    for name in ("PATIENCE", "MOST"):
+        monkeypatch.setattr(f"gofer.network.quic.{name}", 3600.0)
+
+    async def main() -> None:
+        async with gofer.AsyncSession(verify=certificates.ca_file, timeout=3600.0) as session:
+            await session.get(silence.url)
+            slow = asyncio.ensure_future(session.get(silence.url))
+            await asyncio.sleep(0)
+            assert "HTTP/2" == (await session.get(silence.url, deadline=3.0)).version
+            assert not session.alternatives._broken
+            slow.cancel()
+            await asyncio.wait([slow])
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("prompt", [0, 1])
+def test_who_answers_late_is_asked_the_next_time(
+    trusting: gofer.Session, web3: Web3, prompt: int
+) -> None:
     """Slow is not broken: the connection that was given up for TCP is used as soon as it is there."""
     trusting.get(web3.url)
-    web3.is_slow = True
+    web3.is_slow, web3.prompt = True, prompt
     assert "HTTP/2" == trusting.get(web3.url).version
     assert not web3.is_slow
     assert "HTTP/3" == trusting.get(web3.url).version

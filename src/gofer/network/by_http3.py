@@ -1,8 +1,9 @@
 """A request's way by HTTP/3, with TCP in reserve: where an origin has said that it speaks it.
 
-UDP has `quic.PATIENCE` seconds to say something; then the request goes by TCP. A place that cannot
-be reached is left alone for a while (`alternatives.py`); one that has only been slow is not: its
-answer, come by the time TCP has brought the response, makes a connection for the next request.
+A place has `quic.PATIENCE` seconds to answer and `quic.MOST` to shake hands, and no more than a
+third of what the call has; then the request goes by TCP. A place that cannot be reached is left
+alone for a while (`alternatives.py`); one that has only been slow is not: its answer, come by the
+time TCP has brought the response, makes a connection for the next request.
 """
 
 from contextlib import suppress
@@ -12,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 from gofer.exceptions import DeadlineExceeded, PoolTimeout, RequestException
 from gofer.messages.request import PreparedRequest
 from gofer.messages.response import Response
-from gofer.network.deadlines import earlier
 from gofer.network.http1_head import encode_head
 from gofer.network.routes import Route
 from gofer.runtime.base import TimedOut
@@ -56,6 +56,9 @@ async def _reach(
 
     Args:
         late: takes the connections that may still become some.
+
+    Raises:
+        RequestException: nothing but HTTP/3 will do; or the call has no time left for TCP either.
     """
     place = route.target if route.is_only_way else network.alternatives.find(route.origin)
     if place is None:
@@ -68,23 +71,29 @@ async def _reach(
     try:
         shared = await network.join(way, request, late)
     except RequestException as error:
-        if route.is_only_way or isinstance(error, PoolTimeout | DeadlineExceeded):
+        if route.is_only_way or isinstance(error, PoolTimeout):
             raise
         if network.alternatives.find(route.origin) == place:  # nobody has said so yet
             network.alternatives.failed(place)
+        if isinstance(error, DeadlineExceeded):
+            raise
         return None
-    network.alternatives.worked(place)
+    if shared is not None:
+        network.alternatives.worked(place)
     return shared
 
 
 async def _take_in(network: "Network", late: list[Any], request: PreparedRequest) -> None:
-    """Of connections that nobody had answered, keep one that somebody has by now."""
+    """Of connections that were not made in time, keep one that can be made by now."""
     for connection in late:
         if connection.stream.is_readable():
             from gofer.network.quic import LATE, finish
 
             now, way = network.runtime.now(), connection.route
-            connect = partial(finish, connection, earlier(request.deadline, now, LATE))
+            until = now + LATE if request.deadline is None else min(now + LATE, request.deadline)
+            if not await connection.has_news(until):
+                continue
+            connect = partial(finish, connection, until)
             with suppress(RequestException, TimedOut):
                 shared: Any = await network.pool.open(way, connect, now)
                 network.pool.leave(shared)

@@ -15,7 +15,7 @@ from gofer.messages.request import PreparedRequest
 from gofer.messages.response import Response
 from gofer.network.alternatives import Alternatives
 from gofer.network.by_http3 import send_by_http3
-from gofer.network.deadlines import earlier, timed_out
+from gofer.network.deadlines import earlier, share_of, timed_out
 from gofer.network.dial import dial
 from gofer.network.http1 import Http1Connection
 from gofer.network.http1_head import encode_head
@@ -208,9 +208,15 @@ class Network:
         One at a time, so that the first is full before there is a second.
 
         Args:
-            late: as in `quic.connect`, which makes those of HTTP/3.
+            late: as in `quic.connect`, which makes those of HTTP/3. Then there is another way, and
+                None is returned if nothing comes of what somebody else is making.
         """
-        limit = earlier(request.deadline, self.runtime.now(), request.settings.timeouts.connect)
+        started = self.runtime.now()
+        limit = earlier(request.deadline, started, request.settings.timeouts.connect)
+        if late is not None:
+            from gofer.network.quic import MOST
+
+            limit = share_of(limit, started, MOST)
         while True:
             event, is_first = self.pool.join_dialing(route)
             if event is None:
@@ -222,6 +228,8 @@ class Network:
             try:
                 await event.wait(limit)
             except TimedOut:
+                if late is not None:
+                    return None
                 raise timed_out(
                     ConnectTimeout, "connect", request, self.runtime.now(), route.authority,
                     "waiting for a connection that others share",
@@ -231,7 +239,7 @@ class Network:
             if connection is not None:
                 return connection
             if late is not None and not self._may_work(route):
-                raise ConnectTimeout(f"{route.authority}: whoever connected there got no answer")
+                return None
 
     def _may_work(self, route: Route) -> bool:
         """False if it is the way by HTTP/3 to where nobody has answered just now."""
@@ -256,7 +264,7 @@ class Network:
 
                 return await connect_by_quic(
                     route, self.pool, self.runtime, self.limits, deadline, resolve=resolve,
-                    unheard=[] if late is None else late,
+                    late=[] if late is None else late,
                 )  # fmt: skip
             stream = await dial(
                 route, self.runtime, deadline, resolve=resolve,
