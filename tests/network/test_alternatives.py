@@ -66,13 +66,13 @@ def test_a_place_that_failed_is_left_alone_for_longer_each_time(
     """Five minutes, then ten; until it works."""
     known.heed(ORIGIN, ['h3=":8443"; ma=100000'])
     for times in (1, 2, 4):
-        known.failed(("shop.example", 8443))
+        known.failed(ORIGIN, ("shop.example", 8443))
         clock.now += BROKEN_SECONDS * times - 1
         assert known.find(ORIGIN) is None
         clock.now += 2
         assert known.find(ORIGIN)
-    known.worked(("shop.example", 8443))
-    known.failed(("shop.example", 8443))
+    known.worked(ORIGIN, ("shop.example", 8443))
+    known.failed(ORIGIN, ("shop.example", 8443))
     clock.now += BROKEN_SECONDS + 1
     assert known.find(ORIGIN)
 
@@ -80,15 +80,24 @@ def test_a_place_that_failed_is_left_alone_for_longer_each_time(
 def test_another_place_takes_over(known: Alternatives) -> None:
     """The next that the origin named."""
     known.heed(ORIGIN, ['h3=":1", h3=":2"'])
-    known.failed(("shop.example", 1))
+    known.failed(ORIGIN, ("shop.example", 1))
     assert ("shop.example", 2) == known.find(ORIGIN)
+
+
+def test_what_fails_for_one_origin_may_work_for_another(known: Alternatives) -> None:
+    """Whoever names another's place, with a certificate that does not fit, takes nothing from it."""
+    mean = ("https", "mean.example", 443)
+    known.heed(mean, ['h3="shop.example:8443"'])
+    known.failed(mean, ("shop.example", 8443))
+    assert known.find(mean) is None
+    assert ("shop.example", 8443) == known.find(ORIGIN)
 
 
 def test_memory_is_bounded(known: Alternatives) -> None:
     """Those that were heard of last stay."""
     for number in range(MAX_ORIGINS):
         known.heed(("https", f"{number}.example", 443), SAYS)
-        known.failed((f"{number}.example", 8443))
+        known.failed(("https", f"{number}.example", 443), (f"{number}.example", 8443))
     assert MAX_ORIGINS == len(known)
     assert known.find(ORIGIN) is None
 
@@ -131,7 +140,7 @@ def test_a_session_takes_them_along_when_pickled(known: Alternatives) -> None:
 
 def test_clear_forgets_everything(known: Alternatives) -> None:
     """Also what was broken."""
-    known.failed(("shop.example", 8443))
+    known.failed(ORIGIN, ("shop.example", 8443))
     known.clear()
     known.heed(ORIGIN, SAYS)
     assert known.find(ORIGIN)

@@ -221,7 +221,7 @@ def test_where_datagrams_vanish_tcp_is_there(
     """The place is left alone then, so that the wait comes once."""
     with gofer.Session(verify=certificates.ca_file, timeout=20) as session:
         assert ["HTTP/2"] * 3 == [session.get(silence.url).version for _ in range(3)]
-        (place,) = session.alternatives._broken
+        ((_, place),) = session.alternatives._broken
     assert 1 == silence.accepted
     assert place[0] == "127.0.0.1"
 
@@ -371,6 +371,22 @@ def test_a_place_with_another_certificate_is_none(
         session.alternatives.heed(("https", "sub.example.com", 443), ['h3="cdn.test:443"'])
         assert "HTTP/2" == session.get("https://sub.example.com/get").version
     assert ["2"] == [request.http_version for request in web3.requests]
+
+
+@PLAIN_PYTHON
+def test_an_origin_cannot_speak_ill_of_anothers_place(
+    certificates: Certificates, web3: Web3
+) -> None:
+    """What shows no certificate of its own for it is broken for itself only."""
+    here = f"127.0.0.1:{web3.port}"
+    web3.alt_svc = None
+    with gofer.Session(
+        verify=certificates.ca_file, resolve={"sub.example.com:443": here}
+    ) as session:
+        for host, port in (("sub.example.com", 443), ("127.0.0.1", web3.port)):
+            session.alternatives.heed(("https", host, port), [f'h3="{here}"'])
+        versions = [session.get(url).version for url in ("https://sub.example.com/", web3.url)]
+        assert ["HTTP/2", "HTTP/3"] == versions
 
 
 def test_nothing_but_http_3_and_nobody_there(certificates: Certificates, world: Any) -> None:

@@ -3,8 +3,9 @@
 `session.alternatives`: what is known, for how long it is good, and what did not work when it was
 tried. Only what an origin says over TLS, with a certificate that was checked, is believed.
 
-State: the alternatives by origin, latest heard of last, and the broken ones by place. Threads may
-share it: each change replaces or removes one whole entry.
+State: the alternatives by origin, latest heard of last, and the broken ones by origin and place: no
+origin can speak ill of another's. Threads may share it: each change replaces or removes one whole
+entry.
 """
 
 import os
@@ -38,7 +39,8 @@ class Alternatives:
 
     def __init__(self) -> None:
         self.places: dict[Origin, list[tuple[Place, float]]] = {}  # with the end of their time
-        self._broken: dict[Place, tuple[float, int]] = {}  # until when, and after how many failures
+        # Until when, and after how many failures
+        self._broken: dict[tuple[Origin, Place], tuple[float, int]] = {}
 
     def find(self, origin: Origin) -> Place | None:
         """Where `origin` can be reached by HTTP/3; None if that is not known, or does not work."""
@@ -48,7 +50,7 @@ class Alternatives:
         now = time.time()
         for place, end in places:
             if end > now:
-                broken = self._broken.get(place)
+                broken = self._broken.get((origin, place))
                 if broken is None or broken[0] <= now:
                     return place
         if all(end <= now for _, end in places):
@@ -83,18 +85,18 @@ class Alternatives:
             self.places.pop(next(iter(self.places)), None)
         self.places[origin] = places
 
-    def failed(self, place: Place) -> None:
+    def failed(self, origin: Origin, place: Place) -> None:
         """Nothing came of an attempt to connect there: it is left alone for a while."""
-        times = min(self._broken.get(place, (0.0, 0))[1], 16)
+        times = min(self._broken.get((origin, place), (0.0, 0))[1], 16)
         seconds = min(BROKEN_SECONDS * 2**times, MOST_BROKEN_SECONDS)
         while len(self._broken) >= MAX_ORIGINS:
             self._broken.pop(next(iter(self._broken)), None)
-        self._broken[place] = time.time() + seconds, times + 1
+        self._broken[origin, place] = time.time() + seconds, times + 1
 
-    def worked(self, place: Place) -> None:
+    def worked(self, origin: Origin, place: Place) -> None:
         """A connection to it was made."""
         if self._broken:
-            self._broken.pop(place, None)
+            self._broken.pop((origin, place), None)
 
     def forget(self, origin: Origin) -> None:
         """It is not where `origin` said: 421 (Misdirected Request) came from there."""

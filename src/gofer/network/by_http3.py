@@ -74,12 +74,12 @@ async def _reach(
         if route.is_only_way or isinstance(error, PoolTimeout):
             raise
         if network.alternatives.find(route.origin) == place:  # nobody has said so yet
-            network.alternatives.failed(place)
+            network.alternatives.failed(route.origin, place)
         if isinstance(error, DeadlineExceeded):
             raise
         return None
     if shared is not None:
-        network.alternatives.worked(place)
+        network.alternatives.worked(route.origin, place)
     return shared
 
 
@@ -97,4 +97,4 @@ async def _take_in(network: "Network", late: list[Any], request: PreparedRequest
             with suppress(RequestException, TimedOut):
                 shared: Any = await network.pool.open(way, connect, now)
                 network.pool.leave(shared)
-                network.alternatives.worked(way.target)
+                network.alternatives.worked(way.origin, way.target)
