@@ -78,10 +78,32 @@ def test_a_place_that_failed_is_left_alone_for_longer_each_time(
 
 
 def test_another_place_takes_over(known: Alternatives) -> None:
-    """The next that the origin named."""
+    """The next that the origin named, where somebody said that it is not there."""
     known.heed(ORIGIN, ['h3=":1", h3=":2"'])
     known.failed(ORIGIN, ("shop.example", 1))
     assert ("shop.example", 2) == known.find(ORIGIN)
+
+
+def test_silence_at_one_place_is_silence_at_all(known: Alternatives, clock: Clock) -> None:
+    """After 5 minutes the next is tried, after 10 more the first again; one that works ends it."""
+    first, second = ("shop.example", 1), ("shop.example", 2)
+    known.heed(ORIGIN, ['h3=":1"; ma=100000, h3=":2"; ma=100000'])
+    for times, place in ((1, first), (2, second), (4, first)):
+        assert place == known.find(ORIGIN)
+        known.failed(ORIGIN, place, is_silent=True)
+        clock.now += BROKEN_SECONDS * times - 1
+        assert known.find(ORIGIN) is None
+        clock.now += 2
+    assert second == known.find(ORIGIN)
+    known.worked(ORIGIN, second)
+    known.failed(ORIGIN, second)
+    assert first == known.find(ORIGIN)
+
+
+def test_an_origin_has_a_few_places(known: Alternatives) -> None:
+    """Those that it named first."""
+    known.heed(ORIGIN, [", ".join(f'h3=":{port}"' for port in range(1, 9))])
+    assert [1, 2, 3, 4] == [port for _, _, port in known]
 
 
 def test_what_fails_for_one_origin_may_work_for_another(known: Alternatives) -> None:

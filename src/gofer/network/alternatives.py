@@ -4,8 +4,9 @@
 tried. Only what an origin says over TLS, with a certificate that was checked, is believed.
 
 State: the alternatives by origin, latest heard of last, and the broken ones by origin and place: no
-origin can speak ill of another's. Threads may share it: each change replaces or removes one whole
-entry.
+origin can speak ill of another's. Silence at one place speaks against all of its origin's: UDP does
+not get through, more likely than not. Threads may share it: each change replaces or removes one
+whole entry.
 """
 
 import os
@@ -21,6 +22,7 @@ Origin = tuple[str, str, int]  # scheme, host, port
 Place = tuple[str, int]  # host, port
 
 HTTP_3 = "h3"  # by its ALPN name
+MAX_PLACES = 4  # remembered of one origin; each may cost a try
 MAX_ORIGINS = 1000  # remembered; a crawler must not grow without end
 BROKEN_SECONDS = 300.0  # not tried again for so long; each failure doubles it, up to
 MOST_BROKEN_SECONDS = 24 * 60 * 60.0
@@ -39,8 +41,8 @@ class Alternatives:
 
     def __init__(self) -> None:
         self.places: dict[Origin, list[tuple[Place, float]]] = {}  # with the end of their time
-        # Until when, and after how many failures
-        self._broken: dict[tuple[Origin, Place], tuple[float, int]] = {}
+        # Until when, and after how many failures; without a place it is all of the origin's
+        self._broken: dict[tuple[Origin, Place | None], tuple[float, int]] = {}
 
     def find(self, origin: Origin) -> Place | None:
         """Where `origin` can be reached by HTTP/3; None if that is not known, or does not work."""
@@ -48,14 +50,23 @@ class Alternatives:
         if places is None:
             return None
         now = time.time()
-        for place, end in places:
-            if end > now:
-                broken = self._broken.get((origin, place))
-                if broken is None or broken[0] <= now:
-                    return place
-        if all(end <= now for _, end in places):
+        fresh = [place for place, end in places if end > now]
+        if not fresh:
             self.places.pop(origin, None)
-        return None
+            return None
+        if not self._broken:
+            return fresh[0]
+        if self._rests(origin, None, now):
+            return None
+        fit = [place for place in fresh if not self._rests(origin, place, now)]
+        return min(fit, key=lambda place: self._failures(origin, place), default=None)
+
+    def _rests(self, origin: Origin, place: Place | None, now: float) -> bool:
+        broken = self._broken.get((origin, place))
+        return broken is not None and broken[0] > now
+
+    def _failures(self, origin: Origin, place: Place | None) -> int:
+        return self._broken.get((origin, place), (0.0, 0))[1]
 
     def heed(self, origin: Origin, values: Sequence[str]) -> None:
         """Take in what `origin` says in its Alt-Svc fields; it replaces what it has said before."""
@@ -83,11 +94,20 @@ class Alternatives:
     def _keep(self, origin: Origin, places: list[tuple[Place, float]]) -> None:
         while len(self.places) >= MAX_ORIGINS:
             self.places.pop(next(iter(self.places)), None)
-        self.places[origin] = places
+        self.places[origin] = places[:MAX_PLACES]
 
-    def failed(self, origin: Origin, place: Place) -> None:
-        """Nothing came of an attempt to connect there: it is left alone for a while."""
-        times = min(self._broken.get((origin, place), (0.0, 0))[1], 16)
+    def failed(self, origin: Origin, place: Place, *, is_silent: bool = False) -> None:
+        """Nothing came of an attempt to connect there: it is left alone for a while.
+
+        Args:
+            is_silent: nobody said so, time passed: then so are the others that `origin` named.
+        """
+        self._put_off(origin, place)
+        if is_silent:
+            self._put_off(origin, None)
+
+    def _put_off(self, origin: Origin, place: Place | None) -> None:
+        times = min(self._failures(origin, place), 16)
         seconds = min(BROKEN_SECONDS * 2**times, MOST_BROKEN_SECONDS)
         while len(self._broken) >= MAX_ORIGINS:
             self._broken.pop(next(iter(self._broken)), None)
@@ -97,6 +117,7 @@ class Alternatives:
         """A connection to it was made."""
         if self._broken:
             self._broken.pop((origin, place), None)
+            self._broken.pop((origin, None), None)
 
     def forget(self, origin: Origin) -> None:
         """It is not where `origin` said: 421 (Misdirected Request) came from there."""

@@ -10,7 +10,7 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from gofer.exceptions import DeadlineExceeded, PoolTimeout, RequestException
+from gofer.exceptions import ConnectTimeout, DeadlineExceeded, PoolTimeout, RequestException
 from gofer.messages.request import PreparedRequest
 from gofer.messages.response import Response
 from gofer.network.http1_head import encode_head
@@ -74,7 +74,8 @@ async def _reach(
         if route.is_only_way or isinstance(error, PoolTimeout):
             raise
         if network.alternatives.find(route.origin) == place:  # nobody has said so yet
-            network.alternatives.failed(route.origin, place)
+            is_silent = isinstance(error, ConnectTimeout | DeadlineExceeded)
+            network.alternatives.failed(route.origin, place, is_silent=is_silent)
         if isinstance(error, DeadlineExceeded):
             raise
         return None
