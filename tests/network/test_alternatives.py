@@ -53,6 +53,21 @@ def test_its_time_ends(known: Alternatives, clock: Clock) -> None:
     assert 0 == len(known)
 
 
+def test_what_is_said_again_is_good_for_longer(known: Alternatives, clock: Clock) -> None:
+    """By as much as has passed since, but for the second in which it is no news."""
+    clock.now += 50
+    known.heed(ORIGIN, SAYS)
+    clock.now += 50
+    assert known.find(ORIGIN)
+    clock.now += 11
+    assert known.find(ORIGIN) is None
+    known.heed(ORIGIN, SAYS)
+    assert known.find(ORIGIN)
+    known.forget(ORIGIN)
+    known.heed(ORIGIN, SAYS)
+    assert known.find(ORIGIN)
+
+
 @pytest.mark.parametrize("values", [["clear"], ['h3=":8443"; ma=0'], ['h2=":443"'], ["nonsense"]])
 def test_what_is_said_anew_replaces_what_was_said(known: Alternatives, values: list[str]) -> None:
     """Also if nothing is left of it."""

@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -153,6 +154,53 @@ def test_an_origin_may_take_it_back(trusting: gofer.Session, web3: Web3) -> None
 
 
 @PLAIN_PYTHON
+def test_an_origin_may_say_so_later(trusting: gofer.Session, web3: Web3) -> None:
+    """Not only in the first answer on a connection: after a change, and when all was forgotten."""
+    web3.alt_svc = None
+    assert "HTTP/2" == trusting.get(web3.url).version
+    web3.alt_svc = f'h3=":{web3.port}"; ma=600'
+    assert ["HTTP/2", "HTTP/3"] == [trusting.get(web3.url).version for _ in range(2)]
+    trusting.alternatives.clear()
+    assert ["HTTP/2", "HTTP/3"] == [trusting.get(web3.url).version for _ in range(2)]
+    assert (2, 1) == (web3.accepted, web3.by_http3)
+
+
+@PLAIN_PYTHON
+def test_an_origin_may_say_it_again_when_its_time_is_over(
+    trusting: gofer.Session, web3: Web3, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On the connection on which it has said so before."""
+    real = time.time
+    trusting.get(web3.url)
+    monkeypatch.setattr("gofer.network.alternatives.time.time", lambda: real() + 700.0)
+    assert ["HTTP/2", "HTTP/3"] == [trusting.get(web3.url).version for _ in range(2)]
+
+
+@PLAIN_PYTHON
+def test_http_1_1_says_so_too(certificates: Certificates, web3: Web3) -> None:
+    """In every answer, and in whatever case."""
+    web3.alt_svc = None
+    with gofer.Session(verify=certificates.ca_file, config={"http2": False}) as session:
+        assert "HTTP/1.1" == session.get(web3.url).version
+        web3.alt_svc = f'h3=":{web3.port}"; ma=600'
+        assert ["HTTP/1.1", "HTTP/3"] == [session.get(web3.url).version for _ in range(2)]
+
+
+@PLAIN_PYTHON
+def test_a_place_that_does_not_work_may_be_taken_back(
+    certificates: Certificates, silence: Boasting
+) -> None:
+    """While it is left alone."""
+    with gofer.Session(verify=certificates.ca_file, timeout=20) as session:
+        for _ in range(2):
+            session.get(silence.url)
+        assert 1 == len(session.alternatives)
+        silence.boast = "clear"
+        session.get(silence.url)
+        assert 0 == len(session.alternatives)
+
+
+@PLAIN_PYTHON
 def test_only_an_authenticated_origin_is_believed(web3: Web3) -> None:
     """Not whoever answers where nobody looks at the certificate."""
     with gofer.Session(verify=False) as session:
@@ -201,15 +249,15 @@ def test_another_host_may_speak_for_the_origin(
 def test_a_misdirected_request_goes_where_it_belongs(
     certificates: Certificates, web3: Web3, world: Any
 ) -> None:
-    """After 421 the alternative is forgotten, and what has no content is sent again."""
+    """After 421 the alternative is left alone, and what has no content is sent again."""
     with gofer.Session(verify=certificates.ca_file) as session:
-        web3.alt_svc = None
         session.alternatives.heed(("https", "127.0.0.1", web3.port), [f'h3=":{web3.port}"'])
         response = session.get(web3.url + "/status/421")
 
         assert (421, "HTTP/2") == (response.status_code, response.version)
         assert ["3", "2"] == [request.http_version for request in web3.requests]
         assert 0 == len(session.alternatives)
+        assert ["HTTP/2"] * 2 == [session.get(web3.url).version for _ in range(2)]
 
 
 # Where there is no way ----------------------------------------------------------------------------

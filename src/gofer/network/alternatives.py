@@ -26,6 +26,7 @@ MAX_PLACES = 4  # remembered of one origin; each may cost a try
 MAX_ORIGINS = 1000  # remembered; a crawler must not grow without end
 BROKEN_SECONDS = 300.0  # not tried again for so long; each failure doubles it, up to
 MOST_BROKEN_SECONDS = 24 * 60 * 60.0
+HEARD_SECONDS = 1.0  # for so long what is said once more is no news: servers say it each time
 
 _TIME = "%Y%m%d %H:%M:%S"  # curl's, UTC
 
@@ -37,10 +38,11 @@ class Alternatives:
         places: what each origin named, with the end of its time; for a look whether it did.
     """
 
-    __slots__ = ("_broken", "places")
+    __slots__ = ("_broken", "_said", "places")
 
     def __init__(self) -> None:
         self.places: dict[Origin, list[tuple[Place, float]]] = {}  # with the end of their time
+        self._said: dict[Origin, tuple[Sequence[str], float]] = {}  # the last of it, and when
         # Until when, and after how many failures; without a place it is all of the origin's
         self._broken: dict[tuple[Origin, Place | None], tuple[float, int]] = {}
 
@@ -52,7 +54,7 @@ class Alternatives:
         now = time.time()
         fresh = [place for place, end in places if end > now]
         if not fresh:
-            self.places.pop(origin, None)
+            self.forget(origin)
             return None
         if not self._broken:
             return fresh[0]
@@ -70,30 +72,31 @@ class Alternatives:
 
     def heed(self, origin: Origin, values: Sequence[str]) -> None:
         """Take in what `origin` says in its Alt-Svc fields; it replaces what it has said before."""
+        now = time.time()
+        before = self._said.get(origin)
+        if before is not None and before[0] == values and 0 <= now - before[1] < HEARD_SECONDS:
+            return
         from gofer.messages.alt_svc import parse_alt_svc
 
-        said = parse_alt_svc(values)
-        if said is None:
-            self.places.pop(origin, None)
-            return
-        now = time.time()
         places = [
             ((one.host or origin[1], one.port), now + one.max_age)
-            for one in said
+            for one in parse_alt_svc(values) or ()
             if one.protocol == HTTP_3 and one.max_age
         ]
-        self.places.pop(origin, None)  # so that it comes to the end
+        self.forget(origin)  # so that it comes to the end
         if places:
             self._keep(origin, places)
+        _make_room(self._said)
+        self._said[origin] = values, now
 
     def learn(self, origin: Origin, place: Place, seconds: float) -> None:
         """Somebody else says so, its DNS for instance; what `origin` says itself counts before."""
         if origin not in self.places:
+            self.forget(origin)
             self._keep(origin, [(place, time.time() + seconds)])
 
     def _keep(self, origin: Origin, places: list[tuple[Place, float]]) -> None:
-        while len(self.places) >= MAX_ORIGINS:
-            self.places.pop(next(iter(self.places)), None)
+        _make_room(self.places)
         self.places[origin] = places[:MAX_PLACES]
 
     def failed(self, origin: Origin, place: Place, *, is_silent: bool = False) -> None:
@@ -109,8 +112,7 @@ class Alternatives:
     def _put_off(self, origin: Origin, place: Place | None) -> None:
         times = min(self._failures(origin, place), 16)
         seconds = min(BROKEN_SECONDS * 2**times, MOST_BROKEN_SECONDS)
-        while len(self._broken) >= MAX_ORIGINS:
-            self._broken.pop(next(iter(self._broken)), None)
+        _make_room(self._broken)
         self._broken[origin, place] = time.time() + seconds, times + 1
 
     def worked(self, origin: Origin, place: Place) -> None:
@@ -120,12 +122,14 @@ class Alternatives:
             self._broken.pop((origin, None), None)
 
     def forget(self, origin: Origin) -> None:
-        """It is not where `origin` said: 421 (Misdirected Request) came from there."""
+        """As if nothing had been said of `origin`."""
         self.places.pop(origin, None)
+        self._said.pop(origin, None)
 
     def clear(self) -> None:
         """Forget everything: the network is another one, perhaps."""
         self.places.clear()
+        self._said.clear()
         self._broken.clear()
 
     # On disk ------------------------------------------------------------------------------------
@@ -169,10 +173,16 @@ class Alternatives:
         return {"places": self.places, "_broken": self._broken}
 
     def __setstate__(self, state: Any) -> None:
-        self.places, self._broken = state["places"], state["_broken"]
+        self.places, self._said, self._broken = state["places"], {}, state["_broken"]
 
     def __repr__(self) -> str:
         return f"<Alternatives {[f'{url} at {host}:{port}' for url, host, port in self]}>"
+
+
+def _make_room(known: dict[Any, Any]) -> None:
+    """Forget the oldest."""
+    while len(known) >= MAX_ORIGINS:
+        known.pop(next(iter(known)), None)
 
 
 def _line(origin: Origin, place: Place) -> str:

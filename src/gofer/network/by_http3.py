@@ -40,9 +40,9 @@ async def send_by_http3(network: "Network", route: Route, request: PreparedReque
                 connection.close("nothing came")
     if shared is None or route.is_only_way:
         return response
-    network.heed(route, response)
-    if response.status_code == 421:
-        network.alternatives.forget(route.origin)  # it is not there (RFC 9110, 15.5.20)
+    if response.status_code == 421:  # it is not there (RFC 9110, 15.5.20)
+        network.alternatives.failed(route.origin, shared.route.target)
+        network.alternatives.forget(route.origin)
         if request.body is None:
             response.close()
             response = await network.send(request, route)

@@ -115,13 +115,8 @@ class Network:
             response.tls = connection.tls
             if connection.exchanges == 1 and response.version != "HTTP/3":
                 self.sessions.keep(connection.route, connection.stream)
-            if (
-                not connection.has_spoken
-                and route.http3 is None
-                and connection.route.host == route.host
-            ):
-                connection.has_spoken = True  # it would say the same each time
-                self.heed(route, response)
+            if route.http3 is None and not response.fields.is_plain:
+                self._heed(route, response)
         if _logger is not None and _logger.isEnabledFor(DEBUG):
             _log(request, response)
         elif _logger is None and "logging" in sys.modules:
@@ -191,7 +186,7 @@ class Network:
                 self.pool.leave(connection)
         return is_taken
 
-    def heed(self, route: Route, response: Response) -> None:
+    def _heed(self, route: Route, response: Response) -> None:
         """Remember where else the origin says that it is, if we know that it is the origin.
 
         421 says that it is not (RFC 7838, 6).
