@@ -120,6 +120,20 @@ def test_it_can_be_asked_for(knowing: gofer.Session, web3: Web3) -> None:
     assert (1, 1) == (web3.accepted, web3.by_http3)
 
 
+def test_without_keep_alive_every_request_has_its_own_connection(
+    knowing: gofer.Session, web3: Web3
+) -> None:
+    """Where nothing but HTTP/3 will do; else it goes by TCP."""
+    off = {"keep_alive": False}
+    held = knowing.get(web3.url + "/bytes/2000000", stream=True, config=off)
+    assert ["HTTP/3"] * 2 == [knowing.get(web3.url, config=off).version for _ in range(2)]
+    assert 2_000_000 == len(held.content)
+    web3.wait_for(lambda: web3.open == 0)
+    assert (0, 0, 0) == knowing.network.pool.counts
+    assert 3 == web3.by_http3
+    assert "HTTP/1.1" == knowing.get(web3.url, config={**off, "http3": True}).version
+
+
 @PLAIN_PYTHON
 def test_it_can_be_switched_off(trusting: gofer.Session, web3: Web3) -> None:
     """For a session or a call."""

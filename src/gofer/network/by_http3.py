@@ -64,9 +64,10 @@ async def _reach(
     if place is None:
         return None
     way = route.by_http3(place)
-    shared: Any = network.pool.take_shared(way, network.runtime.now())
-    if shared is not None:
-        return shared
+    if request.settings.keep_alive:
+        shared: Any = network.pool.take_shared(way, network.runtime.now())
+        if shared is not None:
+            return shared
     encode_head(request)  # complains of what must not be sent, before anybody is connected to
     try:
         shared = await network.join(way, request, late)

@@ -17,7 +17,7 @@ from gofer.network.alternatives import Alternatives
 from gofer.network.by_http3 import send_by_http3
 from gofer.network.deadlines import earlier, share_of, timed_out
 from gofer.network.dial import dial
-from gofer.network.http1 import Http1Connection
+from gofer.network.http1 import WE_CLOSE, Http1Connection
 from gofer.network.http1_head import encode_head
 from gofer.network.names import Names
 from gofer.network.pool import Pool
@@ -81,7 +81,7 @@ class Network:
             ):
                 return await send_by_http3(self, route, request)
         started = self.runtime.now()
-        if shared is None and route.may_share:
+        if shared is None and route.may_share and settings.keep_alive:
             shared = self.pool.take_shared(route, started)
         connection: Any = shared
         if shared is not None:
@@ -95,7 +95,8 @@ class Network:
             if settings.keep_alive and not request.fresh_connection:
                 connection = self.pool.take(route, started)
             if connection is None:
-                if settings.coalesce and route.may_share and not request.fresh_connection:
+                is_alone = request.fresh_connection or not settings.keep_alive
+                if settings.coalesce and route.may_share and not is_alone:
                     from gofer.network.coalescing import send_by_another
 
                     answer = await send_by_another(self, route, request)
@@ -139,10 +140,13 @@ class Network:
             request._url or request.url_parsed, request.environment
         )
         started = self.runtime.now()
+        keep_alive = request.settings.keep_alive
         must_share = route.is_only_way or route.alpn == HTTP_2
         if route.is_only_way:
             route = route.by_http3(route.target)
-        connection: Any = self.pool.take_shared(route, started) if route.may_share else None
+        connection: Any = None
+        if route.may_share and keep_alive:
+            connection = self.pool.take_shared(route, started)
         head = b""
         if connection is None and must_share:
             encode_head(request)  # complains before anybody is connected to
@@ -163,7 +167,7 @@ class Network:
         else:
             route = route.by_http1()
             head = encode_head(request)
-            if request.settings.keep_alive and not request.fresh_connection:
+            if keep_alive and not request.fresh_connection:
                 connection = self.pool.take(route, started)
             if connection is None:
                 connection = await self._open(route, request)
@@ -206,6 +210,8 @@ class Network:
             late: as in `quic.connect`, which makes those of HTTP/3. Then there is another way, and
                 None is returned if nothing comes of what somebody else is making.
         """
+        if not request.settings.keep_alive:
+            return await self._open(route, request, late)  # for itself alone
         started = self.runtime.now()
         limit = earlier(request.deadline, started, request.settings.timeouts.connect)
         if late is not None:
@@ -249,6 +255,12 @@ class Network:
         pool_deadline = earlier(request.deadline, now, timeouts.pool)
 
         async def connect() -> Any:
+            connection = await make()
+            if connection.is_shared and not request.settings.keep_alive:
+                connection.closing = WE_CLOSE  # nobody else has a place on it
+            return connection
+
+        async def make() -> Any:
             if route.is_tls and route.verify is False:
                 self._warn_insecure(route)
             deadline = earlier(request.deadline, self.runtime.now(), timeouts.connect)
@@ -271,10 +283,10 @@ class Network:
 
                 if route.is_tls:
                     stream.share()  # type: ignore[attr-defined]
-                make: Any = Http2Connection
+                kind: Any = Http2Connection
             else:
-                make = Http1Connection
-            connection = make(stream, route, self.pool, self.runtime, self.limits)
+                kind = Http1Connection
+            connection = kind(stream, route, self.pool, self.runtime, self.limits)
             if route.is_tls:
                 from gofer.network.tls_info import TLSInfo
 
