@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 import gofer
-from gofer.exceptions import ConnectionLost
+from gofer.exceptions import ConnectionLost, RemoteProtocolError
 from servers.certificates import Certificates
 from servers.frames import (
     ACK,
@@ -108,6 +108,23 @@ def test_one_call_without_keep_alive_leaves_the_others_theirs(web: Web) -> None:
         for keep_alive in (True, False, True):
             session.get(web.url + "/get", config={"keep_alive": keep_alive})
     assert [0, 1, 0] == [request.connection for request in web.requests]
+
+
+def test_nothing_but_http_2_and_a_server_that_does_not_speak_it(
+    certificates: Certificates, world: Any
+) -> None:
+    """Over TLS it says so, by what it chooses or by choosing nothing; it gets no request."""
+    for offered in (["http/1.1"], None):
+        context = certificates.server(certificates.authority.issue_cert("127.0.0.1"))
+        if offered is not None:
+            context.set_alpn_protocols(offered)
+        with Web2(tls=context) as web:
+            with gofer.Session(verify=certificates.ca_file, config=KNOWN, timeout=20) as session:
+                with pytest.raises(RemoteProtocolError, match="expected h2"):
+                    session.get(web.url + "/get")
+                assert (0, 0, 0) == session.network.pool.counts
+                assert "HTTP/1.1" == session.get(web.url, config=CHOSEN).version
+            assert 1 == len(web.requests)
 
 
 def test_one_call_can_differ(web_tls: Web, certificates: Certificates) -> None:

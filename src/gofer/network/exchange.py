@@ -284,6 +284,12 @@ class Network:
                 if route.is_tls:
                     stream.share()  # type: ignore[attr-defined]
                 kind: Any = Http2Connection
+            elif route.alpn == HTTP_2:
+                stream.abort()
+                raise RemoteProtocolError(
+                    f"{route.authority}: got {stream.alpn or 'no protocol'} chosen in TLS,"  # type: ignore[attr-defined]
+                    " expected h2: nothing but HTTP/2 will do (config: http2)"
+                )
             else:
                 kind = Http1Connection
             connection = kind(stream, route, self.pool, self.runtime, self.limits)
