@@ -153,6 +153,33 @@ def test_it_can_be_saved_and_loaded(known: Alternatives, tmp_path: Path, clock: 
     assert again.find(ORIGIN) is None
 
 
+def test_what_only_dns_has_said_is_not_saved(known: Alternatives, tmp_path: Path) -> None:
+    """Nobody has signed it; what the origin says itself, or a file of its words, takes its place."""
+    other = ("https", "other.example", 443)
+    known.learn(ORIGIN, ("elsewhere.example", 1), 60)
+    known.learn(other, ("other.example", 1), 60)
+    assert ("shop.example", 8443) == known.find(ORIGIN)
+    assert ("other.example", 1) == known.find(other)
+
+    def saved(known: Alternatives) -> list[str]:
+        known.save(tmp_path / "alt-svc")
+        again = Alternatives()
+        again.load(tmp_path / "alt-svc")
+        return [url for url, _, _ in again]
+
+    assert ["https://shop.example:443"] == saved(known)
+    assert ["https://shop.example:443"] == saved(pickle.loads(pickle.dumps(known)))
+    known.heed(other, SAYS)
+    known.save(tmp_path / "both")
+    assert ["https://shop.example:443", "https://other.example:443"] == saved(known)
+
+    fresh = Alternatives()
+    fresh.learn(other, ("other.example", 1), 60)
+    fresh.load(tmp_path / "both")
+    assert ("other.example", 8443) == fresh.find(other)
+    assert 2 == len(saved(fresh))
+
+
 def test_lines_that_make_no_sense_are_left_out(tmp_path: Path, clock: Clock) -> None:
     """The others count."""
     (tmp_path / "alt-svc").write_text(

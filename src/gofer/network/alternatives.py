@@ -1,7 +1,9 @@
 """Where origins can be reached by HTTP/3, as they said themselves (Alt-Svc, RFC 7838).
 
 `session.alternatives`: what is known, for how long it is good, and what did not work when it was
-tried. Only what an origin says over TLS, with a certificate that was checked, is believed.
+tried. What an origin says is believed over TLS with a certificate that was checked. What its DNS
+says is not signed by anybody: it is good enough for a try, since who is found there has to show the
+origin's certificate, and is never saved.
 
 State: the alternatives by origin, latest heard of last, and the broken ones by origin and place: no
 origin can speak ill of another's. Silence at one place speaks against all of its origin's: UDP does
@@ -38,11 +40,12 @@ class Alternatives:
         places: what each origin named, with the end of its time; for a look whether it did.
     """
 
-    __slots__ = ("_broken", "_said", "places")
+    __slots__ = ("_broken", "_hearsay", "_said", "places")
 
     def __init__(self) -> None:
         self.places: dict[Origin, list[tuple[Place, float]]] = {}  # with the end of their time
         self._said: dict[Origin, tuple[Sequence[str], float]] = {}  # the last of it, and when
+        self._hearsay: set[Origin] = set()  # of which nobody but their DNS has spoken
         # Until when, and after how many failures; without a place it is all of the origin's
         self._broken: dict[tuple[Origin, Place | None], tuple[float, int]] = {}
 
@@ -86,7 +89,8 @@ class Alternatives:
         self.forget(origin)  # so that it comes to the end
         if places:
             self._keep(origin, places)
-        _make_room(self._said)
+        while len(self._said) >= MAX_ORIGINS:
+            self._said.pop(next(iter(self._said)), None)
         self._said[origin] = values, now
 
     def learn(self, origin: Origin, place: Place, seconds: float) -> None:
@@ -94,9 +98,11 @@ class Alternatives:
         if origin not in self.places:
             self.forget(origin)
             self._keep(origin, [(place, time.time() + seconds)])
+            self._hearsay.add(origin)
 
     def _keep(self, origin: Origin, places: list[tuple[Place, float]]) -> None:
-        _make_room(self.places)
+        while len(self.places) >= MAX_ORIGINS:
+            self.forget(next(iter(self.places)))
         self.places[origin] = places[:MAX_PLACES]
 
     def failed(self, origin: Origin, place: Place, *, is_silent: bool = False) -> None:
@@ -112,7 +118,8 @@ class Alternatives:
     def _put_off(self, origin: Origin, place: Place | None) -> None:
         times = min(self._failures(origin, place), 16)
         seconds = min(BROKEN_SECONDS * 2**times, MOST_BROKEN_SECONDS)
-        _make_room(self._broken)
+        while len(self._broken) >= MAX_ORIGINS:
+            self._broken.pop(next(iter(self._broken)), None)
         self._broken[origin, place] = time.time() + seconds, times + 1
 
     def worked(self, origin: Origin, place: Place) -> None:
@@ -125,24 +132,26 @@ class Alternatives:
         """As if nothing had been said of `origin`."""
         self.places.pop(origin, None)
         self._said.pop(origin, None)
+        self._hearsay.discard(origin)
 
     def clear(self) -> None:
         """Forget everything: the network is another one, perhaps."""
         self.places.clear()
         self._said.clear()
+        self._hearsay.clear()
         self._broken.clear()
 
     # On disk ------------------------------------------------------------------------------------
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write what is known to a file, in the form of curl's `--alt-svc`.
+        """Write what origins said of themselves to a file, in the form of curl's `--alt-svc`.
 
         Raises:
             OSError: it cannot be written.
         """
         lines = ["# Alternative services, by gofer; curl --alt-svc reads it too.\n"]
         for origin, places in list(self.places.items()):
-            for place, end in places:
+            for place, end in () if origin in self._hearsay else places:
                 until = time.strftime(_TIME, time.gmtime(end))
                 lines.append(f'{_line(origin, place)} "{until}" 0 0\n')
         with open(path, "w", encoding="utf-8") as file:
@@ -157,6 +166,8 @@ class Alternatives:
         with open(path, encoding="utf-8", errors="replace") as file:
             for line in file:
                 for origin, place, end in _read(line):
+                    if origin in self._hearsay:
+                        self.forget(origin)
                     places = self.places.get(origin, [])
                     self._keep(origin, [p for p in places if p[0] != place] + [(place, end)])
 
@@ -170,19 +181,14 @@ class Alternatives:
         return sum(len(places) for places in self.places.values())
 
     def __getstate__(self) -> Any:
-        return {"places": self.places, "_broken": self._broken}
+        return {"places": self.places, "_hearsay": self._hearsay, "_broken": self._broken}
 
     def __setstate__(self, state: Any) -> None:
-        self.places, self._said, self._broken = state["places"], {}, state["_broken"]
+        self.places, self._hearsay = state["places"], state["_hearsay"]
+        self._said, self._broken = {}, state["_broken"]
 
     def __repr__(self) -> str:
         return f"<Alternatives {[f'{url} at {host}:{port}' for url, host, port in self]}>"
-
-
-def _make_room(known: dict[Any, Any]) -> None:
-    """Forget the oldest."""
-    while len(known) >= MAX_ORIGINS:
-        known.pop(next(iter(known)), None)
 
 
 def _line(origin: Origin, place: Place) -> str:
