@@ -383,6 +383,17 @@ def chunked(request: Request) -> Reply:
     return Reply([b"one ", b"two ", b"three"], trailers=[("Checksum", "11"), ("X-End", "yes")])
 
 
+@route("/sections")
+def sections(request: Request) -> Reply:
+    """So many field lines of a KiB in each of two interim heads, the head, and the trailers."""
+
+    def lines(section: str) -> Fields:
+        return [(f"X-{n}", "x" * 1000) for n in range(int(request.option(section, "0")))]
+
+    interim = [(103, lines("interim"))] * 2 if request.option("interim") else []
+    return Reply([b"content"], fields=lines("head"), trailers=lines("trailers"), interim=interim)
+
+
 @route("/drip/{count}")
 def drip(request: Request, count: str) -> Reply:
     """`count` bytes, each a chunk; with `?gate=name` the last one waits for that gate."""

@@ -130,7 +130,7 @@ class ResponseReader:
         self.status = 0
         self.complete = False
         self._head = b""
-        self._head_bytes = 0  # of interim heads
+        self._head_bytes = 0  # of interim heads, and then of trailers
         self._interim_seen = False
         self._mending = False
         self._trailer_lines: list[tuple[bytes, bytes]] = []
@@ -169,6 +169,11 @@ class ResponseReader:
             self._trailer_lines.append((name, value))
             if len(self._trailer_lines) > self.limits.max_fields:
                 raise FieldSectionTooLarge(self._over("trailer fields", "max_fields"))
+            self._head_bytes += len(name) + len(value) + 4
+            if self._head_bytes + self.fields.size > self.limits.max_field_section:  # type: ignore[union-attr]
+                raise FieldSectionTooLarge(
+                    self._over("heads and trailers together", "max_field_section")
+                )
 
     # The head ---------------------------------------------------------------------------------
 

@@ -148,6 +148,7 @@ class Connection:
         values[Setting.MAX_HEADER_LIST_SIZE] = self._limits.most_bytes
         self._stream_window = values[Setting.INITIAL_WINDOW_SIZE]
         self._h2.local_settings = Settings(client=True, initial_values=values)  # type: ignore[arg-type]
+        self._h2.decoder.max_header_list_size = self._limits.most_bytes  # 64 KiB, h2 would have it
         self._h2.initiate_connection()
         self._said += self._h2.data_to_send()  # the preface, which is no frame
         self.want_write = True
