@@ -565,6 +565,24 @@ def test_row_93_trailers():
     assert {"x-checksum": "5d41"} == dict(response.trailers)
 
 
+def with_length_behind(length: bytes) -> Answer:
+    trailers = frame(HEADERS, END_HEADERS | END_STREAM, 1, field(b"content-length", length))
+    return sends(headers(), frame(DATA, 0, 1, b"hello"), trailers)
+
+
+def test_row_93_a_length_in_the_trailers():
+    """It is left out."""
+    response, _ = ask(with_length_behind(b"5"))
+    assert (b"hello", {}) == (response.content, dict(response.trailers))
+
+
+@pytest.mark.ngh2
+def test_row_93_a_wrong_length_in_the_trailers():
+    """It is an error that says so: the library compares it with what has come."""
+    with pytest.raises(IncompleteContent, match="trailers .* content-length"):
+        ask(with_length_behind(b"4"))
+
+
 def test_row_93_early_hints():
     """Interim responses are data on the final one."""
     early = headers((b"link", b"</style.css>"), status=103)

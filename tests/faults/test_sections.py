@@ -34,3 +34,12 @@ def test_sections_below_the_limit(web: Web, session: gofer.Session) -> None:
     assert [50, 50] == [len(fields) for _, fields in response.interim]
     assert "x" * 1000 == response.headers["x-59"]
     assert 70 == len(response.trailers)
+
+
+def test_trailers_that_have_no_business_there(web: Web, session: gofer.Session) -> None:
+    """They are left out (RFC 9110, 6.5.1), and no cookie comes of them."""
+    response = session.get(web.url + "/trailers/unfit")
+    assert b"content" == response.content
+    assert ["x-fit"] == [name.lower() for name in response.trailers]
+    assert "set-cookie" not in response.headers
+    assert {} == dict(response.cookies) == dict(session.cookies)

@@ -383,6 +383,16 @@ def chunked(request: Request) -> Reply:
     return Reply([b"one ", b"two ", b"three"], trailers=[("Checksum", "11"), ("X-End", "yes")])
 
 
+@route("/trailers/unfit")
+def unfit_trailers(request: Request) -> Reply:
+    """A trailer section of which one field has business there."""
+    unfit = (
+        "Set-Cookie", "Authorization", "Host", "WWW-Authenticate", "Proxy-Authenticate",
+        "Content-Encoding", "Content-Type", "Trailer",
+    )  # fmt: skip
+    return Reply([b"content"], trailers=[*((name, "a=b") for name in unfit), ("X-Fit", "yes")])
+
+
 @route("/sections")
 def sections(request: Request) -> Reply:
     """So many field lines of a KiB in each of two interim heads, the head, and the trailers."""

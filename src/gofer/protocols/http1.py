@@ -39,12 +39,6 @@ _MAX_LENGTH = 2**63 - 1
 # Chunk sizes and extensions may outweigh the data so much, not more: 1-byte chunks need 5 bytes.
 _CHUNK_OVERHEAD = 16
 
-# Fields that mean nothing, or harm, in a trailer section (RFC 9110, 6.5.1)
-_NOT_IN_TRAILERS = frozenset(
-    (b"content-length", b"transfer-encoding", b"set-cookie", b"authorization", b"host",
-     b"www-authenticate", b"proxy-authenticate", b"content-encoding", b"content-type", b"trailer")
-)  # fmt: skip
-
 
 class Limits:
     """What a peer may make us keep.
@@ -567,8 +561,8 @@ class ResponseReader:
 
     @property
     def trailers(self) -> list[tuple[bytes, bytes]]:
-        """The trailer fields, without those that have no business there (RFC 9110, 6.5.1)."""
-        return [line for line in self._trailer_lines if line[0].lower() not in _NOT_IN_TRAILERS]
+        """The trailer fields, as they came."""
+        return self._trailer_lines
 
 
 class _ChunkedProtocol:

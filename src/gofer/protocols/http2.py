@@ -400,7 +400,12 @@ class Http2Protocol:
             return stream
         stream.error_code = event.error_code
         if event.error_code == PROTOCOL_ERROR and not stream.was_reset:
-            stream.problem = "field section or length"
+            stream.problem = (
+                "its content is not as long as declared, or its trailers hold what has no place"
+                " there, as a content-length"
+                if stream.status
+                else "field section or length"
+            )
         if event.local_error is not None:
             stream.problem = str(event.local_error)
         return stream
