@@ -29,6 +29,25 @@ def test_a_section_is_exact() -> None:
     assert (True, False) == (SECTION.has(b"x-empty"), SECTION.has(b"empty"))
 
 
+@pytest.mark.parametrize("name", ["Set-Cookie", "content-encoding", "ALT-SVC", "Alt-Svc"])
+def test_a_section_that_makes_more_of_its_response(name: str) -> None:
+    """It is found wherever it stands, however it is spelled and spaced; most have none of it."""
+    plain = (
+        b"HTTP/1.1 200 OK\r\nServer: a\r\nContent-Type: a/b\r\nContent-Length: 5\r\nAge: 1\r\n"
+        b"content-language: en\r\nContent-Security-Policy: x\r\nAlt: x\r\nCONTENT-LOCATION: /\r\n"
+        b"Content-Range: x\r\nContent-Disposition: x\r\nAlternates: x\r\nSet: x\r\n\r\n"
+    )
+    assert FieldSection(plain).is_plain
+    for line in (name.encode() + b": h3\r\n", name.encode() + b":h3\r\n"):
+        for start in (b"Server", b"Age", b"Set: x"):
+            section = FieldSection(plain.replace(start, line + start))
+            assert section.has(name.lower().encode())
+            assert not section.is_plain
+    lines = [(b"server", b"a"), (name.lower().encode(), b"x")]
+    assert not FieldSection.of(lines, are_lower=True).is_plain
+    assert FieldSection.of(lines[:1], are_lower=True).is_plain
+
+
 def test_received_fields_as_a_mapping() -> None:
     """Lines of one name are one value; apart by `get_all`; octets are Latin-1."""
     headers = Headers.received(SECTION)

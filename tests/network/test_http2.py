@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 import gofer
-from gofer.exceptions import ConnectionLost
+from gofer.exceptions import ConnectionLost, RemoteProtocolError
 from servers.certificates import Certificates
 from servers.frames import (
     DATA,
@@ -80,6 +80,49 @@ def test_in_the_clear_nobody_can_choose(web: Web) -> None:
         assert "HTTP/1.1" == session.get(web.url + "/get").version
         known = session.get(web.url + "/get", config=KNOWN)
         assert ("HTTP/2", 200) == (known.version, known.status_code)
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_without_keep_alive_every_request_has_its_own_connection(
+    web: Web, web_tls: Web, certificates: Certificates, scheme: str, world: Any
+) -> None:
+    """Where nothing but HTTP/2 will do; where it may be, HTTP/1.1 does it for less."""
+    server = web if scheme == "http" else web_tls
+    options: Any = {"verify": certificates.ca_file, "timeout": 20}
+    with gofer.Session(**options, config={**KNOWN, "keep_alive": False}) as session:
+        held = session.get(server.url + "/bytes/2000000", stream=True)
+        assert ["HTTP/2"] * 2 == [session.get(server.url + "/get").version for _ in range(2)]
+        assert 2_000_000 == len(held.content)
+        server.wait_for(lambda: server.open == 0)
+        assert (0, 0, 0) == session.network.pool.counts
+    assert 3 == server.accepted
+    with gofer.Session(**options, config={"keep_alive": False}) as session:
+        assert "HTTP/1.1" == session.get(server.url + "/get").version
+
+
+def test_one_call_without_keep_alive_leaves_the_others_theirs(web: Web) -> None:
+    """It takes no place on the connection that is there, and nobody takes one on its own."""
+    with gofer.Session(config=KNOWN, timeout=20) as session:
+        for keep_alive in (True, False, True):
+            session.get(web.url + "/get", config={"keep_alive": keep_alive})
+    assert [0, 1, 0] == [request.connection for request in web.requests]
+
+
+def test_nothing_but_http_2_and_a_server_that_does_not_speak_it(
+    certificates: Certificates, world: Any
+) -> None:
+    """Over TLS it says so, by what it chooses or by choosing nothing; it gets no request."""
+    for offered in (["http/1.1"], None):
+        context = certificates.server(certificates.authority.issue_cert("127.0.0.1"))
+        if offered is not None:
+            context.set_alpn_protocols(offered)
+        with Web2(tls=context) as web:
+            with gofer.Session(verify=certificates.ca_file, config=KNOWN, timeout=20) as session:
+                with pytest.raises(RemoteProtocolError, match="expected h2"):
+                    session.get(web.url + "/get")
+                assert (0, 0, 0) == session.network.pool.counts
+                assert "HTTP/1.1" == session.get(web.url, config=CHOSEN).version
+            assert 1 == len(web.requests)
 
 
 def test_one_call_can_differ(web_tls: Web, certificates: Certificates) -> None:

@@ -4,11 +4,13 @@ That everything else is as over HTTP/1.1 is shown by the behaviour suite itself 
 """
 
 import asyncio
+import contextlib
 import os
 import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -69,6 +71,7 @@ def web3(lasting: Web3) -> Web3:
     lasting.reset_counts()
     lasting.by_http3 = 0
     lasting.alt_svc = f'h3=":{lasting.port}"; ma=600'
+    lasting.is_slow = lasting.is_lossy = False
     return lasting
 
 
@@ -87,7 +90,7 @@ def knowing(certificates: Certificates, web3: Web3, world: Any) -> Iterator[gofe
 
 
 @pytest.fixture
-def silence(files: Any) -> Iterator[Web]:
+def silence(files: Any) -> Iterator["Boasting"]:
     """An https server that speaks of HTTP/3 where datagrams vanish."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as hole:
         hole.bind(("127.0.0.1", 0))
@@ -115,6 +118,20 @@ def test_it_can_be_asked_for(knowing: gofer.Session, web3: Web3) -> None:
 
     assert ("HTTP/3", 30) == (response.version, response.raw.version)
     assert (1, 1) == (web3.accepted, web3.by_http3)
+
+
+def test_without_keep_alive_every_request_has_its_own_connection(
+    knowing: gofer.Session, web3: Web3
+) -> None:
+    """Where nothing but HTTP/3 will do; else it goes by TCP."""
+    off = {"keep_alive": False}
+    held = knowing.get(web3.url + "/bytes/2000000", stream=True, config=off)
+    assert ["HTTP/3"] * 2 == [knowing.get(web3.url, config=off).version for _ in range(2)]
+    assert 2_000_000 == len(held.content)
+    web3.wait_for(lambda: web3.open == 0)
+    assert (0, 0, 0) == knowing.network.pool.counts
+    assert 3 == web3.by_http3
+    assert "HTTP/1.1" == knowing.get(web3.url, config={**off, "http3": True}).version
 
 
 @PLAIN_PYTHON
@@ -148,6 +165,53 @@ def test_an_origin_may_take_it_back(trusting: gofer.Session, web3: Web3) -> None
     web3.alt_svc = "clear"
     assert "HTTP/3" == trusting.get(web3.url).version
     assert "HTTP/2" == trusting.get(web3.url).version
+
+
+@PLAIN_PYTHON
+def test_an_origin_may_say_so_later(trusting: gofer.Session, web3: Web3) -> None:
+    """Not only in the first answer on a connection: after a change, and when all was forgotten."""
+    web3.alt_svc = None
+    assert "HTTP/2" == trusting.get(web3.url).version
+    web3.alt_svc = f'h3=":{web3.port}"; ma=600'
+    assert ["HTTP/2", "HTTP/3"] == [trusting.get(web3.url).version for _ in range(2)]
+    trusting.alternatives.clear()
+    assert ["HTTP/2", "HTTP/3"] == [trusting.get(web3.url).version for _ in range(2)]
+    assert (2, 1) == (web3.accepted, web3.by_http3)
+
+
+@PLAIN_PYTHON
+def test_an_origin_may_say_it_again_when_its_time_is_over(
+    trusting: gofer.Session, web3: Web3, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On the connection on which it has said so before."""
+    real = time.time
+    trusting.get(web3.url)
+    monkeypatch.setattr("gofer.network.alternatives.time.time", lambda: real() + 700.0)
+    assert ["HTTP/2", "HTTP/3"] == [trusting.get(web3.url).version for _ in range(2)]
+
+
+@PLAIN_PYTHON
+def test_http_1_1_says_so_too(certificates: Certificates, web3: Web3) -> None:
+    """In every answer, and in whatever case."""
+    web3.alt_svc = None
+    with gofer.Session(verify=certificates.ca_file, config={"http2": False}) as session:
+        assert "HTTP/1.1" == session.get(web3.url).version
+        web3.alt_svc = f'h3=":{web3.port}"; ma=600'
+        assert ["HTTP/1.1", "HTTP/3"] == [session.get(web3.url).version for _ in range(2)]
+
+
+@PLAIN_PYTHON
+def test_a_place_that_does_not_work_may_be_taken_back(
+    certificates: Certificates, silence: Boasting
+) -> None:
+    """While it is left alone."""
+    with gofer.Session(verify=certificates.ca_file, timeout=20) as session:
+        for _ in range(2):
+            session.get(silence.url)
+        assert 1 == len(session.alternatives)
+        silence.boast = "clear"
+        session.get(silence.url)
+        assert 0 == len(session.alternatives)
 
 
 @PLAIN_PYTHON
@@ -199,29 +263,28 @@ def test_another_host_may_speak_for_the_origin(
 def test_a_misdirected_request_goes_where_it_belongs(
     certificates: Certificates, web3: Web3, world: Any
 ) -> None:
-    """After 421 the alternative is forgotten, and what has no content is sent again."""
+    """After 421 the alternative is left alone, and what has no content is sent again."""
     with gofer.Session(verify=certificates.ca_file) as session:
-        web3.alt_svc = None
         session.alternatives.heed(("https", "127.0.0.1", web3.port), [f'h3=":{web3.port}"'])
         response = session.get(web3.url + "/status/421")
 
         assert (421, "HTTP/2") == (response.status_code, response.version)
         assert ["3", "2"] == [request.http_version for request in web3.requests]
         assert 0 == len(session.alternatives)
+        assert ["HTTP/2"] * 2 == [session.get(web3.url).version for _ in range(2)]
 
 
 # Where there is no way ----------------------------------------------------------------------------
 
 
 def test_where_datagrams_vanish_tcp_is_there(
-    certificates: Certificates, silence: Web, world: Any
+    certificates: Certificates, silence: Boasting, world: Any
 ) -> None:
     """The place is left alone then, so that the wait comes once."""
     with gofer.Session(verify=certificates.ca_file, timeout=20) as session:
         assert ["HTTP/2"] * 3 == [session.get(silence.url).version for _ in range(3)]
-        (place,) = session.alternatives._broken
+        assert session.alternatives.find(("https", "127.0.0.1", silence.port)) is None
     assert 1 == silence.accepted
-    assert place[0] == "127.0.0.1"
 
 
 @PLAIN_PYTHON
@@ -235,10 +298,29 @@ def test_of_many_at_once_one_finds_out_that_datagrams_vanish(
             assert "HTTP/2" == (await session.get(silence.url)).version
             answers = await asyncio.gather(*[session.get(silence.url) for _ in range(8)])
             assert {"HTTP/2"} == {answer.version for answer in answers}
-            ((_, failures),) = session.alternatives._broken.values()
-            assert 1 == failures
+            assert {1} == {failures for _, failures in session.alternatives._broken.values()}
 
     asyncio.run(main())
+
+
+def test_of_many_places_where_datagrams_vanish_one_is_tried(
+    certificates: Certificates, silence: Boasting, world: Any
+) -> None:
+    """It is UDP that does not get through, more likely than not."""
+    with contextlib.ExitStack() as stack:
+        holes = [
+            stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) for _ in range(3)
+        ]
+        for hole in holes:
+            hole.bind(("127.0.0.1", 0))
+            hole.setblocking(False)
+        silence.boast = ", ".join(f'h3=":{hole.getsockname()[1]}"' for hole in holes)
+        with gofer.Session(verify=certificates.ca_file, timeout=20) as session:
+            assert ["HTTP/2"] * 5 == [session.get(silence.url).version for _ in range(5)]
+        assert holes[0].recv(65536)
+        for hole in holes[1:]:
+            with pytest.raises(BlockingIOError):
+                hole.recv(65536)
 
 
 def test_a_late_word_that_is_none_takes_nothing_from_the_deadline(
@@ -265,10 +347,81 @@ def test_a_late_word_that_is_none_takes_nothing_from_the_deadline(
         assert session.alternatives._broken
 
 
-def test_who_answers_late_is_asked_the_next_time(trusting: gofer.Session, web3: Web3) -> None:
+@pytest.mark.parametrize("word", [b"x", b"", os.urandom(1200)], ids=["byte", "nothing", "noise"])
+def test_words_that_are_no_answer_are_silence(
+    certificates: Certificates, files: Any, world: Any, word: bytes
+) -> None:
+    """Whoever can send a datagram could keep every call from TCP otherwise."""
+    with (
+        noise(word) as port,
+        Boasting(tls=files["tls"]) as web,
+        gofer.Session(verify=certificates.ca_file) as session,
+    ):
+        web.boast = f'h3=":{port}"'
+        assert ["HTTP/2"] * 3 == [session.get(web.url, deadline=3.0).version for _ in range(3)]
+        assert session.alternatives._broken
+
+
+@contextlib.contextmanager
+def noise(word: bytes) -> Iterator[int]:
+    """The port of somebody who answers each datagram with `word`."""
+
+    def answer() -> None:
+        while (said := socket_.recvfrom(65536))[0] != b"the end":
+            socket_.sendto(word, said[1])
+
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as socket_:
+        socket_.bind(("127.0.0.1", 0))
+        thread = threading.Thread(target=answer)
+        thread.start()
+        try:
+            yield socket_.getsockname()[1]
+        finally:
+            socket_.sendto(b"the end", socket_.getsockname())
+            thread.join()
+
+
+def test_a_handshake_that_stops_half_way_leaves_time_for_tcp(
+    trusting: gofer.Session, web3: Web3
+) -> None:
+    """Only the first datagram of the server gets through, as where large ones are lost."""
+    trusting.get(web3.url)
+    web3.is_lossy, web3.prompt = True, 1
+    versions = [trusting.get(web3.url, deadline=3.0).version for _ in range(2)]
+
+    assert ["HTTP/2"] * 2 == versions
+    assert 0 == web3.prompt
+    assert trusting.alternatives._broken
+
+
+@PLAIN_PYTHON
+def test_who_waits_for_anothers_handshake_has_time_for_tcp(
+    certificates: Certificates, silence: Boasting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However long the other has."""
+    for name in ("PATIENCE", "MOST"):
+        monkeypatch.setattr(f"gofer.network.quic.{name}", 3600.0)
+
+    async def main() -> None:
+        async with gofer.AsyncSession(verify=certificates.ca_file, timeout=3600.0) as session:
+            await session.get(silence.url)
+            slow = asyncio.ensure_future(session.get(silence.url))
+            await asyncio.sleep(0)
+            assert "HTTP/2" == (await session.get(silence.url, deadline=3.0)).version
+            assert not session.alternatives._broken
+            slow.cancel()
+            await asyncio.wait([slow])
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("prompt", [0, 1])
+def test_who_answers_late_is_asked_the_next_time(
+    trusting: gofer.Session, web3: Web3, prompt: int
+) -> None:
     """Slow is not broken: the connection that was given up for TCP is used as soon as it is there."""
     trusting.get(web3.url)
-    web3.is_slow = True
+    web3.is_slow, web3.prompt = True, prompt
     assert "HTTP/2" == trusting.get(web3.url).version
     assert not web3.is_slow
     assert "HTTP/3" == trusting.get(web3.url).version
@@ -298,6 +451,22 @@ def test_a_place_with_another_certificate_is_none(
         session.alternatives.heed(("https", "sub.example.com", 443), ['h3="cdn.test:443"'])
         assert "HTTP/2" == session.get("https://sub.example.com/get").version
     assert ["2"] == [request.http_version for request in web3.requests]
+
+
+@PLAIN_PYTHON
+def test_an_origin_cannot_speak_ill_of_anothers_place(
+    certificates: Certificates, web3: Web3
+) -> None:
+    """What shows no certificate of its own for it is broken for itself only."""
+    here = f"127.0.0.1:{web3.port}"
+    web3.alt_svc = None
+    with gofer.Session(
+        verify=certificates.ca_file, resolve={"sub.example.com:443": here}
+    ) as session:
+        for host, port in (("sub.example.com", 443), ("127.0.0.1", web3.port)):
+            session.alternatives.heed(("https", host, port), [f'h3="{here}"'])
+        versions = [session.get(url).version for url in ("https://sub.example.com/", web3.url)]
+        assert ["HTTP/2", "HTTP/3"] == versions
 
 
 def test_nothing_but_http_3_and_nobody_there(certificates: Certificates, world: Any) -> None:

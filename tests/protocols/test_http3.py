@@ -28,7 +28,7 @@ REQUEST = [
 class Pair:
     """A client's protocol, and a server that says what it is told."""
 
-    def __init__(self, files: tuple[Path, Path], ca_file: str) -> None:
+    def __init__(self, files: tuple[Path, Path], ca_file: str, *, talks: bool = True) -> None:
         from gofer.protocols.http1 import Limits
         from gofer.protocols.http3 import Http3Protocol
 
@@ -39,6 +39,8 @@ class Pair:
         first = self.client.quic.original_destination_connection_id
         self.server = QuicConnection(configuration=theirs, original_destination_connection_id=first)
         self.now = 0.0
+        if not talks:
+            return
         self.talk()
         assert self.client.handshake.complete
         for kind in (0, 2, 3):  # control, QPACK encoder and decoder
@@ -142,6 +144,31 @@ def test_whatever_comes(
     pair.talk()
 
     assert (True, 200, [b"12345"]) == (stream.complete, stream.status, stream.pieces)
+
+
+def test_who_is_heard(files: tuple[Path, Path], certificates: Certificates) -> None:
+    """Who can say what only the reader of our first packet can: a Retry, or a packet that decrypts."""
+    from qh3.quic.packet import encode_quic_retry
+
+    def begun() -> Any:
+        client = Pair(files, certificates.ca_file, talks=False).client
+        client.output(1, 0.0)
+        return client
+
+    def retry(client: Any, first: bytes) -> bytes:
+        quic = client.quic
+        return encode_quic_retry(quic._version, b"x" * 8, quic.host_cid, first, b"token")
+
+    for junk in (b"x", b"", b"\xc0" + b"\x01" * 1200, b"\x40" * 50):
+        client = begun()
+        client.feed([junk], 0.0)
+        assert not client.has_heard
+    client = begun()
+    client.feed([retry(client, b"another")], 0.0)
+    assert not client.has_heard
+    client.feed([retry(client, client.quic.original_destination_connection_id)], 0.0)
+    assert client.has_heard
+    assert Pair(files, certificates.ca_file).client.has_heard
 
 
 @given(

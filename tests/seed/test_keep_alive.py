@@ -112,11 +112,18 @@ def test_s29_keep_alive_off_is_one_connection_a_request(web: Web, session: gofer
 
     session.config["keep_alive"] = False
     assert [1, 2] == [connection_of(session, web) for _ in range(2)]
-    assert ["close", "close"] == [request.field("connection") for request in web.requests[-2:]]
     web.wait_for(lambda: web.open <= 1)  # the one that was kept before
 
     session.config["keep_alive"] = True
     assert "close" != session.get(web.url + "/headers").json()["headers"].get("Connection")
+
+
+@pytest.mark.http1("Connection: close")
+def test_s29_keep_alive_off_is_said(web: Web, session: gofer.Session) -> None:
+    """The server need not wait for another request."""
+    session.config["keep_alive"] = False
+    session.get(web.url + "/get")
+    assert "close" == web.requests[0].field("connection")
 
 
 def test_s29_our_side_closes(session: gofer.Session) -> None:

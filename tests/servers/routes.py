@@ -383,6 +383,27 @@ def chunked(request: Request) -> Reply:
     return Reply([b"one ", b"two ", b"three"], trailers=[("Checksum", "11"), ("X-End", "yes")])
 
 
+@route("/trailers/unfit")
+def unfit_trailers(request: Request) -> Reply:
+    """A trailer section of which one field has business there."""
+    unfit = (
+        "Set-Cookie", "Authorization", "Host", "WWW-Authenticate", "Proxy-Authenticate",
+        "Content-Encoding", "Content-Type", "Trailer",
+    )  # fmt: skip
+    return Reply([b"content"], trailers=[*((name, "a=b") for name in unfit), ("X-Fit", "yes")])
+
+
+@route("/sections")
+def sections(request: Request) -> Reply:
+    """So many field lines of a KiB in each of two interim heads, the head, and the trailers."""
+
+    def lines(section: str) -> Fields:
+        return [(f"X-{n}", "x" * 1000) for n in range(int(request.option(section, "0")))]
+
+    interim = [(103, lines("interim"))] * 2 if request.option("interim") else []
+    return Reply([b"content"], fields=lines("head"), trailers=lines("trailers"), interim=interim)
+
+
 @route("/drip/{count}")
 def drip(request: Request, count: str) -> Reply:
     """`count` bytes, each a chunk; with `?gate=name` the last one waits for that gate."""

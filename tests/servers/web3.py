@@ -42,6 +42,8 @@ class Web3(Web2):
 
     Attributes:
         is_slow: datagrams are held back until somebody asks by TCP, and go before the answer.
+        is_lossy: they are not held back but lost.
+        prompt: so many of them go at once all the same.
     """
 
     conversation_class: "type[Conversation3]"
@@ -59,7 +61,8 @@ class Web3(Web2):
         self.advertises = advertises
         self.alt_svc: str | None = None
         self.by_http3 = 0  # connections so far
-        self.is_slow = False
+        self.is_slow = self.is_lossy = False
+        self.prompt = 0
         self._held: list[tuple[bytes, Any]] = []
         self.configuration = QuicConfiguration(
             is_client=False,
@@ -115,7 +118,8 @@ class Web3(Web2):
         reply = super().answer(request)
         if request.http_version != "3" and self.is_slow:
             self.is_slow = False
-            for data, address in self._held:
+            held, self._held = self._held, []
+            for data, address in held:
                 self.transmit(data, address)
         if self.alt_svc is not None:
             reply.fields.append(("Alt-Svc", self.alt_svc))
@@ -130,8 +134,12 @@ class Web3(Web2):
 
     def transmit(self, data: bytes, address: Any) -> None:
         """Send a datagram."""
-        if self.is_slow:
+        if self.prompt:
+            self.prompt -= 1
+        elif self.is_slow:
             self._held.append((data, address))
+            return
+        elif self.is_lossy:
             return
         with contextlib.suppress(OSError):
             self._udp.sendto(data, address)

@@ -37,6 +37,12 @@ _scan_json: Any = json_library.JSONDecoder().scan_once  # type: ignore[attr-defi
 
 REDIRECT_STATUS_CODES = frozenset((301, 302, 303, 307, 308))
 
+# Fields that mean nothing, or harm, in a trailer section (RFC 9110, 6.5.1)
+_NOT_IN_TRAILERS = frozenset(
+    (b"content-length", b"transfer-encoding", b"set-cookie", b"authorization", b"host",
+     b"www-authenticate", b"proxy-authenticate", b"content-encoding", b"content-type", b"trailer")
+)  # fmt: skip
+
 
 class Response:
     """The answer to a request.
@@ -177,10 +183,14 @@ class Response:
 
     @property
     def trailers(self) -> Headers:
-        """The trailer fields, there once the content has been read; never merged into `headers`."""
+        """The trailer fields, there once the content has been read; never merged into `headers`.
+
+        Those that have no business there are left out (RFC 9110, 6.5.1).
+        """
         if self._take_trailers is None:
             return Headers()
-        return Headers.received(FieldSection.of(self._take_trailers()))
+        lines = [line for line in self._take_trailers() if line[0].lower() not in _NOT_IN_TRAILERS]
+        return Headers.received(FieldSection.of(lines))
 
     @property
     def ok(self) -> bool:

@@ -1,10 +1,14 @@
 """Where origins can be reached by HTTP/3, as they said themselves (Alt-Svc, RFC 7838).
 
 `session.alternatives`: what is known, for how long it is good, and what did not work when it was
-tried. Only what an origin says over TLS, with a certificate that was checked, is believed.
+tried. What an origin says is believed over TLS with a certificate that was checked. What its DNS
+says is not signed by anybody: it is good enough for a try, since who is found there has to show the
+origin's certificate, and is never saved.
 
-State: the alternatives by origin, latest heard of last, and the broken ones by place. Threads may
-share it: each change replaces or removes one whole entry.
+State: the alternatives by origin, latest heard of last, and the broken ones by origin and place: no
+origin can speak ill of another's. Silence at one place speaks against all of its origin's: UDP does
+not get through, more likely than not. Threads may share it: each change replaces or removes one
+whole entry.
 """
 
 import os
@@ -21,9 +25,11 @@ Origin = tuple[str, str, int]  # scheme, host, port
 Place = tuple[str, int]  # host, port
 
 HTTP_3 = "h3"  # by its ALPN name
+MAX_PLACES = 4  # remembered of one origin; each may cost a try
 MAX_ORIGINS = 1000  # remembered; a crawler must not grow without end
 BROKEN_SECONDS = 300.0  # not tried again for so long; each failure doubles it, up to
 MOST_BROKEN_SECONDS = 24 * 60 * 60.0
+HEARD_SECONDS = 1.0  # for so long what is said once more is no news: servers say it each time
 
 _TIME = "%Y%m%d %H:%M:%S"  # curl's, UTC
 
@@ -35,11 +41,14 @@ class Alternatives:
         places: what each origin named, with the end of its time; for a look whether it did.
     """
 
-    __slots__ = ("_broken", "places")
+    __slots__ = ("_broken", "_hearsay", "_said", "places")
 
     def __init__(self) -> None:
         self.places: dict[Origin, list[tuple[Place, float]]] = {}  # with the end of their time
-        self._broken: dict[Place, tuple[float, int]] = {}  # until when, and after how many failures
+        self._said: dict[Origin, tuple[Sequence[str], float]] = {}  # the last of it, and when
+        self._hearsay: set[Origin] = set()  # of which nobody but their DNS has spoken
+        # Until when, and after how many failures; without a place it is all of the origin's
+        self._broken: dict[tuple[Origin, Place | None], tuple[float, int]] = {}
 
     def find(self, origin: Origin) -> Place | None:
         """Where `origin` can be reached by HTTP/3; None if that is not known, or does not work."""
@@ -47,74 +56,102 @@ class Alternatives:
         if places is None:
             return None
         now = time.time()
-        for place, end in places:
-            if end > now:
-                broken = self._broken.get(place)
-                if broken is None or broken[0] <= now:
-                    return place
-        if all(end <= now for _, end in places):
-            self.places.pop(origin, None)
-        return None
+        fresh = [place for place, end in places if end > now]
+        if not fresh:
+            self.forget(origin)
+            return None
+        if not self._broken:
+            return fresh[0]
+        if self._rests(origin, None, now):
+            return None
+        fit = [place for place in fresh if not self._rests(origin, place, now)]
+        return min(fit, key=lambda place: self._failures(origin, place), default=None)
+
+    def _rests(self, origin: Origin, place: Place | None, now: float) -> bool:
+        broken = self._broken.get((origin, place))
+        return broken is not None and broken[0] > now
+
+    def _failures(self, origin: Origin, place: Place | None) -> int:
+        return self._broken.get((origin, place), (0.0, 0))[1]
 
     def heed(self, origin: Origin, values: Sequence[str]) -> None:
         """Take in what `origin` says in its Alt-Svc fields; it replaces what it has said before."""
+        now = time.time()
+        before = self._said.get(origin)
+        if before is not None and before[0] == values and 0 <= now - before[1] < HEARD_SECONDS:
+            return
         from gofer.messages.alt_svc import parse_alt_svc
 
-        said = parse_alt_svc(values)
-        if said is None:
-            self.places.pop(origin, None)
-            return
-        now = time.time()
         places = [
             ((one.host or origin[1], one.port), now + one.max_age)
-            for one in said
+            for one in parse_alt_svc(values) or ()
             if one.protocol == HTTP_3 and one.max_age
         ]
-        self.places.pop(origin, None)  # so that it comes to the end
+        self.forget(origin)  # so that it comes to the end
         if places:
             self._keep(origin, places)
+        while len(self._said) >= MAX_ORIGINS:
+            self._said.pop(next(iter(self._said)), None)
+        self._said[origin] = values, now
 
     def learn(self, origin: Origin, place: Place, seconds: float) -> None:
         """Somebody else says so, its DNS for instance; what `origin` says itself counts before."""
         if origin not in self.places:
+            self.forget(origin)
             self._keep(origin, [(place, time.time() + seconds)])
+            self._hearsay.add(origin)
 
     def _keep(self, origin: Origin, places: list[tuple[Place, float]]) -> None:
-        make_room(self.places, MAX_ORIGINS)
-        self.places[origin] = places
+        while len(self.places) >= MAX_ORIGINS:
+            self.forget(next(iter(self.places)))
+        self.places[origin] = places[:MAX_PLACES]
 
-    def failed(self, place: Place) -> None:
-        """Nothing came of an attempt to connect there: it is left alone for a while."""
-        times = min(self._broken.get(place, (0.0, 0))[1], 16)
+    def failed(self, origin: Origin, place: Place, *, is_silent: bool = False) -> None:
+        """Nothing came of an attempt to connect there: it is left alone for a while.
+
+        Args:
+            is_silent: nobody said so, time passed: then so are the others that `origin` named.
+        """
+        self._put_off(origin, place)
+        if is_silent:
+            self._put_off(origin, None)
+
+    def _put_off(self, origin: Origin, place: Place | None) -> None:
+        times = min(self._failures(origin, place), 16)
         seconds = min(BROKEN_SECONDS * 2**times, MOST_BROKEN_SECONDS)
         make_room(self._broken, MAX_ORIGINS)
-        self._broken[place] = time.time() + seconds, times + 1
+        self._broken[origin, place] = time.time() + seconds, times + 1
 
-    def worked(self, place: Place) -> None:
+    def worked(self, origin: Origin, place: Place) -> None:
         """A connection to it was made."""
         if self._broken:
-            self._broken.pop(place, None)
+            self._broken.pop((origin, place), None)
+            self._broken.pop((origin, None), None)
 
     def forget(self, origin: Origin) -> None:
-        """It is not where `origin` said: 421 (Misdirected Request) came from there."""
+        """As if nothing had been said of `origin`."""
         self.places.pop(origin, None)
+        self._said.pop(origin, None)
+        self._hearsay.discard(origin)
 
     def clear(self) -> None:
         """Forget everything: the network is another one, perhaps."""
         self.places.clear()
+        self._said.clear()
+        self._hearsay.clear()
         self._broken.clear()
 
     # On disk ------------------------------------------------------------------------------------
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write what is known to a file, in the form of curl's `--alt-svc`.
+        """Write what origins said of themselves to a file, in the form of curl's `--alt-svc`.
 
         Raises:
             OSError: it cannot be written.
         """
         lines = ["# Alternative services, by gofer; curl --alt-svc reads it too.\n"]
         for origin, places in list(self.places.items()):
-            for place, end in places:
+            for place, end in () if origin in self._hearsay else places:
                 until = time.strftime(_TIME, time.gmtime(end))
                 lines.append(f'{_line(origin, place)} "{until}" 0 0\n')
         with open(path, "w", encoding="utf-8") as file:
@@ -129,6 +166,8 @@ class Alternatives:
         with open(path, encoding="utf-8", errors="replace") as file:
             for line in file:
                 for origin, place, end in _read(line):
+                    if origin in self._hearsay:
+                        self.forget(origin)
                     places = self.places.get(origin, [])
                     self._keep(origin, [p for p in places if p[0] != place] + [(place, end)])
 
@@ -142,10 +181,11 @@ class Alternatives:
         return sum(len(places) for places in self.places.values())
 
     def __getstate__(self) -> Any:
-        return {"places": self.places, "_broken": self._broken}
+        return {"places": self.places, "_hearsay": self._hearsay, "_broken": self._broken}
 
     def __setstate__(self, state: Any) -> None:
-        self.places, self._broken = state["places"], state["_broken"]
+        self.places, self._hearsay = state["places"], state["_hearsay"]
+        self._said, self._broken = {}, state["_broken"]
 
     def __repr__(self) -> str:
         return f"<Alternatives {[f'{url} at {host}:{port}' for url, host, port in self]}>"

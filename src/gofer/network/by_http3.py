@@ -1,19 +1,18 @@
 """Sending by HTTP/3 where an origin has announced it, with TCP to fall back on.
 
-The HTTP/3 server has `quic.PATIENCE` seconds to answer over UDP; then the request goes by TCP. A
-server that cannot be reached is not tried again for a while (`alternatives.py`). One that was only
-slow is: if its answer has arrived by the time TCP has brought the response, the connection is kept
-for the next request.
+A server has `quic.PATIENCE` seconds to answer over UDP and `quic.MOST` to complete the handshake,
+and no more than a third of what the call has; then the request goes by TCP. A server that cannot be
+reached is not tried again for a while (`alternatives.py`). One that was only slow is: if its answer
+has arrived by the time TCP has brought the response, the connection is kept for the next request.
 """
 
 from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from gofer.exceptions import DeadlineExceeded, PoolTimeout, RequestException
+from gofer.exceptions import ConnectTimeout, DeadlineExceeded, PoolTimeout, RequestException
 from gofer.messages.request import PreparedRequest
 from gofer.messages.response import Response
-from gofer.network.deadlines import earlier
 from gofer.network.http1_head import encode_head
 from gofer.network.routes import Route
 from gofer.runtime.base import TimedOut
@@ -41,9 +40,9 @@ async def send_by_http3(network: "Network", route: Route, request: PreparedReque
                 connection.close("nothing came")
     if shared is None or route.is_only_way:
         return response
-    network.heed(route, response)
-    if response.status_code == 421:
-        network.alternatives.forget(route.origin)  # it is not there (RFC 9110, 15.5.20)
+    if response.status_code == 421:  # it is not there (RFC 9110, 15.5.20)
+        network.alternatives.failed(route.origin, shared.route.target)
+        network.alternatives.forget(route.origin)
         if request.body is None:
             response.close()
             response = await network.send(request, route)
@@ -57,36 +56,47 @@ async def _reach(
 
     Args:
         late: takes the connections that may still become some.
+
+    Raises:
+        RequestException: nothing but HTTP/3 will do; or the call has no time left for TCP either.
     """
     place = route.target if route.is_only_way else network.alternatives.find(route.origin)
     if place is None:
         return None
     way = route.by_http3(place)
-    shared: Any = network.pool.take_shared(way, network.runtime.now())
-    if shared is not None:
-        return shared
+    if request.settings.keep_alive:
+        shared: Any = network.pool.take_shared(way, network.runtime.now())
+        if shared is not None:
+            return shared
     encode_head(request, route)  # refuses what must not be sent, before connecting
     try:
         shared = await network.join(way, request, late)
     except RequestException as error:
-        if route.is_only_way or isinstance(error, PoolTimeout | DeadlineExceeded):
+        if route.is_only_way or isinstance(error, PoolTimeout):
             raise
         if network.alternatives.find(route.origin) == place:  # not noted by another request yet
-            network.alternatives.failed(place)
+            is_silent = isinstance(error, ConnectTimeout | DeadlineExceeded)
+            network.alternatives.failed(route.origin, place, is_silent=is_silent)
+        if isinstance(error, DeadlineExceeded):
+            raise
         return None
-    network.alternatives.worked(place)
+    if shared is not None:
+        network.alternatives.worked(route.origin, place)
     return shared
 
 
 async def _take_in(network: "Network", late: list[Any], request: PreparedRequest) -> None:
-    """Keep those of the connections `late` whose server has answered by now."""
+    """Keep one of the connections `late` that can be completed by now."""
     for connection in late:
         if connection.stream.is_readable():
             from gofer.network.quic import LATE, finish
 
             now, way = network.runtime.now(), connection.route
-            connect = partial(finish, connection, earlier(request.deadline, now, LATE))
+            until = now + LATE if request.deadline is None else min(now + LATE, request.deadline)
+            if not await connection.has_news(until):
+                continue
+            connect = partial(finish, connection, until)
             with suppress(RequestException, TimedOut):
                 shared: Any = await network.pool.open(way, connect, now)
                 network.pool.leave(shared)
-                network.alternatives.worked(way.target)
+                network.alternatives.worked(way.origin, way.target)

@@ -72,8 +72,6 @@ async def send_by_another(
         if connection is None:
             return None
     response = await network.send(request, route, connection)
-    if route.http3 is None:
-        network.heed(route, response)
     if response.status_code == 421:
         coalescing.keep_apart(route, connection)  # RFC 9110, 15.5.20
         if request.is_replayable():

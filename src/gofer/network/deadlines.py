@@ -4,7 +4,7 @@ from gofer.exceptions import DeadlineExceeded, Timeout
 from gofer.messages.request import PreparedRequest
 from gofer.runtime.base import Runtime
 
-__all__ = ["Timed", "earlier", "timed_out"]
+__all__ = ["Timed", "earlier", "share_of", "timed_out"]
 
 
 def earlier(deadline: float | None, now: float, seconds: float | None) -> float | None:
@@ -13,6 +13,13 @@ def earlier(deadline: float | None, now: float, seconds: float | None) -> float 
         return deadline
     end = now + seconds
     return end if deadline is None or end < deadline else deadline
+
+
+def share_of(deadline: float | None, now: float, seconds: float) -> float:
+    """The end of a first try where there is a second: `seconds` from `now`, or a third of the time
+    that is left, so that the second has most of it.
+    """
+    return now + (seconds if deadline is None else min(seconds, max(0.0, (deadline - now) / 3)))
 
 
 def timed_out(

@@ -18,9 +18,9 @@ from gofer.network.alternatives import Alternatives
 from gofer.network.by_http3 import send_by_http3
 from gofer.network.by_proxy import authorized_by_caller, send_by_proxy
 from gofer.network.callers import level_of_caller
-from gofer.network.deadlines import earlier, timed_out
+from gofer.network.deadlines import earlier, share_of, timed_out
 from gofer.network.dial import dial
-from gofer.network.http1 import Http1Connection
+from gofer.network.http1 import WE_CLOSE, Http1Connection
 from gofer.network.http1_head import encode_head
 from gofer.network.names import Names
 from gofer.network.pool import Pool
@@ -89,7 +89,7 @@ class Network:
                 if route.is_only_way or route.origin in self.alternatives.places:
                     return await send_by_http3(self, route, request)
         started = self.runtime.now()
-        if shared is None and route.may_share:
+        if shared is None and route.may_share and settings.keep_alive:
             shared = self.pool.take_shared(route, started)
         connection: Any = shared
         if shared is not None:
@@ -99,7 +99,8 @@ class Network:
             if settings.keep_alive and not request.fresh_connection:
                 connection = self.pool.take(route, started)
             if connection is None:
-                if settings.coalesce and route.may_share and not request.fresh_connection:
+                is_alone = request.fresh_connection or not settings.keep_alive
+                if settings.coalesce and route.may_share and not is_alone:
                     from gofer.network.coalescing import send_by_another
 
                     answer = await send_by_another(self, route, request)
@@ -119,13 +120,8 @@ class Network:
             response.tls = connection.tls
             if connection.exchanges == 1 and response.version != "HTTP/3":
                 self.sessions.keep(connection.route, connection.stream, connection.tls)
-            if (
-                not connection.has_spoken
-                and route.http3 is None
-                and connection.route.host == route.host
-            ):
-                connection.has_spoken = True  # it would say the same each time
-                self.heed(route, response)
+            if route.http3 is None and not response.fields.is_plain:
+                self._heed(route, response)
         if _logger is not None and _logger.isEnabledFor(DEBUG):
             _log(request, response)
         elif _logger is None and "logging" in sys.modules:
@@ -149,10 +145,13 @@ class Network:
         )
         route = authorized_by_caller(route, request)
         started = self.runtime.now()
+        keep_alive = request.settings.keep_alive
         must_share = route.is_only_way or route.alpn == HTTP_2
         if route.is_only_way:
             route = route.by_http3(route.target)
-        connection: Any = self.pool.take_shared(route, started) if route.may_share else None
+        connection: Any = None
+        if route.may_share and keep_alive:
+            connection = self.pool.take_shared(route, started)
         head = b""
         if connection is None and must_share:
             encode_head(request, route)  # complains before anybody is connected to
@@ -173,7 +172,7 @@ class Network:
         else:
             route = authorized_by_caller(route.by_http1(), request)
             head = encode_head(request, route)
-            if request.settings.keep_alive and not request.fresh_connection:
+            if keep_alive and not request.fresh_connection:
                 connection = self.pool.take(route, started)
             if connection is None:
                 connection = await self._open(route, request)
@@ -196,7 +195,7 @@ class Network:
                 self.pool.leave(connection)
         return is_taken
 
-    def heed(self, route: Route, response: Response) -> None:
+    def _heed(self, route: Route, response: Response) -> None:
         """Remember where else the origin says that it is, if we know that it is the origin.
 
         421 says that it is not (RFC 7838, 6).
@@ -213,9 +212,17 @@ class Network:
         One at a time, so that the first is full before there is a second.
 
         Args:
-            late: as in `quic.connect`, which makes those of HTTP/3.
+            late: as in `quic.connect`, which makes those of HTTP/3. Then there is another way, and
+                None is returned if nothing comes of what somebody else is making.
         """
-        limit = earlier(request.deadline, self.runtime.now(), request.settings.timeouts.connect)
+        if not request.settings.keep_alive:
+            return await self._open(route, request, late)  # for itself alone
+        started = self.runtime.now()
+        limit = earlier(request.deadline, started, request.settings.timeouts.connect)
+        if late is not None:
+            from gofer.network.quic import MOST
+
+            limit = share_of(limit, started, MOST)
         while True:
             event, is_first = self.pool.join_dialing(route)
             if event is None:
@@ -227,6 +234,8 @@ class Network:
             try:
                 await event.wait(limit)
             except TimedOut:
+                if late is not None:
+                    return None
                 raise timed_out(
                     ConnectTimeout, "connect", request, self.runtime.now(), route.authority,
                     "waiting for a connection that others share",
@@ -236,7 +245,7 @@ class Network:
             if connection is not None:
                 return connection
             if late is not None and not self._may_work(route):
-                raise ConnectTimeout(f"{route.authority}: whoever connected there got no answer")
+                return None
 
     def _may_work(self, route: Route) -> bool:
         """False if it is the way by HTTP/3 to where nobody has answered just now."""
@@ -252,6 +261,12 @@ class Network:
         looked_up: list[Any] = []
 
         async def connect() -> Any:
+            connection = await make()
+            if connection.is_shared and not request.settings.keep_alive:
+                connection.closing = WE_CLOSE  # nobody else has a place on it
+            return connection
+
+        async def make() -> Any:
             if route.verify is False:
                 self._warn_insecure(route)
             deadline = earlier(request.deadline, self.runtime.now(), timeouts.connect)
@@ -262,7 +277,7 @@ class Network:
 
                 return await connect_by_quic(
                     route, self.pool, self.runtime, self.limits, deadline, resolve=resolve,
-                    unheard=[] if late is None else late,
+                    late=[] if late is None else late,
                 )  # fmt: skip
             stream = await dial(
                 route, self.runtime, deadline, resolve=resolve,
@@ -274,10 +289,16 @@ class Network:
 
                 if route.is_tls:
                     stream.share()  # type: ignore[attr-defined]
-                make: Any = Http2Connection
+                kind: Any = Http2Connection
+            elif route.alpn == HTTP_2:
+                stream.abort()
+                raise RemoteProtocolError(
+                    f"{route.authority}: got {stream.alpn or 'no protocol'} chosen in TLS,"  # type: ignore[attr-defined]
+                    " expected h2: nothing but HTTP/2 will do (config: http2)"
+                )
             else:
-                make = Http1Connection
-            connection = make(stream, route, self.pool, self.runtime, self.limits)
+                kind = Http1Connection
+            connection = kind(stream, route, self.pool, self.runtime, self.limits)
             if route.is_tls:
                 from gofer.network.tls_info import TLSInfo
 

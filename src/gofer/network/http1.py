@@ -53,7 +53,6 @@ class Http1Connection(Timed):
         "counted",
         "exchanges",
         "generation",
-        "has_spoken",
         "host",
         "idle_since",
         "peer",
@@ -80,7 +79,6 @@ class Http1Connection(Timed):
         self.broken: OSError | None = None  # what ended sending before its end
         self.begun = False  # the peer may have a part of a message with content
         self.exchanges = 0
-        self.has_spoken = False
         self.idle_since = 0.0
         self.host: Any = None  # what the pool knows of our route
         self.generation = 0

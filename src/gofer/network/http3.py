@@ -9,9 +9,9 @@ from gofer.messages.hosts import authority
 from gofer.messages.request import PreparedRequest
 from gofer.network.shared import SharedConnection
 from gofer.network.shared_head import head_of
-from gofer.network.sharing import is_over
+from gofer.network.sharing import GLANCE, is_over
 from gofer.protocols.http3 import Http3Protocol
-from gofer.runtime.base import Datagrams, Runtime
+from gofer.runtime.base import Datagrams, Runtime, TimedOut
 
 if TYPE_CHECKING:
     from gofer.network.pool import Pool
@@ -51,6 +51,20 @@ class Http3Connection(SharedConnection):
         """
         await self._send(deadline)
         await self.until(self.protocol.handshake, is_over, deadline)
+
+    async def has_news(self, deadline: float) -> bool:
+        """True if the peer has said something by now; nothing is waited for.
+
+        Of somebody who has not answered yet only that counts, and not what others may send.
+        """
+        runtime, stream = self.runtime, self.stream
+        while not self.protocol.has_heard:
+            now = runtime.now()
+            if self.closing is not None or now >= deadline or not stream.is_readable():
+                return False
+            with suppress(TimedOut):
+                await self._glance(min(deadline, now + GLANCE))
+        return True
 
     def head_of(self, request: PreparedRequest) -> list[tuple[bytes, bytes]]:
         """The head, with Alt-Used if the server is an alternative service (RFC 7838, 5)."""

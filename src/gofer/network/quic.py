@@ -1,9 +1,9 @@
 """Making an HTTP/3 connection: look up, and shake hands over UDP with one address after the other.
 
 For QUIC what `dial.py` is for TCP. A network that drops UDP does not say so. So if there is another
-way, an address gets `PATIENCE` seconds to send anything at all, and a later answer is kept for the
-next request (`finish`). An address that has sent something gets the whole connect limit.
-Certificates are checked by the rules of `trust.py`.
+way, an address gets `PATIENCE` seconds to answer and `MOST` to complete the handshake; what comes
+later is kept for the next request (`finish`). If there is none, an address that has answered gets
+the whole connect limit. Certificates are checked by the rules of `trust.py`.
 """
 
 import os
@@ -24,6 +24,7 @@ from gofer.exceptions import (
     SSLError,
 )
 from gofer.messages.hosts import authority
+from gofer.network.deadlines import earlier, share_of
 from gofer.network.dial import Step, look_up
 from gofer.network.http3 import Http3Connection
 from gofer.network.routes import Route
@@ -43,9 +44,10 @@ if TYPE_CHECKING:
     from gofer.network.addresses import Resolve
     from gofer.network.pool import Pool
 
-__all__ = ["LATE", "connect", "finish"]
+__all__ = ["LATE", "MOST", "connect", "finish"]
 
 PATIENCE = 0.3  # seconds for the first answer, if there is another way (RFC 8305)
+MOST = 1.0  # seconds for the handshake then
 LATE = 0.3  # seconds for `finish`, the rest of a handshake that was answered late
 MAX_DATAGRAM = 1350  # bytes; fits an Ethernet with a tunnel or two. qh3 probes for more
 
@@ -57,31 +59,35 @@ async def connect(
     limits: Limits,
     deadline: float | None,
     *,
-    unheard: list[Http3Connection],
+    late: list[Http3Connection],
     resolve: "Resolve | None" = None,
 ) -> Http3Connection:
     """A connection on `route`, which can be used.
 
     Args:
         deadline: for all the steps together.
-        unheard: takes the connections that nobody has answered yet, where there is another way:
-            the caller's, to `finish` or to close.
+        late: takes the connections that are not made in time, where there is another way: the
+            caller's, to `finish` or to close.
         resolve: as in `dial`.
 
     Raises:
         NameResolutionError, ConnectionRefused, SSLError, CertificateError: as `dial`.
-        ConnectTimeout: the deadline passed, or nobody answered while there is another way.
+        ConnectTimeout: the deadline passed; or its share, while there is another way.
         OSError: a certificate file that is not there. Nothing was connected to then.
     """
     configuration = _configuration(route)
     step = Step()
     try:
+        limit = deadline
+        if not route.is_only_way and route.target[0] != route.host:
+            limit = share_of(deadline, runtime.now(), MOST)  # TCP has no need of that name
         addresses = await look_up(
-            *route.target, deadline=deadline, resolve=resolve or runtime.resolve, step=step
+            *route.target, deadline=limit, resolve=resolve or runtime.resolve, step=step
         )
         if not route.is_only_way:  # one of each family, if there are both
             first = addresses[0]
             addresses = [first, *[other for other in addresses if other[0] != first[0]][:1]]
+            deadline = share_of(deadline, runtime.now(), MOST)
         step.name = f"connecting to {authority(*route.target)} by QUIC"
         failure: RequestException | None = None
         for address in addresses:
@@ -89,19 +95,19 @@ async def connect(
             patience = None if has_all_time else PATIENCE / len(addresses)
             try:
                 connection = await _begin(route, pool, runtime, limits, configuration, address)
-                if await _is_heard(connection, patience, deadline):
+                if await _is_answered(connection, patience, deadline):
                     return await finish(connection, deadline)
             except ConnectionRefused as error:
                 failure = error
                 continue
-            failure = ConnectTimeout(f"{step.name}: nothing came within {patience} seconds")
+            failure = ConnectTimeout(f"{step.name}: no answer came in time, or not all of it")
             if route.is_only_way:
                 connection.close("nothing came")
             else:
-                unheard.append(connection)
+                late.append(connection)
         raise failure or ConnectionRefused(f"{step.name}: there is no address")
-    except TimedOut as late:
-        raise step.too_late(route, late) from None
+    except TimedOut as over:
+        raise step.too_late(route, over) from None
 
 
 async def finish(connection: Http3Connection, deadline: float | None) -> Http3Connection:
@@ -155,24 +161,30 @@ async def _begin(
     return connection
 
 
-async def _is_heard(
+async def _is_answered(
     connection: Http3Connection, patience: float | None, deadline: float | None
 ) -> bool:
-    """Begin to shake hands; False if nothing has come within `patience` seconds."""
+    """Shake hands; False if nobody has answered within `patience` seconds, or `deadline` passed.
+
+    Args:
+        patience: None where it is all for `finish` to do: nobody is tried after this one.
+    """
     if patience is None:
-        return True
-    until = connection.runtime.now() + patience
-    if deadline is not None and deadline <= until:
         return True
     try:
         with suppress(TimedOut):
-            await connection.shake_hands(until)
+            await connection.shake_hands(earlier(deadline, connection.runtime.now(), patience))
+        if not connection.protocol.has_heard:
+            return False
+        await connection.shake_hands(deadline)
+    except TimedOut:
+        return False
     except ConnectionLost:
-        return True  # `finish` says it
+        pass  # `finish` says it
     except BaseException:
         connection.close("it could not be made")
         raise
-    return connection.protocol.has_heard
+    return True
 
 
 def _configuration(route: Route) -> QuicConfiguration:

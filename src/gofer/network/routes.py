@@ -386,13 +386,14 @@ def tls_rules(settings: Settings, verify: Any) -> tuple[str | None, ...]:
 def protocols(settings: Settings, scheme: str) -> tuple[str, ...]:
     """The protocols to speak, by their ALPN names, best first (RFC 7301; RFC 9113, 3).
 
-    HTTP/2 lives by sharing connections, so who keeps none does not speak it.
+    HTTP/2 lives by sharing connections, so who keeps none does not speak it unless nothing else
+    will do.
     """
     wanted = settings.http2
-    if wanted is False or not settings.keep_alive:
-        return HTTP_1_1
     if wanted == "prior knowledge":
         return HTTP_2
+    if wanted is False or not settings.keep_alive:
+        return HTTP_1_1
     # Without TLS there is no ALPN to choose by, and every server speaks HTTP/1.1.
     return (*HTTP_2, *HTTP_1_1) if scheme == "https" and has_http2() else HTTP_1_1
 
@@ -404,7 +405,8 @@ def _http3(settings: Settings, url: URL, verify: Any, proxy: Proxy | None) -> bo
         LocalProtocolError: nothing but HTTP/3 will do, and there is no way by it.
     """
     wanted = settings.http3
-    if wanted is False or not settings.keep_alive:  # as for HTTP/2, see `protocols`
+    is_insisted = wanted == "prior knowledge"
+    if wanted is False or not (settings.keep_alive or is_insisted):  # as for HTTP/2
         return False
     obstacle = None
     if url.scheme != "https":
@@ -417,7 +419,7 @@ def _http3(settings: Settings, url: URL, verify: Any, proxy: Proxy | None) -> bo
         obstacle = "QUIC cannot use an SSLContext: give verify=True, or the path of certificates"
     elif settings.crl_file is not None:
         obstacle = "QUIC cannot ask crl_file"
-    if wanted == "prior knowledge":
+    if is_insisted:
         if obstacle is not None:
             raise LocalProtocolError(f"{url.authority}: HTTP/3 by prior knowledge: {obstacle}")
         return True

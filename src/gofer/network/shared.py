@@ -44,14 +44,13 @@ class SharedConnection(SharedStream):
 
     Attributes:
         tls: what was agreed on in TLS; None without.
-        has_spoken: it is known what its server says of itself in every response.
         users: exchanges that have a place on it; counted by the pool.
     """
 
     is_shared = True
     __slots__ = (
-        "__weakref__", "_abandoned", "_doubting", "counted", "exchanges", "generation",
-        "has_spoken", "host", "idle_since", "pool", "route", "tls", "users",
+        "__weakref__", "_abandoned", "_doubting", "counted", "exchanges", "generation", "host",
+        "idle_since", "pool", "route", "tls", "users",
     )  # fmt: skip
 
     def __init__(
@@ -68,7 +67,6 @@ class SharedConnection(SharedStream):
         self.tls: Any = None
         self.users = 0
         self.exchanges = 0
-        self.has_spoken = False
         self.idle_since = runtime.now()
         self.host: Host | None = None
         self.generation = 0

@@ -44,12 +44,6 @@ _MAX_LENGTH = 2**63 - 1
 # Chunk sizes and extensions may outweigh the data so much, not more: 1-byte chunks need 5 bytes.
 _CHUNK_OVERHEAD = 16
 
-# Fields that mean nothing, or harm, in a trailer section (RFC 9110, 6.5.1)
-_NOT_IN_TRAILERS = frozenset(
-    (b"content-length", b"transfer-encoding", b"set-cookie", b"authorization", b"host",
-     b"www-authenticate", b"proxy-authenticate", b"content-encoding", b"content-type", b"trailer")
-)  # fmt: skip
-
 
 class Limits:
     """What a peer may make us keep.
@@ -135,7 +129,7 @@ class ResponseReader:
         self.status = 0
         self.complete = False
         self._head = b""
-        self._head_bytes = 0  # of interim heads
+        self._head_bytes = 0  # of interim heads, and then of trailers
         self._interim_seen = False
         self._mending = False
         self._trailer_lines: list[tuple[bytes, bytes]] = []
@@ -174,6 +168,11 @@ class ResponseReader:
             self._trailer_lines.append((name, value))
             if len(self._trailer_lines) > self.limits.max_fields:
                 raise FieldSectionTooLarge(self._over("trailer fields", "max_fields"))
+            self._head_bytes += len(name) + len(value) + 4
+            if self._head_bytes + self.fields.size > self.limits.max_field_section:  # type: ignore[union-attr]
+                raise FieldSectionTooLarge(
+                    self._over("heads and trailers together", "max_field_section")
+                )
 
     # The head ---------------------------------------------------------------------------------
 
@@ -569,8 +568,8 @@ class ResponseReader:
 
     @property
     def trailers(self) -> list[tuple[bytes, bytes]]:
-        """The trailer fields, without those that have no business there (RFC 9110, 6.5.1)."""
-        return [line for line in self._trailer_lines if line[0].lower() not in _NOT_IN_TRAILERS]
+        """The trailer fields, as they came."""
+        return self._trailer_lines
 
 
 def raise_from_callback(error: HttpParserError) -> None:

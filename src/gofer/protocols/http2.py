@@ -322,12 +322,12 @@ class Http2Protocol:
         self.failure = self.failure or error
         self.is_over = self.is_closing = True
 
-    def _refuse(self, problem: str) -> None:
+    def _refuse(self, problem: str, kind: type[RequestException] = RemoteProtocolError) -> None:
         """The peer may be right by the rules, but it is too much of it."""
         if not self.is_over:
             self._ngh2.terminate_connection(ENHANCE_YOUR_CALM)
             self._last_words = self._ngh2.data_to_send()
-            self._fail(RemoteProtocolError(f"{self.peer}: {problem}"))
+            self._fail(kind(f"{self.peer}: {problem}"))
 
     def _on_idle(self, _event: Any) -> None:
         """One more frame without progress."""
@@ -353,9 +353,22 @@ class Http2Protocol:
         status, fields = _head(event.headers)
         if status < 200:
             return self._malformed(stream, f"the status is {status}")
+        if stream.interim and self._is_too_much(stream, stream.count_section(fields)):
+            return None
         stream.status, stream.fields = status, fields
         stream.complete = event.end_stream
         return stream
+
+    def _is_too_much(self, stream: ResponseStream, count: int) -> bool:
+        """True if heads and trailers of one response together are over their limit."""
+        most = self.limits.max_field_section
+        if count > most:
+            self.streams.pop(stream.number, None)  # its end may come with this
+            self._refuse(
+                f"over {most} bytes of heads and trailers (config: max_field_section)",
+                FieldSectionTooLarge,
+            )
+        return count > most
 
     def _malformed(self, stream: ResponseStream, problem: str) -> ResponseStream:
         """An error of this stream alone (RFC 9113, 8.1.1)."""
@@ -370,6 +383,8 @@ class Http2Protocol:
         if stream is None:
             return None
         status, fields = _head(event.headers)
+        if self._is_too_much(stream, stream.count_section(fields)):
+            return None
         stream.interim = [*stream.interim, (status, fields)]
         self._on_idle(event)
         most = self.limits.max_interim_responses
@@ -400,7 +415,10 @@ class Http2Protocol:
     def _on_trailers(self, event: Any) -> ResponseStream | None:
         stream = self.streams.get(event.stream_id)
         if stream is not None:
-            stream.trailers = [(field[0], field[1]) for field in event.headers]
+            trailers = [(field[0], field[1]) for field in event.headers]
+            if self._is_too_much(stream, stream.count_trailers(trailers)):
+                return None
+            stream.trailers = trailers
             stream.complete = True
         return stream
 
@@ -413,7 +431,12 @@ class Http2Protocol:
             return stream
         stream.error_code = event.error_code
         if event.error_code == PROTOCOL_ERROR and not stream.was_reset:
-            stream.problem = "field section or length"
+            stream.problem = (
+                "its content is not as long as declared, or its trailers hold what has no place"
+                " there, as a content-length"
+                if stream.status
+                else "field section or length"
+            )
         if event.local_error is not None:
             stream.problem = str(event.local_error)
         return stream

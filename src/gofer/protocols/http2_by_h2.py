@@ -13,9 +13,11 @@ from typing import Any
 import h2.events
 from h2.config import H2Configuration
 from h2.connection import ConnectionState, H2Connection
+from h2.errors import ErrorCodes
 from h2.exceptions import DenialOfServiceError as TooMuch
-from h2.exceptions import FrameTooLargeError, H2Error
+from h2.exceptions import FrameTooLargeError, H2Error, ProtocolError
 from h2.settings import Settings
+from hpack import Decoder, HPACKError, OversizedHeaderListError
 from hpack import NeverIndexedHeaderTuple as NeverIndexedHeader
 
 __all__ = [
@@ -26,8 +28,8 @@ __all__ = [
 HEADER = 9  # bytes of a frame's (RFC 9113, 4.1)
 RST_STREAM = 0x3  # a frame's type (RFC 9113, 6.4)
 MOST_TOLD = 10_000  # streams remembered that were reset
-PROTOCOL_ERROR = 0x1
-REFUSED_STREAM = 0x7  # RFC 9113, 7
+PROTOCOL_ERROR = 0x1  # RFC 9113, 7
+REFUSED_STREAM = 0x7
 
 
 class NGH2Error(Exception):
@@ -123,6 +125,29 @@ _HEADS: dict[type, type[Event]] = {
 }
 
 
+class Unreadable(ProtocolError):
+    """A field section that is no HPACK: the state of the table is lost (RFC 9113, 4.3)."""
+
+    error_code = ErrorCodes.COMPRESSION_ERROR
+
+
+class OnIdleStream(ProtocolError):
+    """A frame on a stream that nobody has opened."""
+
+
+class _Decoder(Decoder):
+    """Says what is wrong by an error that h2 passes on, where its own has another code."""
+
+    def decode(self, data: bytes, raw: bool = False) -> Any:
+        try:
+            return super().decode(data, raw)
+        except OversizedHeaderListError:
+            raise
+        except (HPACKError, IndexError, TypeError, UnicodeDecodeError) as error:
+            reason = str(error).partition(":")[0]  # behind it may be what came
+            raise Unreadable(f"a field section that is no HPACK: {reason}") from error
+
+
 class Connection:
     """One connection's client side."""
 
@@ -148,6 +173,7 @@ class Connection:
         values[Setting.MAX_HEADER_LIST_SIZE] = self._limits.most_bytes
         self._stream_window = values[Setting.INITIAL_WINDOW_SIZE]
         self._h2.local_settings = Settings(client=True, initial_values=values)  # type: ignore[arg-type]
+        self._h2.decoder = _Decoder(self._limits.most_bytes)  # h2 would have 64 KiB
         self._h2.initiate_connection()
         self._said += self._h2.data_to_send()  # the preface, which is no frame
         self.want_write = True
@@ -293,6 +319,8 @@ class Connection:
                 size = HEADER + int.from_bytes(data[:3])
                 if size > HEADER + self._h2.max_inbound_frame_size:
                     raise FrameTooLargeError("a frame is larger than allowed")
+                if data[3] == RST_STREAM:
+                    self._check_reset(int.from_bytes(data[5:HEADER]))
                 for event in self._h2.receive_data(data[:size]):
                     self._take(event)
                 data = data[size:]
@@ -301,9 +329,14 @@ class Connection:
         except H2Error as error:
             words = str(error) or type(error).__name__
             code = int(getattr(error, "error_code", PROTOCOL_ERROR))
-            if isinstance(error, FrameTooLargeError):
+            if isinstance(error, FrameTooLargeError | OnIdleStream):
                 self._h2.close_connection(code)
             self._failure = ConnectionClosed(error_code=code, debug_data=words.encode())
+
+    def _check_reset(self, number: int) -> None:
+        """h2 takes no notice of RST_STREAM on a stream that has never been (RFC 9113, 6.4)."""
+        if number % 2 == 0 or number >= self._h2.get_next_available_stream_id():
+            raise OnIdleStream("RST_STREAM on an idle stream")
 
     def events(self) -> list[Event]:
         events, self._events = self._events, []

@@ -245,6 +245,8 @@ class Http3Protocol(QuicProtocol):
         if self.quic._close_event is not None:
             return  # qh3 has found something; `_settle` says what
         for news in events:
+            if self.is_over:
+                return  # something was too much: what follows is of no account
             handle = _HANDLERS.get(type(news)) or Http3Protocol._on_idle
             handle(self, news)
         if type(event) is quic.StreamDataReceived and not self.is_over:
@@ -282,10 +284,13 @@ class Http3Protocol(QuicProtocol):
         try:
             if stream.status:
                 stream.trailers = checked_trailers(event.headers, self.limits)
+                self._check_all(stream.count_trailers(stream.trailers))
             else:
                 stream.status, stream.fields, stream.left = head_of(event.headers, self.limits)
                 if stream.is_head or stream.status in (204, 304):
                     stream.is_empty, stream.left = True, None
+                if stream.interim:
+                    self._check_all(stream.count_section(stream.fields))
                 if stream.status < 200:
                     raise Malformed(f"the status is {stream.status}")
             if event.stream_ended:
@@ -295,6 +300,16 @@ class Http3Protocol(QuicProtocol):
         except TooLarge as problem:
             self._refuse(str(problem), kind=FieldSectionTooLarge)
 
+    def _check_all(self, count: int) -> None:
+        """Hold heads and trailers of one response together to their limit.
+
+        Raises:
+            TooLarge.
+        """
+        most = self.limits.max_field_section
+        if count > most:
+            raise TooLarge(f"over {most} bytes of heads and trailers (config: max_field_section)")
+
     def _on_interim(self, event: http.InformationalHeadersReceived) -> None:
         stream = self.streams.get(event.stream_id)
         if stream is None:
@@ -303,6 +318,7 @@ class Http3Protocol(QuicProtocol):
         self.touched.append(stream)
         try:
             status, fields, _ = head_of(event.headers, self.limits)
+            self._check_all(stream.count_section(fields))
         except Malformed as problem:
             self._malformed(stream, str(problem))
             return

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from gofer.messages.fields import FieldSection
 from gofer.protocols.http1 import Limits
+from gofer.protocols.streams import LINE
 
 __all__ = ["MOST_ENCODED", "Malformed", "TooLarge", "checked_trailers", "head_of", "literally"]
 
@@ -23,8 +24,6 @@ _LENGTH = re.compile(rb"[0-9]{1,19}")
 _FORBIDDEN = frozenset(
     (b"connection", b"keep-alive", b"proxy-connection", b"transfer-encoding", b"upgrade")
 )
-LINE = 32  # bytes that a field line counts beside its name and value (RFC 9114, 4.2.2)
-
 MOST_ENCODED = 4096  # bytes of a value that qh3's QPACK encoder takes; and they have to be UTF-8
 
 

@@ -52,7 +52,6 @@ class QuicProtocol:
 
     Attributes:
         handshake: complete as soon as QUIC's and TLS's are.
-        has_heard: something has come, whatever it was.
         quic: qh3's connection, which knows what was agreed on.
 
     Args:
@@ -64,7 +63,7 @@ class QuicProtocol:
         self, configuration: QuicConfiguration, peer: str, address: tuple[str, int], now: float
     ) -> None:
         self.peer = peer
-        self.is_closing = self.is_over = self.has_heard = False
+        self.is_closing = self.is_over = False
         self.is_drained = False
         self.has_output = True
         self.failure: RequestException | None = None
@@ -79,6 +78,14 @@ class QuicProtocol:
         self._address = address
         self.quic = QuicConnection(configuration=configuration)
         self.quic.connect(address, now)
+
+    @property
+    def has_heard(self) -> bool:
+        """True if the peer has answered: something came that only who got our first packet can say.
+
+        Anybody can send a datagram; it takes our connection ID to seal one (RFC 9001, 5.2 and 5.8).
+        """
+        return self.quic._state is not State.FIRSTFLIGHT or self.quic._retry_count > 0
 
     # Of the streams -----------------------------------------------------------------------------
 
@@ -154,7 +161,6 @@ class QuicProtocol:
         if self.is_over:
             return
         self._now = now
-        self.has_heard = True
         address = self._address
         receive: Any = self.quic.receive_datagram
         try:

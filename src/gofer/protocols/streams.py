@@ -11,10 +11,11 @@ from typing import Any, Protocol
 from gofer.exceptions import RequestException
 from gofer.messages.fields import FieldSection
 
-__all__ = ["Patience", "ResponseStream", "StreamsProtocol"]
+__all__ = ["LINE", "Patience", "ResponseStream", "StreamsProtocol"]
 
 MAX_IDLE_EVENTS = 1000  # frames without progress, within
 IDLE_EVENTS_SECONDS = 10.0
+LINE = 32  # bytes that a field line counts beside its name and value (RFC 9113, 6.5.2)
 
 
 class ResponseStream:
@@ -35,6 +36,7 @@ class ResponseStream:
         has_ended_sending: our side of the stream is done.
         read: bytes of content that somebody has taken.
         has_place: it counts among the exchanges of its connection; the pool's to change.
+        field_bytes: of its field sections together, where there are more than the head.
         outlet: what whoever sends on it waits for, where another receives from it meanwhile.
     """
 
@@ -45,7 +47,7 @@ class ResponseStream:
     trailers: Sequence[tuple[bytes, bytes]] = ()
     complete = was_reset = is_deaf = False
     error_code: int | None = None
-    read = 0
+    read = field_bytes = 0
     problem = ""
     has_place = True
     outlet: "ResponseStream | None" = None
@@ -59,6 +61,20 @@ class ResponseStream:
     def is_over(self) -> bool:
         """True if nothing more will come."""
         return self.complete or self.error_code is not None
+
+    def count_section(self, lines: Iterable[tuple[bytes, bytes]]) -> int:
+        """Bytes of its field sections with this one (RFC 9113, 6.5.2; RFC 9114, 4.2.2).
+
+        A head that comes alone need not be counted: it has a limit of its own.
+        """
+        self.field_bytes += sum(len(name) + len(value) + LINE for name, value in lines)
+        return self.field_bytes
+
+    def count_trailers(self, lines: Iterable[tuple[bytes, bytes]]) -> int:
+        """The same for the trailer section."""
+        if not self.interim and self.fields is not None:
+            self.count_section(self.fields)
+        return self.count_section(lines)
 
 
 class Patience:
