@@ -377,13 +377,14 @@ class Client(SessionState, Verbs[Answer], Generic[Answer, Socket]):
         cookies: Any = None,
         auth: Any = None,
         hooks: Any = None,
+        proxy: Any = None,
         **options: Any,
     ) -> Any:
         """The response to a request to go on as a WebSocket, which `fields` make of it."""
         if not isinstance(url, URL):
             text = str(url, "utf-8") if isinstance(url, bytes) else str(url)
             url = re.sub(r"(?i)^(\s*)ws(s?):", r"\1http\2:", text)
-        options["proxies"] = proxies_from(options.pop("proxy", None), options.get("proxies"))
+        options["proxies"] = proxies_from(proxy, options.get("proxies"))
         settings = settings_for_call(self._settings_now(), self._timeout, **options)
         request = self._prepare(
             settings, "GET", url, params, None, headers, cookies, None, auth, hooks, None

@@ -60,6 +60,7 @@ class Conversation2:
         self.socket = connection
         self.lock = threading.Lock()
         self.sending = threading.Lock()
+        self.is_gone = False
         self.http = ngh2.Connection(
             ngh2.Role.SERVER, ngh2.Configuration(max_send_header_block_length=1 << 24)
         )
@@ -86,6 +87,11 @@ class Conversation2:
         finally:
             for content in self.contents.values():
                 content.put(None)
+            # Nobody may write to the descriptor when it is closed: it may be another's by then.
+            with contextlib.suppress(OSError):
+                socket.socket.shutdown(self.socket, socket.SHUT_RDWR)
+            with self.sending:
+                self.is_gone = True
 
     def handle(self, event: Any) -> None:
         if isinstance(event, ngh2.RequestReceived):
@@ -107,7 +113,7 @@ class Conversation2:
 
     def flush(self) -> None:
         with self.sending:
-            while True:
+            while not self.is_gone:
                 with self.lock:
                     data = self.http.data_to_send(65536)
                 if not data:
