@@ -234,14 +234,14 @@ def retries(runtime: Runtime) -> Stage:
             if not request.settings.max_retries or outcome.status_code < 400:
                 return outcome
         policy = policy_from(request.settings.max_retries)
-        if policy is not None:
-            return await _by_policy(request, send, policy, outcome, runtime)
-        if isinstance(outcome, RequestException):
-            try:
+        try:
+            if policy is not None:
+                return await _by_policy(request, send, policy, outcome, runtime)
+            if isinstance(outcome, RequestException):
                 raise outcome
-            finally:
-                del outcome  # it would keep itself, by its traceback
-        return outcome
+            return outcome
+        finally:
+            del outcome  # the traceback of an error keeps this frame, and so would keep a response
 
     return stage
 
