@@ -377,6 +377,7 @@ def test_a_resolver_that_never_answers_is_cancelled(run: Run) -> None:
     assert ended == ["a.test", "b.test"]
 
 
+@pytest.mark.http1("names that no certificate holds")
 @pytest.mark.parametrize("limit", [5.0, None])
 def test_a_resolver_may_wait(run: Run, web: Web, limit: float | None) -> None:
     """What it gives counts, and what it raises is the caller's, a timeout of its own too."""
@@ -396,6 +397,7 @@ def test_a_resolver_may_wait(run: Run, web: Web, limit: float | None) -> None:
     run(main)
 
 
+@pytest.mark.http1("names that no certificate holds")
 def test_a_slow_resolver_does_not_stop_the_loop(run: Run, web: Web) -> None:
     """A function that is not `async` is called beside it: others go on meanwhile."""
     others_went_on = threading.Event()
