@@ -331,6 +331,27 @@ def test_timeouts(run: Run) -> None:
         run(lambda: main(server.url))
 
 
+def test_content_that_never_comes_ends_at_the_deadline(run: Run, web: Web) -> None:
+    """What makes it hears of it, and the session goes on."""
+    heard: list[str] = []
+
+    async def pieces() -> AsyncIterator[bytes]:
+        try:
+            yield b"begun"
+            await forever()
+        finally:
+            heard.append("it is over")
+
+    async def main() -> None:
+        async with gofer.AsyncSession() as session:
+            with pytest.raises(gofer.exceptions.DeadlineExceeded):
+                await session.post(web.url + "/post", data=pieces(), deadline=0.3)
+            assert (await session.get(web.url + "/get")).ok
+
+    run(main)
+    assert ["it is over"] == heard
+
+
 def test_a_name_is_looked_up_beside_the_loop(run: Run) -> None:
     """Names are resolved without standing in the loop's way."""
 

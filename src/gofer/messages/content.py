@@ -310,13 +310,18 @@ class Pieces:
         else:  # no generator of ours that waits: an event loop that ends would close it unseen
             self._pieces = chunks(body, size, declared=declared)
 
+    @property
+    def is_awaited(self) -> bool:
+        """True if the next piece may be a long time coming, while others go on."""
+        return hasattr(self._pieces, "__anext__")
+
     async def next(self) -> bytes | None:
         """The next piece; None if there is none.
 
         Raises:
             LocalProtocolError: it is not as long as was declared, or no bytes.
         """
-        if hasattr(self._pieces, "__anext__"):
+        if self.is_awaited:
             piece: bytes | None = await anext(self._pieces, None)
             return piece
         return next(self._pieces, None)

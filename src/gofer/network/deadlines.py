@@ -1,6 +1,7 @@
 """When a phase of an exchange has to end, and the exception if it has not."""
 
 from gofer.exceptions import DeadlineExceeded, Timeout
+from gofer.messages.content import Pieces
 from gofer.messages.request import PreparedRequest
 from gofer.runtime.base import Runtime
 
@@ -54,6 +55,16 @@ class Timed:
     def deadline_for(self, request: PreparedRequest, seconds: float | None) -> float | None:
         """When a phase of `seconds` starting now has to end; never after the call's deadline."""
         return earlier(request.deadline, self.runtime.now(), seconds)
+
+    async def next_piece(self, content: Pieces, request: PreparedRequest) -> bytes | None:
+        """The next piece of the request's content; None if that was all.
+
+        Raises:
+            TimedOut: the content is awaited, and the deadline of the whole call has passed.
+        """
+        if request.deadline is None or not content.is_awaited:
+            return await content.next()
+        return await self.runtime.until(content.next(), request.deadline)
 
     def timed_out(
         self, kind: type[Timeout], phase: str, request: PreparedRequest, doing: str

@@ -90,7 +90,7 @@ class Http1Upload:
         data = b""
         if self._content is not None:
             try:
-                piece = await self._content.next()
+                piece = await self._connection.next_piece(self._content, self._request)
             except OSError:
                 self.has_failed = True
                 raise

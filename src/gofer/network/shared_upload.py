@@ -58,7 +58,7 @@ class SharedUpload:
                 return False
             if not self._rest:
                 try:
-                    piece = await self._content.next()
+                    piece = await connection.next_piece(self._content, self._request)
                 except BaseException:
                     self.has_failed = True
                     raise
