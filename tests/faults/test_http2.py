@@ -728,6 +728,7 @@ def answering(leave: Callable[[Peer], None] | None) -> Script:
                 continue
             server.answer(stream, b"%d" % peer.index)
             if peer.index == 0:
+                peer.wait("here")  # before that a reset would take the answer with it
                 if leave is not None:
                     leave(peer)
                 peer.open("gone")
@@ -742,6 +743,7 @@ def by_tasks(server: Server) -> list[bytes]:
     async def main() -> list[bytes]:
         async with gofer.AsyncSession(config=KNOWN, timeout=20) as session:
             held = await session.post(server.url, data=b"x", stream=True)
+            server.gates["here"].set()
             await asyncio.to_thread(server.gates["gone"].wait)
             posts = [session.post(server.url, data=b"x") for _ in range(5)]
             responses = await asyncio.gather(*posts)
@@ -754,6 +756,7 @@ def by_tasks(server: Server) -> list[bytes]:
 def by_map(server: Server) -> list[bytes]:
     with gofer.Session(config=KNOWN, timeout=20) as session:
         [held] = gofer.map([gofer.Request("POST", server.url, data=b"x")], session=session)
+        server.gates["here"].set()
         server.gates["gone"].wait()
         requests = [gofer.Request("POST", server.url, data=b"x") for _ in range(5)]
         responses = gofer.map(requests, session=session)
@@ -765,6 +768,7 @@ def by_threads(server: Server) -> list[bytes]:
     contents: list[bytes] = []
     with gofer.Session(config=KNOWN, timeout=20) as session:
         held = session.post(server.url, data=b"x")
+        server.gates["here"].set()
         server.gates["gone"].wait()
 
         def work() -> None:

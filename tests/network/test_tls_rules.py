@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import gofer
-from gofer.exceptions import CertificateError, LocalProtocolError, SSLError
+from gofer.exceptions import CertificateError, ConnectionLost, LocalProtocolError, SSLError
 from servers.certificates import Certificates
 from servers.proxy import Proxy
 from servers.raw import always, response, serve
@@ -127,7 +127,8 @@ def test_through_a_tunnel_it_is_the_origin_that_counts(
             session.get(server.url)
         assert 2 == len(server.requests)
         session.cert = session.pins = None
-        with pytest.raises(SSLError, match="requires a client certificate"):
+        # The server's alert, unless its reset has overtaken that on the way through the proxy.
+        with pytest.raises((SSLError, ConnectionLost)):
             session.get(server.url)
         assert 4 == len(proxy.tunnels)
 

@@ -310,10 +310,11 @@ class SharedConnection(SharedStream):
 
     def _is_doubtful(self, now: float) -> bool:
         """True if the peer may have said something, or gone, while nobody listened."""
-        if self._doubting is not None:
-            return True
-        return self._reading_for is None and (
-            now - self._heard_at > UNTRUSTED_AFTER
+        if self._reading_for is not None:  # looked at first: who finds out says so, and then reads
+            return self._doubting is not None
+        return (
+            self._doubting is not None
+            or now - self._heard_at > UNTRUSTED_AFTER
             or self.closing is not None
             or self.stream.is_readable()
         )

@@ -47,7 +47,7 @@ class SharedStream(Timed):
     """
 
     __slots__ = (
-        "_begun", "_buffer", "_chosen", "_failure", "_heard", "_heard_at", "_is_asked",
+        "_begun", "_buffer", "_chosen", "_failure", "_going", "_heard", "_heard_at", "_is_asked",
         "_is_sending", "_is_soon", "_lock", "_reader", "_reading_for", "_reads_until", "_unsent",
         "_uploading", "_waiting", "closing", "peer", "protocol", "runtime", "stream",
     )  # fmt: skip
@@ -68,6 +68,7 @@ class SharedStream(Timed):
         self._is_sending = False
         self._is_asked = False  # by somebody who has something to send
         self._begun: list[ResponseStream] = []  # streams of whose heads nothing has gone out
+        self._going = 0  # how many of them are in what is being sent
         self._unsent = memoryview(b"")  # frames, perhaps begun; only who sends touches them
         self._buffer = memoryview(bytearray(RECEIVE))  # only who reads touches it
         self._is_soon = False  # `flush` will be called
@@ -102,7 +103,9 @@ class SharedStream(Timed):
                 try:
                     count = await self.stream.send_some(self._unsent, deadline)
                     self._unsent = self._unsent[count:]
-                    if not count:
+                    if count:
+                        self._has_gone()
+                    else:
                         await self._hear(deadline)
                 except BaseException:
                     self._leave_sending()
@@ -159,7 +162,7 @@ class SharedStream(Timed):
                         self._is_sending = is_ours = True
                     if not self._unsent and self._is_asked and self._failure is None:
                         output = self.protocol.output(SEND, self.runtime.now())
-                        self._begun.clear()
+                        self._going = len(self._begun)
                         self._is_asked = not self.protocol.is_drained
                         self._unsent = memoryview(output)
                         self._tell_locked()
@@ -172,12 +175,19 @@ class SharedStream(Timed):
                 if not count:
                     return False
                 self._unsent = self._unsent[count:]
+                if self._going:
+                    self._has_gone()
         except OSError:
             raise
         except BaseException:
             if is_ours:  # nobody knows how much has gone, and nothing must go twice
                 self._fail(ConnectionLost(f"{self.peer}: interrupted while sending"), FAILED)
             raise
+
+    def _has_gone(self) -> None:
+        """Something of what we took from the protocol has been sent: perhaps all those heads."""
+        del self._begun[: self._going]
+        self._going = 0
 
     def _leave_sending(self) -> None:
         """Not everything has been sent: somebody who waits has to take the role."""
@@ -443,9 +453,10 @@ class SharedStream(Timed):
         """
         with self._lock:
             self._failure = self._failure or error
-            for stream in self._begun:
-                if stream.error_code is None:
-                    stream.error_code = self.protocol.refused
+            if isinstance(error, ConnectionLost):
+                for stream in self._begun:
+                    if stream.error_code is None:
+                        stream.error_code = self.protocol.refused
             waiting, self._waiting = self._waiting, {}
             for event in waiting.values():
                 event.set()

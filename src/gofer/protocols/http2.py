@@ -35,7 +35,6 @@ never_indexed = ngh2.NeverIndexedHeader  # a field that no table of the compress
 STREAM_WINDOW = 1024 * 1024  # bytes a peer may send on one stream before we have read them
 LARGE_STREAM_WINDOW = 8 * 1024 * 1024  # the same, once as much as the first has been read
 CONNECTION_WINDOW = 16 * 1024 * 1024  # the same for all streams together, to start with
-SPARE_WINDOW = 4 * 1024 * 1024  # of that, what others have when some are not read: it grows
 MOST_UNREAD = 64 * 1024 * 1024  # bytes unread with which a connection takes no new streams
 UNTOLD_STREAMS = 100  # assumed until the peer's SETTINGS say otherwise (RFC 9113, 6.5.2)
 MAX_CONTINUATIONS = 16  # frames that a field section may be spread over, beside its first
@@ -81,8 +80,7 @@ class Http2Protocol:
         self.pings: list[ResponseStream] = []  # that wait for their answer
         self.most_streams = self._allowed_streams = UNTOLD_STREAMS
         self._window = CONNECTION_WINDOW
-        self._unread = 0  # bytes of all streams
-        self._least_unread = CONNECTION_WINDOW // 2 - SPARE_WINDOW  # with which the window grows
+        self._least_window = CONNECTION_WINDOW // 4  # with less left than that it grows
         self.takes_protocols = False
         self._patience = Patience()
         self._quiet = 0  # bytes since the last event; negative: so many more are allowed
@@ -191,10 +189,9 @@ class Http2Protocol:
         data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
         pieces.clear()
         count = len(data)
-        self._unread -= count
-        if not self.most_streams and self._unread < MOST_UNREAD:
-            self.most_streams = self._allowed_streams
         self._taken(count, stream.number)
+        if not self.most_streams:
+            self._allow_streams()
         if not stream.complete:
             before = stream.read
             stream.read = before + count
@@ -214,13 +211,17 @@ class Http2Protocol:
     def _make_room(self) -> None:
         """What nobody reads must not take the whole window: others' answers have to come.
 
-        Not even half of it: libnghttp2 gives back what was read when it is as much as that.
+        libnghttp2 gives back what was read when it is half of it, so half is left if all is read.
         """
         self._window += CONNECTION_WINDOW
-        self._least_unread = self._window // 2 - SPARE_WINDOW
+        self._least_window = self._window // 4
         self._ngh2.set_local_window_size(self._window)
-        if self._unread >= MOST_UNREAD:
-            self.most_streams = 0
+        self._allow_streams()
+
+    def _allow_streams(self) -> None:
+        """As many as the peer allows; none while too much is unread."""
+        unread = sum(len(piece) for stream in self.streams.values() for piece in stream.pieces)
+        self.most_streams = self._allowed_streams if unread < MOST_UNREAD else 0
 
     def _taken(self, count: int, number: int) -> None:
         """The peer may send `count` bytes more."""
@@ -253,6 +254,8 @@ class Http2Protocol:
                 data = self._end_frame(data)
             if len(data) and not self.is_over:
                 self._take_in(self._whole_frames(data))
+        if not self.is_over and self._ngh2.local_window_size < self._least_window:
+            self._make_room()
 
     def _take_in(self, whole: bytes | memoryview) -> None:
         """Take frames."""
@@ -403,9 +406,6 @@ class Http2Protocol:
         if data:
             self._patience.count = 0
             stream.pieces.append(data)
-            unread = self._unread = self._unread + len(data)
-            if unread > self._least_unread and not self.is_over:
-                self._make_room()
         elif not event.end_stream:
             self._on_idle(event)
             return None
@@ -454,8 +454,7 @@ class Http2Protocol:
         if not self.is_over:
             settings = self._ngh2.remote_settings
             self._allowed_streams = settings[ngh2.Setting.MAX_CONCURRENT_STREAMS]
-            if self._unread < MOST_UNREAD:
-                self.most_streams = self._allowed_streams
+            self._allow_streams()
             self.takes_protocols = settings[ngh2.Setting.ENABLE_CONNECT_PROTOCOL] == 1
         self._on_idle(event)
 

@@ -166,6 +166,10 @@ class Connection:
         self._stream_window = 65535
         self.want_write = False
 
+    @property
+    def local_window_size(self) -> int:
+        return int(self._h2.inbound_flow_control_window)
+
     # Out ----------------------------------------------------------------------------------------
 
     def initiate_connection(self, settings: Mapping[Setting, int]) -> None:
