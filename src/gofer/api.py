@@ -87,9 +87,7 @@ def get(
         options: as in `Session.request`; times are seconds.
 
     Raises:
-        RequestException: there is no answer; see `gofer.exceptions`. A 4xx or 5xx is one, of
-            which `raise_for_status()` makes an error.
-        ValueError, TypeError: arguments that contradict each other or are of no use.
+        RequestException, ValueError, TypeError: as `request`; a 4xx or 5xx raises nothing.
     """
     return request("GET", url, params=params, session=session, **options)
 
@@ -104,9 +102,7 @@ def options(
         options: as in `Session.request`; times are seconds.
 
     Raises:
-        RequestException: there is no answer; see `gofer.exceptions`. A 4xx or 5xx is one, of
-            which `raise_for_status()` makes an error.
-        ValueError, TypeError: arguments that contradict each other or are of no use.
+        RequestException, ValueError, TypeError: as `request`; a 4xx or 5xx raises nothing.
     """
     return request("OPTIONS", url, session=session, **options)
 
@@ -123,9 +119,7 @@ def head(
         options: as in `Session.request`; times are seconds.
 
     Raises:
-        RequestException: there is no answer; see `gofer.exceptions`. A 4xx or 5xx is one, of
-            which `raise_for_status()` makes an error.
-        ValueError, TypeError: arguments that contradict each other or are of no use.
+        RequestException, ValueError, TypeError: as `request`; a 4xx or 5xx raises nothing.
     """
     options.setdefault("allow_redirects", False)
     return request("HEAD", url, session=session, **options)
@@ -149,9 +143,7 @@ def post(
         options: as in `Session.request`; times are seconds.
 
     Raises:
-        RequestException: there is no answer; see `gofer.exceptions`. A 4xx or 5xx is one, of
-            which `raise_for_status()` makes an error.
-        ValueError, TypeError: arguments that contradict each other or are of no use.
+        RequestException, ValueError, TypeError: as `request`; a 4xx or 5xx raises nothing.
     """
     return request("POST", url, data=data, json=json, session=session, **options)
 
@@ -171,9 +163,7 @@ def put(
         options: as in `Session.request`; times are seconds.
 
     Raises:
-        RequestException: there is no answer; see `gofer.exceptions`. A 4xx or 5xx is one, of
-            which `raise_for_status()` makes an error.
-        ValueError, TypeError: arguments that contradict each other or are of no use.
+        RequestException, ValueError, TypeError: as `request`; a 4xx or 5xx raises nothing.
     """
     return request("PUT", url, data=data, session=session, **options)
 
@@ -193,9 +183,7 @@ def patch(
         options: as in `Session.request`; times are seconds.
 
     Raises:
-        RequestException: there is no answer; see `gofer.exceptions`. A 4xx or 5xx is one, of
-            which `raise_for_status()` makes an error.
-        ValueError, TypeError: arguments that contradict each other or are of no use.
+        RequestException, ValueError, TypeError: as `request`; a 4xx or 5xx raises nothing.
     """
     return request("PATCH", url, data=data, session=session, **options)
 
@@ -210,8 +198,6 @@ def delete(
         options: as in `Session.request`; times are seconds.
 
     Raises:
-        RequestException: there is no answer; see `gofer.exceptions`. A 4xx or 5xx is one, of
-            which `raise_for_status()` makes an error.
-        ValueError, TypeError: arguments that contradict each other or are of no use.
+        RequestException, ValueError, TypeError: as `request`; a 4xx or 5xx raises nothing.
     """
     return request("DELETE", url, session=session, **options)

@@ -37,9 +37,7 @@ class Verbs(Generic[Answer]):
             options: as in `request`; times are seconds.
 
         Raises:
-            RequestException: there is no answer; see `gofer.exceptions`. A 4xx or 5xx is one, of
-                which `raise_for_status()` makes an error.
-            ValueError, TypeError: arguments that contradict each other or are of no use.
+            RequestException, ValueError, TypeError: as `request`; a 4xx or 5xx raises nothing.
         """
         return self.request("GET", url, params=params, **options)
 
@@ -50,9 +48,7 @@ class Verbs(Generic[Answer]):
             options: as in `request`; times are seconds.
 
         Raises:
-            RequestException: there is no answer; see `gofer.exceptions`. A 4xx or 5xx is one, of
-                which `raise_for_status()` makes an error.
-            ValueError, TypeError: arguments that contradict each other or are of no use.
+            RequestException, ValueError, TypeError: as `request`; a 4xx or 5xx raises nothing.
         """
         return self.request("OPTIONS", url, **options)
 
@@ -65,9 +61,7 @@ class Verbs(Generic[Answer]):
             options: as in `request`; times are seconds.
 
         Raises:
-            RequestException: there is no answer; see `gofer.exceptions`. A 4xx or 5xx is one, of
-                which `raise_for_status()` makes an error.
-            ValueError, TypeError: arguments that contradict each other or are of no use.
+            RequestException, ValueError, TypeError: as `request`; a 4xx or 5xx raises nothing.
         """
         options.setdefault("allow_redirects", False)
         return self.request("HEAD", url, **options)
@@ -88,9 +82,7 @@ class Verbs(Generic[Answer]):
             options: as in `request`; times are seconds.
 
         Raises:
-            RequestException: there is no answer; see `gofer.exceptions`. A 4xx or 5xx is one, of
-                which `raise_for_status()` makes an error.
-            ValueError, TypeError: arguments that contradict each other or are of no use.
+            RequestException, ValueError, TypeError: as `request`; a 4xx or 5xx raises nothing.
         """
         return self.request("POST", url, data=data, json=json, **options)
 
@@ -104,9 +96,7 @@ class Verbs(Generic[Answer]):
             options: as in `request`; times are seconds.
 
         Raises:
-            RequestException: there is no answer; see `gofer.exceptions`. A 4xx or 5xx is one, of
-                which `raise_for_status()` makes an error.
-            ValueError, TypeError: arguments that contradict each other or are of no use.
+            RequestException, ValueError, TypeError: as `request`; a 4xx or 5xx raises nothing.
         """
         return self.request("PUT", url, data=data, **options)
 
@@ -120,9 +110,7 @@ class Verbs(Generic[Answer]):
             options: as in `request`; times are seconds.
 
         Raises:
-            RequestException: there is no answer; see `gofer.exceptions`. A 4xx or 5xx is one, of
-                which `raise_for_status()` makes an error.
-            ValueError, TypeError: arguments that contradict each other or are of no use.
+            RequestException, ValueError, TypeError: as `request`; a 4xx or 5xx raises nothing.
         """
         return self.request("PATCH", url, data=data, **options)
 
@@ -133,8 +121,6 @@ class Verbs(Generic[Answer]):
             options: as in `request`; times are seconds.
 
         Raises:
-            RequestException: there is no answer; see `gofer.exceptions`. A 4xx or 5xx is one, of
-                which `raise_for_status()` makes an error.
-            ValueError, TypeError: arguments that contradict each other or are of no use.
+            RequestException, ValueError, TypeError: as `request`; a 4xx or 5xx raises nothing.
         """
         return self.request("DELETE", url, **options)
