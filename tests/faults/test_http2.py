@@ -799,6 +799,30 @@ def test_row_10_many_at_once_on_a_connection_that_ended_meanwhile(
         assert [b"1"] * 5 == ask(server)
 
 
+@PLAIN_PYTHON
+def test_row_10_whoever_waited_looks_itself_if_the_one_who_looked_is_cancelled(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    monkeypatch.setattr("gofer.network.shared.UNTRUSTED_AFTER", 0.0)
+    monkeypatch.setattr("gofer.network.shared.SIGN_OF_LIFE", 0.3)
+
+    async def main(server: Server) -> None:
+        async with gofer.AsyncSession(config=KNOWN, timeout=5) as session:
+            await session.post(server.url, data=b"x")
+            server.gates["here"].set()
+            await asyncio.to_thread(server.gates["gone"].wait)
+            first, second = (
+                asyncio.ensure_future(session.post(server.url, data=b"x")) for _ in range(2)
+            )
+            for _ in range(5):
+                await asyncio.sleep(0)  # until one looks and the other waits
+            first.cancel()
+            assert b"1" == (await second).content
+
+    with serve(answering(None)) as server:
+        asyncio.run(main(server))
+
+
 # Row 95 and 97 ------------------------------------------------------------------------------------
 
 

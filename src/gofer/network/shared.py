@@ -334,6 +334,8 @@ class SharedConnection(SharedStream):
                 self._doubting.append(event)
         if event is not None:
             await event.wait(self.deadline_for(request, 2 * SIGN_OF_LIFE))
+            if self.closing is None and self._is_doubtful(now):  # who looked may be cancelled
+                await self._trust_again(request, now)
         else:
             try:
                 await self._find_out(request, now)
