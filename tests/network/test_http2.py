@@ -5,6 +5,7 @@ That everything else is as over HTTP/1.1 is shown by the behaviour suite itself 
 
 import asyncio
 import gc
+import socket
 import struct
 import threading
 from collections.abc import Iterator
@@ -16,7 +17,9 @@ import gofer
 from gofer.exceptions import ConnectionLost, RemoteProtocolError
 from servers.certificates import Certificates
 from servers.frames import (
+    CONTINUATION,
     DATA,
+    END_HEADERS,
     END_STREAM,
     HEADERS,
     RST_STREAM,
@@ -209,6 +212,65 @@ def test_tasks_share_one_connection(web: Web) -> None:
 
     asyncio.run(main())
     assert {0} == connections(web)
+
+
+@PLAIN_PYTHON
+def test_what_tasks_have_to_say_goes_out_together(
+    web: Web, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Fifty heads are no fifty writes, each of which would wake the server."""
+    from gofer.runtime.asyncio import AsyncioStream
+
+    writes: list[int] = []
+    send_now = AsyncioStream.send_now
+
+    def counted(stream: AsyncioStream, data: memoryview) -> int:
+        writes.append(len(data))
+        return send_now(stream, data)
+
+    async def main() -> None:
+        async with gofer.AsyncSession(config=KNOWN) as session:
+            await session.get(f"{web.url}/get")
+            monkeypatch.setattr(AsyncioStream, "send_now", counted)
+            tasks = [asyncio.ensure_future(session.get(f"{web.url}/get")) for _ in range(50)]
+            while not writes:
+                await asyncio.sleep(0)
+            assert 50 == len(_shared_by(session).protocol.streams)
+            await asyncio.gather(*tasks)
+
+    asyncio.run(main())
+    assert writes[0] > 50 * 9  # bytes of a frame's header
+
+
+@PLAIN_PYTHON
+@pytest.mark.parametrize(("count", "size"), [(200, 60_000), (1, 900_000)])
+def test_heads_that_do_not_fit_wait_until_the_server_reads(count: int, size: int) -> None:
+    """All of them, in whatever pieces the socket takes them; also if it is only one."""
+    may_read = threading.Event()
+
+    def script(peer: Peer) -> None:
+        server = Frames(peer, {3: 1000, 4: 2**31 - 1})  # MAX_CONCURRENT_STREAMS
+        server.answer(server.receive_request())
+        may_read.wait(20)
+        while True:
+            kind, flags, stream, _ = server.receive()
+            if kind in (HEADERS, CONTINUATION) and flags & END_HEADERS:
+                server.answer(stream)
+
+    async def main(url: str) -> None:
+        small = [(socket.SOL_SOCKET, socket.SO_SNDBUF, 16 * 1024)]
+        async with gofer.AsyncSession(config=KNOWN, timeout=20, socket_options=small) as session:
+            await session.get(url)
+            calls = [session.get(url, headers={"x-large": "x" * size}) for _ in range(count)]
+            tasks = [asyncio.ensure_future(call) for call in calls]
+            while not _shared_by(session)._unsent:
+                await asyncio.sleep(0)
+            may_read.set()
+            assert {b"next"} == {response.content for response in await asyncio.gather(*tasks)}
+
+    with serve(script) as server:
+        asyncio.run(main(server.url))
+        assert 1 == server.accepted
 
 
 # Places -------------------------------------------------------------------------------------------

@@ -211,6 +211,7 @@ class AsyncioStream(asyncio.Protocol):
         self._error: BaseException | None = None
         self._reader: asyncio.Future[None] | None = None
         self._writer: asyncio.Future[None] | None = None
+        self._sender: Sender | None = None  # to be told when all is out
         self._read_deadline: float | None = None
         self._write_deadline: float | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -262,6 +263,9 @@ class AsyncioStream(asyncio.Protocol):
         pass  # `_is_drained` asks the transport itself
 
     def resume_writing(self) -> None:
+        sender, self._sender = self._sender, None
+        if sender is not None:  # not here: it may abort, and the transport is in the middle of it
+            self._loop.call_soon(sender.flush)
         writer = self._writer
         if writer is not None and not writer.done():
             writer.set_result(None)
@@ -382,9 +386,13 @@ class AsyncioStream(asyncio.Protocol):
         self._transport.write(_kept(data[:MOST_UNSENT]))
         return min(len(data), MOST_UNSENT)
 
-    def send_soon(self, _sender: Sender) -> bool:
-        """The transport sends at once; there is no telling when all have had their say."""
-        return False
+    def send_soon(self, sender: Sender) -> bool:
+        """When those tasks that can go on have done so; or when what was sent before is out."""
+        if self._transport.get_write_buffer_size() > MOST_UNSENT:
+            self._sender = sender
+        else:
+            self._loop.call_soon(sender.flush)
+        return True
 
     def _write(self, data: Any, deadline: float | None) -> None:
         self._check()
