@@ -576,6 +576,9 @@ class Script:
     def is_readable(self) -> bool:
         return False
 
+    def send_soon(self, _sender: Any) -> bool:
+        return False
+
     def fileno(self) -> int:
         return -1
 

@@ -215,22 +215,24 @@ class Pool:
             host = self._hosts.get(route)
         if host is None or not host.shared:
             return None
-        found, old = None, []
+        least = now - self.limits.idle_seconds
+        found = None
+        old: tuple[SharedConnection, ...] = ()
         try:
             with self._lock:
                 for connection in host.shared:
-                    is_idle = not connection.users
-                    if is_idle and now - connection.idle_since > self.limits.idle_seconds:
-                        old.append(connection)
+                    if not connection.users and connection.idle_since < least:
+                        old = *old, connection
                     elif connection.has_room:
+                        connection.users += 1
                         found = connection
-                        found.users += 1
                         break
             if self._released or self._left:
                 self._settle()
-            for connection in old:
-                connection.close(IDLE_TOO_LONG)
-            if found is not None and host is not self._latest:
+            if old:
+                for connection in old:
+                    connection.close(IDLE_TOO_LONG)
+            if host is not self._latest and found is not None:
                 self._make_latest(host)
         except BaseException:
             if found is not None:

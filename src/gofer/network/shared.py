@@ -250,9 +250,10 @@ class SharedConnection(SharedStream):
 
     def _forget_locked(self, stream: ResponseStream) -> None:
         self.protocol.forget(stream)
-        self._uploading.discard(stream)
-        outlet, stream.outlet = stream.outlet, None
-        if outlet is not None:
+        if self._uploading:
+            self._uploading.discard(stream)
+        if stream.outlet is not None:
+            outlet, stream.outlet = stream.outlet, None
             self._uploading.discard(outlet)
             for waiting in (outlet, stream):
                 self._wake_locked(waiting)

@@ -12,7 +12,7 @@ from typing import Any
 
 from gofer.exceptions import CertificateError, ConnectionLost, RequestException, SSLError
 from gofer.messages.hosts import authority
-from gofer.runtime.base import Sender, Stream, TimedOut
+from gofer.runtime.base import Stream, TimedOut
 
 __all__ = ["HTTP11", "TLSStream", "explain", "reason"]
 
@@ -37,7 +37,7 @@ class TLSStream:
     __slots__ = (
         "_asked", "_chain", "_context", "_ended", "_fetch", "_has_more", "_incoming", "_is_shared",
         "_lock", "_outgoing", "_pending", "_problem", "_put", "_read", "_stream", "_taken", "_tls",
-        "_unsent", "_write",
+        "_unsent", "_write", "send_soon",
     )  # fmt: skip
 
     def __init__(
@@ -67,6 +67,7 @@ class TLSStream:
             bare = getattr(bare, "_sslobj", bare)
         self._read, self._write, self._pending = bare.read, bare.write, bare.pending
         self._put, self._fetch = self._incoming.write, self._outgoing.read
+        self.send_soon = stream.send_soon
         self._unsent = b""  # ciphertext that `send_some` could not get rid of yet
         self._taken = 0  # bytes of data that are in it
         self._is_shared = False
@@ -182,7 +183,10 @@ class TLSStream:
             try:
                 with self._lock:
                     count = self._read(size - filled, buffer[filled:] if filled else buffer)
-                    self._has_more = self._incoming.pending > 0 or self._pending() > 0
+                    # Of the record itself nothing is left if there was room for more.
+                    self._has_more = self._incoming.pending > 0 or (
+                        count == size - filled and self._pending() > 0
+                    )
             except ssl.SSLWantReadError:
                 self._has_more = False
                 continue
@@ -293,10 +297,6 @@ class TLSStream:
             self._unsent = self._unsent[count:]
         taken, self._taken = self._taken, 0
         return taken
-
-    def send_soon(self, sender: Sender) -> bool:
-        """As the stream below has it."""
-        return self._stream.send_soon(sender)
 
     def _take_record(self, data: memoryview) -> None:
         self._taken = min(len(data), RECORD)

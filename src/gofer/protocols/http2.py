@@ -186,15 +186,17 @@ class Http2Protocol:
     def take(self, stream: ResponseStream) -> bytes:
         """The content that has come; the peer may send as much again."""
         pieces = stream.pieces
-        data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
-        pieces.clear()
-        count = len(data)
-        self._taken(count, stream.number)
+        if len(pieces) == 1:
+            data = pieces.pop()
+        else:
+            data = b"".join(pieces)
+            pieces.clear()
+        self._taken(len(data), stream.number)
         if not self.most_streams:
             self._allow_streams()
         if not stream.complete:
             before = stream.read
-            stream.read = before + count
+            stream.read = before + len(data)
             if before <= STREAM_WINDOW < stream.read:
                 self._enlarge(stream)
         return data
@@ -315,8 +317,7 @@ class Http2Protocol:
     def _handle(self, events: Iterable[Any]) -> None:
         touched = None
         for event in events:
-            handle = _HANDLERS.get(type(event)) or Http2Protocol._on_idle
-            stream = handle(self, event)
+            stream = _HANDLERS[type(event)](self, event)
             if stream is not None and stream is not touched:
                 touched = stream
                 self.touched.append(stream)
@@ -472,7 +473,10 @@ def _head(fields: Iterable[Any]) -> tuple[int, FieldSection]:
     return int(status), FieldSection.of(lines, are_lower=True)
 
 
+_kinds = [kind for kind in vars(ngh2).values() if isinstance(kind, type)]
 _HANDLERS: dict[type, Any] = {
+    # What means nothing to us
+    **{kind: Http2Protocol._on_idle for kind in _kinds if issubclass(kind, ngh2.Event)},
     ngh2.ResponseReceived: Http2Protocol._on_head,
     ngh2.InformationalResponseReceived: Http2Protocol._on_interim,
     ngh2.DataReceived: Http2Protocol._on_data,

@@ -51,6 +51,8 @@ class Http3Stream(ResponseStream):
         queued: bytes of the request's content that have not gone out.
     """
 
+    __slots__ = ("is_empty", "is_head", "left", "queued", "silent", "unread")
+
     def __init__(self, number: int, *, has_ended_sending: bool, is_head: bool = False) -> None:
         super().__init__(number, has_ended_sending=has_ended_sending)
         self.is_head = is_head

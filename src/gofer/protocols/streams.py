@@ -40,22 +40,25 @@ class ResponseStream:
         outlet: what whoever sends on it waits for, where another receives from it meanwhile.
     """
 
-    # Most never change, so they are the class's until they do: there is a stream a request.
-    status = 0
-    fields: FieldSection | None = None
-    interim: Sequence[tuple[int, FieldSection]] = ()
-    trailers: Sequence[tuple[bytes, bytes]] = ()
-    complete = was_reset = is_deaf = False
-    error_code: int | None = None
-    read = field_bytes = 0
-    problem = ""
-    has_place = True
-    outlet: "ResponseStream | None" = None
+    __slots__ = (
+        "complete", "error_code", "field_bytes", "fields", "has_ended_sending", "has_place",
+        "interim", "is_deaf", "number", "outlet", "pieces", "problem", "read", "status", "trailers",
+        "was_reset",
+    )  # fmt: skip
 
     def __init__(self, number: int, *, has_ended_sending: bool) -> None:
         self.number = number
+        self.status = self.read = self.field_bytes = 0
+        self.fields: FieldSection | None = None
+        self.interim: Sequence[tuple[int, FieldSection]] = ()
+        self.trailers: Sequence[tuple[bytes, bytes]] = ()
         self.pieces: list[bytes] = []
+        self.complete = self.was_reset = self.is_deaf = False
+        self.error_code: int | None = None
+        self.problem = ""
         self.has_ended_sending = has_ended_sending
+        self.has_place = True
+        self.outlet: ResponseStream | None = None
 
     @property
     def is_over(self) -> bool:
