@@ -141,13 +141,13 @@ def test_windows_follow_use() -> None:
     server.send_data(stream.number, bytes(20_000_000), end_stream=True)
     assert exchange() == STREAM_WINDOW
     assert exchange() == STREAM_WINDOW
-    protocol.take(stream)
+    protocol.take_pieces(stream)
     assert exchange() == STREAM_WINDOW
-    protocol.take(stream)
+    protocol.take_pieces(stream)
     assert exchange() == LARGE_STREAM_WINDOW
     received = 2 * STREAM_WINDOW
     while not stream.complete or stream.pieces:
-        received += len(protocol.take(stream))
+        received += sum(map(len, protocol.take_pieces(stream)))
         exchange()
     assert received == 20_000_000
 

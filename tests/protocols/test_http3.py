@@ -124,7 +124,7 @@ def test_whatever_is_said(
         if stream.complete:
             assert 200 <= stream.status < 1000
             assert stream.error_code is None
-        client.take(stream)
+        client.take_pieces(stream)
         client.forget(stream)
     pair.talk()
     assert (0, {}) == (client._unread, client.streams)

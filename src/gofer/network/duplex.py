@@ -204,7 +204,7 @@ class SharedDuplex:
         stream = self._stream
         while (connection := self._connection) is not None:
             if stream.pieces:
-                return connection.take(stream)
+                return b"".join(connection.take_pieces(stream))
             if stream.is_over:
                 break
             await connection.until(stream, has_news, deadline)

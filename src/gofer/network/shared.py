@@ -168,8 +168,9 @@ class SharedConnection(SharedStream):
         response = self._head(stream, request, started)
         if stream.complete:
             with self._lock:
-                data = self.protocol.take(stream)
+                pieces = self.protocol.take_pieces(stream)
                 self._forget_locked(stream)
+            data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
             if response.fields.is_plain:
                 response._content = data
             else:
@@ -206,15 +207,15 @@ class SharedConnection(SharedStream):
             response._interim = stream.interim
         return response
 
-    def take(self, stream: ResponseStream) -> bytes:
+    def take_pieces(self, stream: ResponseStream) -> list[bytes]:
         """The content that has come. The peer is told that there is room for more."""
         with self._lock:
-            data = self.protocol.take(stream)
+            pieces = self.protocol.take_pieces(stream)
         # Without waiting: who is interrupted would lose the data. What does not fit is sent by who
         # waits next.
         if self.protocol.has_output and not self._send_soon():
             self.send_without_waiting()
-        return data
+        return pieces
 
     def end(self, stream: ResponseStream | None) -> None:
         """An exchange is over, however it went."""

@@ -55,16 +55,21 @@ class SharedContent:
         Raises:
             BodyReadTimeout, DeadlineExceeded, IncompleteContent, RemoteProtocolError.
         """
+        pieces = await self._receive_pieces()
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+    async def _receive_pieces(self) -> list[bytes]:
+        """What has come, at least one byte; none at the end. Raises as `receive`."""
         connection, stream = self._connection, self._stream
         if connection is None:
-            return b""
+            return []
         try:
             while not stream.pieces:
                 if stream.complete:
                     self._end(connection)
-                    return b""
+                    return []
                 await self._more(connection)
-            return connection.take(stream)
+            return connection.take_pieces(stream)
         except BaseException as error:
             may_go_on = self.outlives_cancelling and self._upload is None
             if isinstance(error, Exception) or not may_go_on:
@@ -82,8 +87,8 @@ class SharedContent:
     async def receive_all(self) -> bytes:
         """All that is left."""
         content = BytesIO()  # as in `Http1Content.receive_all`
-        while piece := await self.receive():
-            content.write(piece)
+        while pieces := await self._receive_pieces():
+            content.writelines(pieces)
         return content.getvalue()
 
     async def drain(self, max_bytes: int, seconds: float) -> bytes | None:

@@ -173,29 +173,30 @@ class TLSStream:
     async def receive_into(self, buffer: memoryview, deadline: float | None) -> int:
         """Like `receive`, into `buffer`, and as many records as have come and fit."""
         filled, size = 0, len(buffer)
-        while not self._ended and filled < size:
+        while not (filled or self._ended):
             if not self._has_more:
-                if filled:
-                    break
                 if self._unsent or self._outgoing.pending:
                     await self._send_what_waits(deadline)
                 self._take(await self._stream.receive(self._asked, deadline))
             try:
                 with self._lock:
-                    count = self._read(size - filled, buffer[filled:] if filled else buffer)
-                    # Of the record itself nothing is left if there was room for more.
-                    self._has_more = self._incoming.pending > 0 or (
-                        count == size - filled and self._pending() > 0
-                    )
+                    self._has_more = True
+                    while self._has_more and filled < size:
+                        count = self._read(size - filled, buffer[filled:] if filled else buffer)
+                        filled += count
+                        # Of a record nothing is left if there was room for more.
+                        self._has_more = self._incoming.pending > 0 or (
+                            filled == size and self._pending() > 0
+                        )
+                        if count == 0:
+                            self._ended = True
+                            break
             except ssl.SSLWantReadError:
                 self._has_more = False
-                continue
             except ssl.SSLZeroReturnError:
-                count = 0
+                self._ended = True
             except ssl.SSLError as error:
                 raise self._in_plain_words(error) from None
-            self._ended = count == 0
-            filled += count
         return filled
 
     def receive_now(self) -> bytes:

@@ -183,23 +183,19 @@ class Http2Protocol:
             self._ngh2.ping(b"gofer   ")
         return sign
 
-    def take(self, stream: ResponseStream) -> bytes:
+    def take_pieces(self, stream: ResponseStream) -> list[bytes]:
         """The content that has come; the peer may send as much again."""
-        pieces = stream.pieces
-        if len(pieces) == 1:
-            data = pieces.pop()
-        else:
-            data = b"".join(pieces)
-            pieces.clear()
-        self._taken(len(data), stream.number)
+        pieces, stream.pieces = stream.pieces, []
+        count = len(pieces[0]) if len(pieces) == 1 else sum(map(len, pieces))
+        self._taken(count, stream.number)
         if not self.most_streams:
             self._allow_streams()
         if not stream.complete:
             before = stream.read
-            stream.read = before + len(data)
+            stream.read = before + count
             if before <= STREAM_WINDOW < stream.read:
                 self._enlarge(stream)
-        return data
+        return pieces
 
     def _enlarge(self, stream: ResponseStream) -> None:
         """Let the peer send further ahead of somebody who reads much: 100 MB take a quarter less.
@@ -233,7 +229,7 @@ class Http2Protocol:
     def forget(self, stream: ResponseStream) -> None:
         """Nobody wants more of `stream`: it ends here if it has not ended by itself."""
         if stream.pieces:
-            self.take(stream)
+            self.take_pieces(stream)
         if self.streams.pop(stream.number, None) is None:
             return
         if not (self.is_over or (stream.is_over and stream.has_ended_sending)):

@@ -171,16 +171,14 @@ class Http3Protocol(QuicProtocol):
         stream = self.quic._streams.get(number)
         return 0 if stream is None else sum(stop - start for start, stop in stream.sender._pending)
 
-    def take(self, stream: ResponseStream) -> bytes:
+    def take_pieces(self, stream: ResponseStream) -> list[bytes]:
         """The content that has come."""
-        pieces = stream.pieces
-        data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
-        pieces.clear()
+        pieces, stream.pieces = stream.pieces, []
         self._unread -= stream.unread  # type: ignore[attr-defined]
         stream.unread = 0  # type: ignore[attr-defined]
         if not self.most_streams:
             self._count_room()
-        return data
+        return pieces
 
     def forget(self, stream: ResponseStream) -> None:
         """Nobody wants more of `stream`: it ends here if it has not ended by itself."""
@@ -188,7 +186,7 @@ class Http3Protocol(QuicProtocol):
         if mine is None:
             return
         if mine.pieces:
-            self.take(mine)
+            self.take_pieces(mine)
         if not self.is_over:
             self._end(mine, ErrorCode.H3_REQUEST_CANCELLED)
         self._count_room()

@@ -168,7 +168,7 @@ class StreamsProtocol(Protocol):
     def ping(self) -> ResponseStream:
         """Ask the peer for a sign of life: what is returned is `complete` when it has come."""
 
-    def take(self, stream: ResponseStream) -> bytes:
+    def take_pieces(self, stream: ResponseStream) -> list[bytes]:
         """The content that has come; the peer may send as much again."""
 
     def forget(self, stream: ResponseStream) -> None:
