@@ -23,7 +23,7 @@ from gofer.runtime.blocking import BlockingRuntime
 from gofer.runtime.connecting import connect_datagrams, connect_first, connect_unix
 from gofer.runtime.datagrams import DatagramSocket
 from gofer.runtime.names import Address
-from gofer.runtime.sockets import READABLE, WRITABLE, SocketStream, closed, poll
+from gofer.runtime.sockets import READABLE, WRITABLE, ByTurns, closed, poll
 
 __all__ = ["GeventDatagrams", "GeventRuntime", "GeventStream", "runtime"]
 
@@ -121,7 +121,7 @@ class _Event:
             raise TimedOut
 
 
-class GeventStream(SocketStream):
+class GeventStream(ByTurns):
     """A connected socket. One greenlet may send while another receives."""
 
     __slots__ = ("_waits",)
@@ -144,6 +144,12 @@ class GeventStream(SocketStream):
             return events
         ready = poll([descriptor], events, 0.0)
         return ready[0][1] & events if ready else 0
+
+    def _call_soon(self, call: Callable[[], None], seconds: float) -> None:
+        if seconds:
+            gevent.spawn_later(seconds, call)
+        else:
+            gevent.get_hub().loop.run_callback(call)
 
     def abort(self) -> None:
         """Close at once and without waiting. A greenlet inside `receive` or `send` goes on."""

@@ -10,17 +10,19 @@ import errno
 import os
 import select
 import socket
+from collections.abc import Callable
 from time import monotonic
 from typing import IO, Any
 
 from gofer.runtime.base import Sender, TimedOut
 
-__all__ = ["READABLE", "WRITABLE", "SocketStream", "closed", "poll", "probe"]
+__all__ = ["READABLE", "WRITABLE", "ByTurns", "SocketStream", "closed", "poll", "probe"]
 
 READABLE = getattr(select, "POLLIN", 1)
 WRITABLE = getattr(select, "POLLOUT", 4)
 
 RECEIVE_NOW = 64 * 1024  # bytes
+TRY_AGAIN = 0.02  # seconds after which nobody's send tries a full socket again
 LONGEST_POLL = 3600.0  # seconds; poll takes milliseconds in a C int
 LONGEST_SEND_FILE = 1024 * 1024  # bytes; each pipe-full of sendfile waits anew, so keep turns short
 
@@ -173,6 +175,34 @@ class SocketStream:
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} fd={self.fileno()}>"
+
+
+class ByTurns(SocketStream):
+    """Where many go on by turns in one thread: what all of a turn have to say can wait for its end.
+
+    A runtime says how it calls something later.
+    """
+
+    __slots__ = ("_is_full",)
+
+    def __init__(self, sock: socket.socket) -> None:
+        super().__init__(sock)
+        self._is_full = False
+
+    def _call_soon(self, call: Callable[[], None], seconds: float) -> None:
+        """Call when those who can go on have done so, and `seconds` have passed."""
+        raise NotImplementedError
+
+    def send_now(self, data: memoryview) -> int:
+        """Send what fits now and say how much it was."""
+        count = super().send_now(data)
+        self._is_full = not count
+        return count
+
+    def send_soon(self, sender: Sender) -> bool:
+        """At the end of the turn; a little later where nothing fits."""
+        self._call_soon(sender.flush, TRY_AGAIN if self._is_full else 0.0)
+        return True
 
 
 def closed() -> OSError:

@@ -20,7 +20,7 @@ from gofer.runtime.base import CANNOT_WAIT, Event, TimedOut
 from gofer.runtime.connecting import connect_datagrams, connect_first, connect_unix
 from gofer.runtime.datagrams import DatagramSocket
 from gofer.runtime.names import Address
-from gofer.runtime.sockets import READABLE, WRITABLE, SocketStream, closed, poll
+from gofer.runtime.sockets import READABLE, WRITABLE, ByTurns, closed, poll
 from gofer.runtime.threads import in_thread
 
 __all__ = ["TrioDatagrams", "TrioRuntime", "TrioStream", "runtime"]
@@ -124,6 +124,13 @@ class _Event:
         self._token = trio.lowlevel.current_trio_token()
 
     def set(self) -> None:
+        try:
+            is_here = trio.lowlevel.current_trio_token() is self._token
+        except RuntimeError:  # outside trio
+            is_here = False
+        if is_here:
+            self._event.set()
+            return
         with contextlib.suppress(trio.RunFinishedError):  # so nobody waits
             self._token.run_sync_soon(self._event.set, idempotent=True)
 
@@ -149,7 +156,13 @@ async def _wait_writable(descriptors: list[int], until: float | None) -> list[in
     return ready
 
 
-class TrioStream(SocketStream):
+async def _later(call: Callable[[], None], seconds: float) -> None:
+    if seconds:
+        await trio.sleep(seconds)
+    call()
+
+
+class TrioStream(ByTurns):
     """A connected socket. One task may send while another receives.
 
     In trio one task at a time may wait for a socket to be readable. That is whoever receives; who
@@ -198,6 +211,9 @@ class TrioStream(SocketStream):
                 both.cancel()
         if self._listening is listening:
             self._listening = None
+
+    def _call_soon(self, call: Callable[[], None], seconds: float) -> None:
+        trio.lowlevel.spawn_system_task(_later, call, seconds)
 
     def abort(self) -> None:
         """Close at once and without waiting. A task inside `receive` or `send` goes on."""
