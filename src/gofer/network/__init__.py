@@ -23,7 +23,8 @@ Making a connection:
 
 Keeping connections:
 
-    pool.py                 which are idle, how many are open, who waits for one
+    pool.py                 which are idle, and which others share
+    places.py               how many may be open, who waits for one, who has a place on which
     turns.py                taking turns, first come, first served: threads, greenlets, tasks
     bounds.py               what is remembered does not grow without end
     endings.py              what happens to objects that are dropped without being closed

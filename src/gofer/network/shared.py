@@ -28,7 +28,8 @@ from gofer.protocols.streams import ResponseStream, StreamsProtocol
 from gofer.runtime.base import Event, Runtime, Stream, TimedOut
 
 if TYPE_CHECKING:
-    from gofer.network.pool import Host, Pool
+    from gofer.network.places import Host
+    from gofer.network.pool import Pool
     from gofer.network.routes import Route
 
 __all__ = ["SharedConnection"]
