@@ -10,6 +10,7 @@ Which way:
 
 Making a connection:
 
+    connector.py            start here: one within the limits of pool and time, or others' to share
     dial.py                 look up, connect, ask the proxy for a tunnel, do TLS
     addresses.py            where to connect to: the caller's `resolve` before the system
     names.py                addresses, remembered for a while
