@@ -12,12 +12,13 @@ from collections.abc import Callable
 from time import monotonic
 from typing import Any
 
-from gofer.client import Client, Road
+from gofer.client import Client
 from gofer.dropin.models import PreparedRequest, Response
 from gofer.exceptions import DeadlineExceeded
 from gofer.network.endings import when_dropped
 from gofer.network.exchange import Network
 from gofer.network.pool import Pool
+from gofer.road import Road
 from gofer.runtime.base import TimedOut
 from gofer.runtime.hub import Hub
 from gofer.runtime.threads import in_thread

@@ -253,16 +253,6 @@ class Session(SessionRedirectMixin, Client[Response, "WebSocket"]):
 
         return steps.request(self, settings, timeout, *arguments)
 
-    async def _follow_by_steps(self, request: Any, send: Any) -> Any:
-        from gofer.dropin import steps
-
-        return await steps.follow(self, request, send)
-
-    async def _send_by_adapter(self, request: Any) -> Any:
-        from gofer.dropin import steps
-
-        return await steps.send_by_adapter(self, request)
-
     @property
     def _redirect_rules(self) -> Rules:  # type: ignore[override]
         if not self._has_steps and _all_steps_of(type(self)) == _ALL_OUR_STEPS:

@@ -1,5 +1,7 @@
 """The steps of a session that users replace: on one session, in a subclass, in the class itself."""
 
+import gc
+import weakref
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -107,6 +109,20 @@ def test_sessions_that_replace_nothing_take_the_short_way(web: Web) -> None:
         assert session.get(web.url + "/redirect/1").ok
         assert not session._goes_by_steps()
         assert other._goes_by_steps()
+
+
+def test_a_session_that_is_dropped_lets_go_of_its_connections(web: Web) -> None:
+    """At once, not when cycles are looked for, though its steps are called by its chain."""
+    session = gofer.Session()
+    session.adapters  # noqa: B018  (whoever looks at them may change them)
+    session.get(web.url + "/get")
+    known = weakref.ref(session)
+    gc.disable()
+    try:
+        del session
+        assert known() is None
+    finally:
+        gc.enable()
 
 
 # What programs do with them ---------------------------------------------------------------------
