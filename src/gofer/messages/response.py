@@ -154,7 +154,8 @@ class Response(ResponseHead, ResponseContent):
     async def discard(self, max_bytes: int = 64 * 1024, seconds: float = 1.0) -> None:
         """Read what is left if it is little, so that the connection can be kept; else close.
 
-        What was read stays available as `content`; it is not decoded here.
+        What was read stays available as `content`, unless it is only the rest of what somebody
+        had begun to read; it is not decoded here.
         """
         source = self._source
         if source is None:
@@ -165,7 +166,8 @@ class Response(ResponseHead, ResponseContent):
             self.close()
         else:
             self._source = None
-            self._received = received
+            if not self._content_consumed:
+                self._received = received
 
     async def aclose(self) -> None:
         """`close`, which never waits, for those who await everything."""
