@@ -85,7 +85,7 @@ class HubClient(Client[Any, Any]):
         until: float | None,
     ) -> None:
         self.__dict__.update(session.__dict__)
-        self._kept_roads = []
+        self.__dict__.pop("_kept_roads", None)  # the session's; the twin is one if sent by again
         self._until = until
         self._runtime = road.hub
         self._settings = None
@@ -110,6 +110,10 @@ class HubClient(Client[Any, Any]):
         if until is not None and (request.deadline is None or until < request.deadline):
             request.deadline = until
         return request
+
+    async def _send(self, request: Any, *arguments: Any, **options: Any) -> Any:
+        request.outer_deadline = self._until
+        return await super()._send(request, *arguments, **options)
 
 
 class ThreadClient:

@@ -338,8 +338,10 @@ class Client(SessionState, Verbs[Answer], Generic[Answer, Socket]):
         request.session = self
         request.adapter_arguments = adapter_arguments
         request.environment = read_environment() if settings.trust_env else None
+        request.deadline, request.outer_deadline = request.outer_deadline, None
         if settings.timeouts.total is not None:
-            request.deadline = monotonic() + settings.timeouts.total
+            own = monotonic() + settings.timeouts.total
+            request.deadline = own if request.deadline is None else min(own, request.deadline)
         response = await (self._road or self._make_road()).chain_for(request)(request)
         if settings.danger_mode and not settings.safe_mode:
             response.raise_for_status()

@@ -234,6 +234,27 @@ def test_what_a_call_says_holds_by_steps_too(web: Web) -> None:
     assert [404] == seen
 
 
+@pytest.mark.parametrize("own", [None, 20])
+def test_a_deadline_is_for_all_hops_by_steps(own: float | None) -> None:
+    """Sent as a call or prepared; a hop has what the first has left, and a call after it all of
+    its own."""
+    with gofer.Session(config={"deadline": own}) as session:
+        hop, end = (302, {"Location": "/b"}, b""), (200, {}, b"")
+        canned = Canned(hop, hop, end, hop, end, end)
+        session.mount("http://", canned)
+        session.get("http://a.example/", deadline=10)
+        prepared = session.prepare_request(gofer.Request("GET", "http://a.example/"))
+        session.send(prepared, deadline=5)
+        session.send(prepared)
+
+    first, second, third, fourth, fifth, sixth = canned.deadlines
+    assert None not in (first, fourth)
+    assert first == second == third
+    assert fourth == fifth
+    assert (sixth is None) == (own is None)
+    assert sixth != fourth
+
+
 def test_cookies_by_steps(web: Web) -> None:
     """Those that come on the way are kept and sent; a call's own are sent once."""
     with gofer.Session() as session:
@@ -254,11 +275,13 @@ class Canned(BaseAdapter):
         super().__init__()
         self.responses = list(responses)
         self.requests: list[Any] = []
+        self.deadlines: list[float | None] = []
         self.arguments: list[dict[str, Any]] = []
         self.closed = False
 
     def send(self, request: Any, **kwargs: Any) -> Any:  # type: ignore[override]
         self.requests.append(request)
+        self.deadlines.append(request.deadline)
         self.arguments.append(kwargs)
         response = gofer.Response()
         status, headers, response._content = self.responses.pop(0)

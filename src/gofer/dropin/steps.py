@@ -236,7 +236,11 @@ async def follow(request: Any, send: Send) -> Any:
     arguments = dict(request.adapter_arguments)
     session = request.session
     if settings.allow_redirects:
-        history = [response, *session.resolve_redirects(response, request, **arguments)]
+        request.outer_deadline = request.deadline
+        try:
+            history = [response, *session.resolve_redirects(response, request, **arguments)]
+        finally:
+            request.outer_deadline = None
         last = history.pop()
         if history:
             last.history = history
@@ -259,6 +263,7 @@ def resolve_redirects(
 ) -> Iterator[Any]:
     """`SessionRedirectMixin.resolve_redirects`: the responses that follow `resp`, one by one."""
     rules = rules_of(session)
+    deadline = req.outer_deadline
     history: list[Any] = []
     while (following := hop(req, resp, rules)) is not None:
         history += [one for one in resp.history if one not in history]
@@ -273,6 +278,7 @@ def resolve_redirects(
             )
         _let_go(resp)
         following.rewind()
+        following.outer_deadline = deadline
         _renew_cookies(session, following, req, resp)
         arguments["proxies"] = session.rebuild_proxies(following, arguments["proxies"])
         req = following

@@ -104,6 +104,7 @@ class PreparedRequest(WithHooks):
     auth: Any = None
     settings: Any = None  # Settings | None
     deadline: float | None = None  # monotonic seconds
+    outer_deadline: float | None = None  # of what its sending is a part of; the next one takes it
     environment: Any = None  # what the environment says, read once for the call; None: not trusted
     sent = False
     response: Response | None = None
