@@ -74,6 +74,21 @@ def test_verbs(run: Run, web: Web, verb: str) -> None:
     assert {verb.upper()} == {request.method for request in web.requests}
 
 
+def test_a_request_is_prepared_and_sent(run: Run, web: Web) -> None:
+    """By hand, or by a hook that returns one: with what the session holds."""
+    other = gofer.Request("PUT", web.url + "/put")
+
+    async def main() -> list[gofer.Response]:
+        async with gofer.AsyncSession(headers={"X-Test": "1"}) as session:
+            return [
+                await session.send(session.prepare_request(other)),
+                await session.get(web.url + "/get", hooks={"pre_request": lambda request: other}),
+            ]
+
+    for answer in run(main):
+        assert ("PUT", "1") == (answer.json()["method"], answer.json()["headers"]["X-Test"])
+
+
 def test_many_at_once(run: Run, web: Web) -> None:
     """Twenty requests are under way in one loop, on one session."""
     gate = web.gates["late"]

@@ -104,8 +104,8 @@ class HubClient(Client[Any, Any]):
     def _drive(self, coroutine: Any) -> Any:
         return self._runtime.run(coroutine)
 
-    def _prepare(self, *arguments: Any) -> PreparedRequest:
-        request = super()._prepare(*arguments)
+    def _prepare(self, *arguments: Any, **options: Any) -> PreparedRequest:
+        request = super()._prepare(*arguments, **options)
         until = self._until
         if until is not None and (request.deadline is None or until < request.deadline):
             request.deadline = until

@@ -217,6 +217,12 @@ class Client(SessionState, Verbs[Answer], Generic[Answer, Socket]):
         """
         return self._drive(self._send(request, **options))
 
+    def prepare_request(self, request: Request) -> PreparedRequest:
+        """A `PreparedRequest` of `request` merged over this session, to look at or to change."""
+        from gofer.dropin import steps
+
+        return steps.prepare_request(self, request)
+
     # The road of a request ----------------------------------------------------------------------
 
     async def _request(

@@ -265,6 +265,40 @@ def test_cookies_by_steps(web: Web) -> None:
         assert {"a": "1"} == session.get(web.url + "/cookies").json()["cookies"]
 
 
+@pytest.mark.parametrize("prepares", [True, False])
+def test_a_hook_replaces_the_request_by_steps(web: Web, prepares: bool) -> None:
+    """The one it returns goes by the adapter too."""
+    other = gofer.Request("PUT", web.url + "/put")
+    with gofer.Session() as session:
+        session.mount("http://", HTTPAdapter())
+        response = session.get(
+            web.url + "/get",
+            hooks={"pre_request": lambda request: other.prepare() if prepares else other},
+        )
+
+    assert "PUT" == response.json()["method"]
+
+
+def test_a_flow_makes_its_own_request_by_steps(web: Web) -> None:
+    """It goes by the adapter, within the deadline of the call."""
+    seen = []
+
+    class Tokens(gofer.auth.AuthBase):
+        def __call__(self, request: Any) -> Any:
+            return request
+
+        def flow(self, request: Any) -> Any:
+            token = session.prepare_request(gofer.Request("GET", web.url + "/uuid", auth=False))
+            seen.append((yield token).request.deadline)
+            yield request
+
+    with gofer.Session() as session:
+        session.mount("http://", HTTPAdapter())
+        response = session.get(web.url + "/get", auth=Tokens(), deadline=20)
+
+    assert (200, [response.request.deadline]) == (response.status_code, seen)
+
+
 # Adapters of one's own --------------------------------------------------------------------------
 
 

@@ -341,6 +341,21 @@ def test_s43_the_request_is_replaced(web: Web, session: gofer.Session, kind: Any
     assert ["/put"] == [request.target for request in web.requests]
 
 
+@pytest.mark.parametrize("kind", [gofer.Request, "prepared", "of the session"])
+def test_s43_the_call_still_counts(web: Web, session: gofer.Session, kind: Any) -> None:
+    """The request that is returned is sent by what the call said: in its time, and no longer."""
+
+    def callback(request: Any) -> Any:
+        other = gofer.Request("GET", web.url + "/gate/late")
+        if kind == "prepared":
+            return other.prepare()
+        return other if kind is gofer.Request else session.prepare_request(other)
+
+    with pytest.raises(gofer.ReadTimeout):
+        session.get(web.url + "/get", hooks={"pre_request": callback}, timeout=(20, 0.1))
+    web.gates["late"].set()
+
+
 def test_s43_the_response_is_replaced(web: Web) -> None:
     """The response that is returned is what the caller gets."""
     other = gofer.Response()
