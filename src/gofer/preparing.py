@@ -34,8 +34,10 @@ async def after_args_hooks(
 ) -> dict[str, Any]:
     """What the `args` hooks leave of a call's arguments, which they see merged with ours."""
     method = arguments["method"]
-    arguments["method"] = str(method, "latin-1") if type(method) is bytes else str(method)
-    arguments["method"] = arguments["method"].upper()
+    if isinstance(method, bytes):
+        method = str(method, "latin-1")
+    if isinstance(method, str):
+        arguments["method"] = method.upper()
     if arguments["auth"] is None:
         arguments["auth"] = session.auth
     if arguments["timeout"] is None:

@@ -85,6 +85,13 @@ def test_s40a_args_gets_every_argument(web: Web) -> None:
     assert args["config"]["strict_mode"]
 
 
+@pytest.mark.parametrize("method", [None, 5])
+def test_s40a_a_method_that_is_none_stays_one(web: Web, method: Any) -> None:
+    """It is no word in capitals: the call fails as it does without a hook."""
+    with gofer.session() as session, pytest.raises(gofer.exceptions.InvalidMethod):
+        session.request(method, web.url + "/get", hooks={"args": recorder([])})
+
+
 def test_s40a_args_has_headers_to_update(web: Web) -> None:
     """`headers` is a dict even when nobody gave any; the hook runs once per call."""
     log: list[Any] = []
