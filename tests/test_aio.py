@@ -15,7 +15,7 @@ import uvloop
 import gofer
 from gofer import aio
 from servers.certificates import Certificates
-from servers.raw import Peer, response, serve
+from servers.raw import Peer, always, response, serve
 from servers.web import Web
 
 Run = Callable[[Callable[[], Awaitable[Any]]], Any]
@@ -87,6 +87,22 @@ def test_a_request_is_prepared_and_sent(run: Run, web: Web) -> None:
 
     for answer in run(main):
         assert ("PUT", "1") == (answer.json()["method"], answer.json()["headers"]["X-Test"])
+
+
+def test_danger_mode_raises_with_the_content(run: Run) -> None:
+    """What is read before a call returns is read before it raises: it could not be awaited then."""
+
+    async def main() -> None:
+        async with gofer.AsyncSession(config={"danger_mode": True}) as session:
+            prepared = session.prepare_request(gofer.Request("GET", server.url))
+            for send in (session.get(server.url), session.send(prepared)):
+                with pytest.raises(gofer.HTTPError) as caught:
+                    await send
+                assert content == caught.value.response.content
+
+    content = b"x" * 300_000
+    with serve(always(response(content, "404 Not Found"))) as server:
+        run(main)
 
 
 def test_many_at_once(run: Run, web: Web) -> None:

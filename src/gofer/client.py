@@ -291,10 +291,11 @@ class Client(SessionState, Verbs[Answer], Generic[Answer, Socket]):
                 config=config, deadline=deadline,
             )  # fmt: skip
         if settings.safe_mode:
-            return await self._safely(
+            call = self._call(
                 settings, timeout, method, url, params, data, headers, cookies, files, auth, hooks,
                 json,
             )  # fmt: skip
+            return await self._safely(settings, call)
         if self._goes_by_steps():
             return self._by_steps(
                 settings, timeout, method, url, params, data, headers, cookies, files, auth, hooks,
@@ -304,10 +305,10 @@ class Client(SessionState, Verbs[Answer], Generic[Answer, Socket]):
             settings, method, url, params, data, headers, cookies, files, auth, hooks, json
         )
         response = await (self._road or self._make_road()).chain_for(request)(request)
-        if settings.danger_mode:
-            response.raise_for_status()
         if settings.prefetch:
             await response._load()
+        if settings.danger_mode:
+            response.raise_for_status()
         return response
 
     async def _send(
@@ -348,11 +349,13 @@ class Client(SessionState, Verbs[Answer], Generic[Answer, Socket]):
         if settings.timeouts.total is not None:
             own = monotonic() + settings.timeouts.total
             request.deadline = own if request.deadline is None else min(own, request.deadline)
-        response = await (self._road or self._make_road()).chain_for(request)(request)
+        if (
+            settings.safe_mode and request.call_settings is None
+        ):  # else a step of a call, which does
+            return await self._safely(settings, self._exchange(request))
+        response = await self._exchange(request)
         if settings.danger_mode and not settings.safe_mode:
             response.raise_for_status()
-        if settings.prefetch:
-            await response._load()
         return response
 
     async def _switch(
@@ -381,24 +384,34 @@ class Client(SessionState, Verbs[Answer], Generic[Answer, Socket]):
         road = self._road or self._make_road()
         return await road.chain_for(request, PROTOCOL)(request)
 
-    async def _safely(self, settings: Settings, timeout: Any, *arguments: Any) -> Any:
-        """As a plain call, but an error comes back as a falsy response (config: safe_mode)."""
-        request = None
+    async def _safely(self, settings: Settings, answer: Coroutine[Any, Any, Any]) -> Any:
+        """What `answer` gives, or for an error a falsy response (config: safe_mode)."""
         try:
-            if self._goes_by_steps():
-                response = self._by_steps(settings, timeout, *arguments)
-            else:
-                request = self._prepare(settings, *arguments)
-                response = await (self._road or self._make_road()).chain_for(request)(request)
-                if settings.prefetch:
-                    await response._load()
+            response = await answer
             if settings.danger_mode:
                 response.raise_for_status()
         except RequestException as error:
             response = getattr(error, "response", None) if isinstance(error, HTTPError) else None
             if response is None:
-                response = failed_response(error, request)
+                response = failed_response(error, error.request)
             response.error = error
+        return response
+
+    async def _call(self, settings: Settings, timeout: Any, *arguments: Any) -> Any:
+        """The response to a call."""
+        if self._goes_by_steps():
+            return self._by_steps(settings, timeout, *arguments)
+        return await self._exchange(self._prepare(settings, *arguments))
+
+    async def _exchange(self, request: PreparedRequest) -> Any:
+        """The response to a prepared request; an error names the request."""
+        try:
+            response = await (self._road or self._make_road()).chain_for(request)(request)
+            if request.settings.prefetch:
+                await response._load()
+        except RequestException as error:
+            error.request = error.request or request
+            raise
         return response
 
     _prepare = prepare  # a method, for the bulk functions add to it
