@@ -265,11 +265,9 @@ class Client(SessionState, Verbs[Answer], Generic[Answer, Socket]):
                     "hooks": callbacks, "verify": verify, "cert": cert, "json": json,
                     "prefetch": prefetch_from(prefetch, stream), "config": config,
                 }  # fmt: skip
-                return await self._request(
-                    **await after_args_hooks(self, arguments),
-                    deadline=deadline,
-                    return_response=return_response,
-                )
+                left = await after_args_hooks(self, arguments)
+                left.setdefault("deadline", deadline)
+                return await self._request(**left, return_response=return_response)
         if not return_response:
             return Request(
                 method, url, headers, files, data, params, auth, cookies, hooks, json,

@@ -114,6 +114,15 @@ def test_s40a_what_args_leaves_out_is_left_out(web: Web) -> None:
     assert web.requests[0].field("x-one") is None
 
 
+@pytest.mark.parametrize("added", [{"deadline": 20}, {"stream": True}, {"priority": 1}])
+def test_s40a_what_args_adds_is_added(web: Web, added: dict[str, Any]) -> None:
+    """Any argument of a call, also one that hooks are not shown."""
+    with gofer.session() as session:
+        answer = session.get(web.url + "/get", hooks={"args": lambda args: {**args, **added}})
+
+    assert (200, "deadline" in added) == (answer.status_code, answer.request.deadline is not None)
+
+
 def test_s40b_pre_request_sees_what_goes_out(web: Web) -> None:
     """The request as it is written: final URL, credentials, cookies and media type."""
     seen: list[Any] = []
