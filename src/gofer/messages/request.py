@@ -284,7 +284,7 @@ class PreparedRequest(WithHooks):
         state = dict(self.__dict__)
         # What belongs to this process or to the call that is over.
         for name in ("session", "settings", "call_settings", "adapter_arguments", "response",
-                     "environment", "deadline"):  # fmt: skip
+                     "environment", "deadline", "outer_deadline"):  # fmt: skip
             state.pop(name, None)
         if self.sent and getattr(self.auth, "flow", None) is None:
             state.pop("auth", None)  # has done its work; may be a lambda
