@@ -15,7 +15,7 @@ import uvloop
 import gofer
 from gofer import aio
 from servers.certificates import Certificates
-from servers.raw import Peer, response, serve
+from servers.raw import Peer, always, response, serve
 from servers.web import Web
 
 Run = Callable[[Callable[[], Awaitable[Any]]], Any]
@@ -72,6 +72,37 @@ def test_verbs(run: Run, web: Web, verb: str) -> None:
 
     run(main)
     assert {verb.upper()} == {request.method for request in web.requests}
+
+
+def test_a_request_is_prepared_and_sent(run: Run, web: Web) -> None:
+    """By hand, or by a hook that returns one: with what the session holds."""
+    other = gofer.Request("PUT", web.url + "/put")
+
+    async def main() -> list[gofer.Response]:
+        async with gofer.AsyncSession(headers={"X-Test": "1"}) as session:
+            return [
+                await session.send(session.prepare_request(other)),
+                await session.get(web.url + "/get", hooks={"pre_request": lambda request: other}),
+            ]
+
+    for answer in run(main):
+        assert ("PUT", "1") == (answer.json()["method"], answer.json()["headers"]["X-Test"])
+
+
+def test_danger_mode_raises_with_the_content(run: Run) -> None:
+    """What is read before a call returns is read before it raises: it could not be awaited then."""
+
+    async def main() -> None:
+        async with gofer.AsyncSession(config={"danger_mode": True}) as session:
+            prepared = session.prepare_request(gofer.Request("GET", server.url))
+            for send in (session.get(server.url), session.send(prepared)):
+                with pytest.raises(gofer.HTTPError) as caught:
+                    await send
+                assert content == caught.value.response.content
+
+    content = b"x" * 300_000
+    with serve(always(response(content, "404 Not Found"))) as server:
+        run(main)
 
 
 def test_many_at_once(run: Run, web: Web) -> None:

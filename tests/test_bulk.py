@@ -350,6 +350,27 @@ def test_a_deadline_for_the_run(web: Web) -> None:
     assert {"DeadlineExceeded"} == {type(r.error).__name__ for r in responses}
 
 
+def test_a_deadline_for_prepared_requests(web: Web) -> None:
+    """It is theirs too, and counts for this run alone."""
+    gate = web.gates["late"]
+    prepared = [gofer.Request("GET", web.url + "/gate/late").prepare() for _ in range(3)]
+    responses = gofer.map(prepared, size=2, deadline=0.3)
+    gate.set()
+
+    assert {"DeadlineExceeded"} == {type(r.error).__name__ for r in responses}
+    assert [200] * 3 == [r.status_code for r in gofer.map(prepared)]
+
+
+def test_a_hook_replaces_a_request_of_a_run(web: Web) -> None:
+    """By one that is not prepared, with what its session holds."""
+    other = gofer.Request("PUT", web.url + "/put")
+    with gofer.Session(headers={"X-Test": "1"}) as session:
+        session.hooks = {"pre_request": [lambda request: other]}
+        (response,) = gofer.map([web.url + "/get"], session=session)
+
+    assert ("PUT", "1") == (response.json()["method"], response.json()["headers"]["X-Test"])
+
+
 def test_progress_is_told(web: Web) -> None:
     """A function is called after each with the counts done and failed, and the total."""
     told: list[Any] = []

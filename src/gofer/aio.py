@@ -11,11 +11,12 @@ from collections.abc import Coroutine
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from gofer.client import Client, Road
+from gofer.client import Client
 from gofer.dropin.models import Response
 from gofer.network.endings import when_dropped
 from gofer.network.exchange import Network
 from gofer.network.pool import Pool
+from gofer.road import Road
 from gofer.runtime import here
 from gofer.runtime.base import Runtime
 

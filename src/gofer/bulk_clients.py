@@ -12,12 +12,13 @@ from collections.abc import Callable
 from time import monotonic
 from typing import Any
 
-from gofer.client import Client, Road
+from gofer.client import Client
 from gofer.dropin.models import PreparedRequest, Response
 from gofer.exceptions import DeadlineExceeded
 from gofer.network.endings import when_dropped
 from gofer.network.exchange import Network
 from gofer.network.pool import Pool
+from gofer.road import Road
 from gofer.runtime.base import TimedOut
 from gofer.runtime.hub import Hub
 from gofer.runtime.threads import in_thread
@@ -84,7 +85,7 @@ class HubClient(Client[Any, Any]):
         until: float | None,
     ) -> None:
         self.__dict__.update(session.__dict__)
-        self._kept_roads = []
+        self.__dict__.pop("_kept_roads", None)  # the session's; the twin is one if sent by again
         self._until = until
         self._runtime = road.hub
         self._settings = None
@@ -103,12 +104,16 @@ class HubClient(Client[Any, Any]):
     def _drive(self, coroutine: Any) -> Any:
         return self._runtime.run(coroutine)
 
-    def _prepare(self, *arguments: Any) -> PreparedRequest:
-        request = super()._prepare(*arguments)
+    def _prepare(self, *arguments: Any, **options: Any) -> PreparedRequest:
+        request = super()._prepare(*arguments, **options)
         until = self._until
         if until is not None and (request.deadline is None or until < request.deadline):
             request.deadline = until
         return request
+
+    async def _send(self, request: Any, *arguments: Any, **options: Any) -> Any:
+        request.outer_deadline = self._until
+        return await super()._send(request, *arguments, **options)
 
 
 class ThreadClient:

@@ -1,8 +1,9 @@
 """`Client`: a session's calls, from arguments to the answer, on whatever runtime the face drives.
 
 A face (`Session`, `AsyncSession`, the bulk functions) says how a coroutine is driven and how to
-wait; everything that happens in between is written here and below, once. State: the chains of
-stages, folded once for each combination of features, and the network they end in.
+wait; everything that happens in between is written here and below, once: `preparing.py` makes a
+request of the arguments, `road.py` has the stages it goes through. State: the road, made when the
+first request needs it.
 """
 
 import re
@@ -12,31 +13,22 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from gofer.config import Settings, defaults
 from gofer.dropin.models import PreparedRequest, Request, Response
-from gofer.exceptions import HTTPError, InvalidMethod, RequestException
-from gofer.messages.fields import Headers
-from gofer.messages.url import URL, parse
+from gofer.exceptions import HTTPError, RequestException
+from gofer.messages.url import URL
 from gofer.network.endings import when_dropped
 from gofer.network.environment import read as read_environment
 from gofer.network.exchange import Network
 from gofer.network.pool import Pool
-from gofer.network.proxies import Alone
 from gofer.precedence import (
-    marked_as_left,
-    merged_headers,
     merged_hooks,
-    own_headers,
     prefetch_from,
     proxies_from,
     settings_for_call,
-    url_with_params,
     with_priority,
 )
-from gofer.stages import Send, fold
-from gofer.stages.auth import auth as auth_stage
-from gofer.stages.auth import credentials_for, from_argument
-from gofer.stages.cookies import cookies as cookies_stage
-from gofer.stages.redirects import RULES, redirects
-from gofer.stages.retries import retries
+from gofer.preparing import after_args_hooks, prepare
+from gofer.road import PROTOCOL, Road
+from gofer.stages.redirects import RULES
 from gofer.state import SessionState
 from gofer.verbs import Answer, Verbs
 
@@ -68,24 +60,11 @@ __all__ = ["Client", "failed_response"]
 
 Socket = TypeVar("Socket")  # what `websocket` gives
 
-# What a request may need that others do not; each combination has a chain of its own.
-HOOKS, VERBOSE, AUTH, STEPS, PROTOCOL = 1, 2, 4, 8, 16
-
-
-class Road:
-    """A network, and the chains of stages that end in it."""
-
-    __slots__ = ("chains", "network")
-
-    def __init__(self, network: Network) -> None:
-        self.network = network
-        self.chains: dict[int, Send] = {}
-
 
 class Client(SessionState, Verbs[Answer], Generic[Answer, Socket]):
     """A session on any runtime: a face says how a coroutine is driven."""
 
-    _road: "Road | None" = None  # made for the first request
+    _road: Road | None = None  # made for the first request
     _kept_roads: Any = ()  # what a bulk run leaves to the next: a list of its `KeptRoad`
     _can_await = False  # the caller's own coroutines and async iterators, in hooks and content
     _redirect_rules = RULES
@@ -103,7 +82,7 @@ class Client(SessionState, Verbs[Answer], Generic[Answer, Socket]):
         """Pool and limits, made when the first connection is needed."""
         return (self._road or self._make_road()).network
 
-    def _make_road(self) -> "Road":
+    def _make_road(self) -> Road:
         pool = Pool(self._runtime, self._pool_limits())
         road = self._road = Road(Network(self._runtime, self._limits(), pool, self.alternatives))
         # For those who never call close().
@@ -238,6 +217,12 @@ class Client(SessionState, Verbs[Answer], Generic[Answer, Socket]):
         """
         return self._drive(self._send(request, **options))
 
+    def prepare_request(self, request: Request) -> PreparedRequest:
+        """A `PreparedRequest` of `request` merged over this session, to look at or to change."""
+        from gofer.dropin import steps
+
+        return steps.prepare_request(self, request)
+
     # The road of a request ----------------------------------------------------------------------
 
     async def _request(
@@ -280,11 +265,9 @@ class Client(SessionState, Verbs[Answer], Generic[Answer, Socket]):
                     "hooks": callbacks, "verify": verify, "cert": cert, "json": json,
                     "prefetch": prefetch_from(prefetch, stream), "config": config,
                 }  # fmt: skip
-                return await self._request(
-                    **await self._hooked(arguments),
-                    deadline=deadline,
-                    return_response=return_response,
-                )
+                left = await after_args_hooks(self, arguments)
+                left.setdefault("deadline", deadline)
+                return await self._request(**left, return_response=return_response)
         if not return_response:
             return Request(
                 method, url, headers, files, data, params, auth, cookies, hooks, json,
@@ -306,10 +289,11 @@ class Client(SessionState, Verbs[Answer], Generic[Answer, Socket]):
                 config=config, deadline=deadline,
             )  # fmt: skip
         if settings.safe_mode:
-            return await self._safely(
+            call = self._call(
                 settings, timeout, method, url, params, data, headers, cookies, files, auth, hooks,
                 json,
             )  # fmt: skip
+            return await self._safely(settings, call)
         if self._goes_by_steps():
             return self._by_steps(
                 settings, timeout, method, url, params, data, headers, cookies, files, auth, hooks,
@@ -318,11 +302,11 @@ class Client(SessionState, Verbs[Answer], Generic[Answer, Socket]):
         request = self._prepare(
             settings, method, url, params, data, headers, cookies, files, auth, hooks, json
         )
-        response = await self._chain_for(request)(request)
-        if settings.danger_mode:
-            response.raise_for_status()
+        response = await (self._road or self._make_road()).chain_for(request)(request)
         if settings.prefetch:
             await response._load()
+        if settings.danger_mode:
+            response.raise_for_status()
         return response
 
     async def _send(
@@ -359,13 +343,17 @@ class Client(SessionState, Verbs[Answer], Generic[Answer, Socket]):
         request.session = self
         request.adapter_arguments = adapter_arguments
         request.environment = read_environment() if settings.trust_env else None
+        request.deadline, request.outer_deadline = request.outer_deadline, None
         if settings.timeouts.total is not None:
-            request.deadline = monotonic() + settings.timeouts.total
-        response = await self._chain_for(request)(request)
+            own = monotonic() + settings.timeouts.total
+            request.deadline = own if request.deadline is None else min(own, request.deadline)
+        if (
+            settings.safe_mode and request.call_settings is None
+        ):  # else a step of a call, which does
+            return await self._safely(settings, self._exchange(request))
+        response = await self._exchange(request)
         if settings.danger_mode and not settings.safe_mode:
             response.raise_for_status()
-        if settings.prefetch:
-            await response._load()
         return response
 
     async def _switch(
@@ -391,63 +379,40 @@ class Client(SessionState, Verbs[Answer], Generic[Answer, Socket]):
         )
         request.headers.update(fields)
         request.protocol = b"websocket"
-        return await self._chain_for(request, PROTOCOL)(request)
+        road = self._road or self._make_road()
+        return await road.chain_for(request, PROTOCOL)(request)
 
-    async def _safely(self, settings: Settings, timeout: Any, *arguments: Any) -> Any:
-        """As a plain call, but an error comes back as a falsy response (config: safe_mode)."""
-        request = None
+    async def _safely(self, settings: Settings, answer: Coroutine[Any, Any, Any]) -> Any:
+        """What `answer` gives, or for an error a falsy response (config: safe_mode)."""
         try:
-            if self._goes_by_steps():
-                response = self._by_steps(settings, timeout, *arguments)
-            else:
-                request = self._prepare(settings, *arguments)
-                response = await self._chain_for(request)(request)
-                if settings.prefetch:
-                    await response._load()
+            response = await answer
             if settings.danger_mode:
                 response.raise_for_status()
         except RequestException as error:
             response = getattr(error, "response", None) if isinstance(error, HTTPError) else None
             if response is None:
-                response = failed_response(error, request)
+                response = failed_response(error, error.request)
             response.error = error
         return response
 
-    def _chain_for(self, request: PreparedRequest, features: int = 0) -> Send:
-        """The stages that `request` needs, around the network."""
-        if request._hooks:
-            features |= HOOKS
-        if request.settings.verbose is not None:
-            features |= VERBOSE
-        if request.auth is not None:
-            features |= AUTH
-        if request.adapter_arguments is not None:
-            features |= STEPS
-        road = self._road or self._make_road()
-        chain = road.chains.get(features)
-        if chain is None:
-            chain = road.chains[features] = self._fold(features, road.network)
-        return chain
+    async def _call(self, settings: Settings, timeout: Any, *arguments: Any) -> Any:
+        """The response to a call."""
+        if self._goes_by_steps():
+            return self._by_steps(settings, timeout, *arguments)
+        return await self._exchange(self._prepare(settings, *arguments))
 
-    def _fold(self, features: int, network: Network) -> Send:
-        """The chain of stages for requests with these features: what is off is not in it."""
-        by_steps = features & STEPS
-        stages: list[Any] = [self._follow_by_steps if by_steps else redirects]
-        if features & HOOKS:
-            from gofer.stages.hooks import answer_hooks
+    async def _exchange(self, request: PreparedRequest) -> Any:
+        """The response to a prepared request; an error names the request."""
+        try:
+            response = await (self._road or self._make_road()).chain_for(request)(request)
+            if request.settings.prefetch:
+                await response._load()
+        except RequestException as error:
+            error.request = error.request or request
+            raise
+        return response
 
-            stages.append(answer_hooks)
-        stages.append(cookies_stage)
-        if features & AUTH:
-            stages.append(auth_stage)
-        if features & (HOOKS | VERBOSE):
-            from gofer.stages.hooks import wire_hooks
-
-            stages.append(wire_hooks)
-        if by_steps:
-            return fold(stages, self._send_by_adapter)
-        bottom = network.switch if features & PROTOCOL else network.send
-        return fold([*stages, retries(network.runtime)], bottom)
+    _prepare = prepare  # a method, for the bulk functions add to it
 
     # Requests' way, which only blocking sessions know -------------------------------------------
 
@@ -457,14 +422,6 @@ class Client(SessionState, Verbs[Answer], Generic[Answer, Socket]):
 
     def _by_steps(self, settings: Settings, timeout: Any, *arguments: Any) -> Any:
         """The response to a call, by Requests' steps."""
-        raise NotImplementedError
-
-    async def _follow_by_steps(self, request: Any, send: Send) -> Any:
-        """The stage in the place of `redirects`."""
-        raise NotImplementedError
-
-    async def _send_by_adapter(self, request: Any) -> Any:
-        """What is at the bottom, in the place of retries and network."""
         raise NotImplementedError
 
     # Its life -----------------------------------------------------------------------------------
@@ -482,118 +439,6 @@ class Client(SessionState, Verbs[Answer], Generic[Answer, Socket]):
     def __repr__(self) -> str:
         name = type(self).__name__
         return f"<{name} {self._road.network.pool!r}>" if self._road else f"<{name}>"
-
-    # From arguments to a prepared request -------------------------------------------------------
-
-    def _prepare(
-        self,
-        settings: Settings,
-        method: Any,
-        url: Any,
-        params: Any,
-        data: Any,
-        headers: Any,
-        cookies: Any,
-        files: Any,
-        auth: Any,
-        hooks: Any,
-        json: Any,
-    ) -> PreparedRequest:
-        """The call merged over the session, nothing sent yet."""
-        request = PreparedRequest()
-        request.settings = settings
-        request.session = self
-        environment = request.environment = read_environment() if settings.trust_env else None
-        if type(method) is str:
-            request.method = method.upper()
-        else:
-            if method is None:
-                raise InvalidMethod("the method is None, expected str such as 'GET'")
-            request.prepare_method(method)
-        target = url if isinstance(url, URL) else parse(url, requote=settings.encode_uri)
-        if params or self.params:
-            request.params = params
-            target = url_with_params(target, self.params, params)
-        request._url = target
-
-        session_headers = self._headers
-        shared = self._sent_headers
-        if shared is None or session_headers._encoded is not shared._encoded:
-            session_headers.encode()
-            shared = self._sent_headers = session_headers.copy()
-        request._shared_headers = shared
-        if headers or settings.base_headers is not None:
-            request.headers = merged_headers(session_headers, headers, settings.base_headers)
-        if not settings.keep_alive:
-            request.headers["Connection"] = "close"
-        if cookies is not None:
-            request.cookie_overrides = cookies
-        if data is not None or files is not None or json is not None:
-            if not self._can_await:
-                from gofer.messages.content import refuse_async
-
-                refuse_async(data)
-            request.data, request.files = data, files
-            given = request.sent_headers.get("content-length")
-            request.prepare_body(data, files, json)
-            if given is not None:
-                request.check_length(given)
-        elif request.method != "GET":
-            request.prepare_content_length(None)
-        if hooks is not None or any(self.hooks.values()):
-            request.hooks = merged_hooks(self.hooks, hooks)
-        if auth is None:
-            auth = self.auth
-        if auth is not None:
-            request.auth = from_argument(auth)
-        elif target.userinfo is not None or environment is not None:
-            implied = credentials_for(target, environment, monotonic())
-            if implied is not None and not request.has_field("authorization"):
-                request.auth = implied
-        if settings.timeouts.total is not None:
-            request.deadline = monotonic() + settings.timeouts.total
-        return request
-
-    async def _hooked(self, arguments: dict[str, Any]) -> dict[str, Any]:
-        """What the `args` hooks leave of a call's arguments, which they see merged with ours."""
-        method = arguments["method"]
-        arguments["method"] = str(method, "latin-1") if type(method) is bytes else str(method)
-        arguments["method"] = arguments["method"].upper()
-        if arguments["auth"] is None:
-            arguments["auth"] = self.auth
-        if arguments["timeout"] is None:
-            arguments["timeout"] = self.timeout
-
-        seen: dict[str, Any] = {"headers": Headers(own_headers(self._headers))}
-        for name in ("params", "proxies", "config"):
-            values = getattr(self, name)
-            seen[name] = dict(values) if isinstance(values, Mapping) else {}
-        seen["cookies"] = {}  # the jar decides when the URL is known
-        for name in tuple(seen):
-            given = arguments[name]
-            is_whole = not (given is None or isinstance(given, dict)) or isinstance(given, Alone)
-            if name != "headers" and is_whole:
-                del seen[name]  # a query as text or pairs, a jar: seen as it was given
-                continue
-            seen[name].update(given or {})
-            arguments[name] = {k: v for k, v in seen[name].items() if v is not None}
-
-        settings = self._settings_now()
-        config = arguments["config"]
-        if isinstance(config, Mapping) and "hook_errors" in config:
-            settings = settings.replace(hook_errors=config["hook_errors"])
-        from gofer.stages.hooks import dispatch
-
-        left = await dispatch("args", arguments["hooks"], arguments, dict, settings)
-        result = {**arguments, **left}
-
-        for name in ("headers", "params", "proxies", "config", "cookies"):
-            result[name] = marked_as_left(name, seen.get(name), result[name])
-        if result["auth"] is None and self.auth is not None:
-            result["auth"] = False
-        # They have run; of the others, those that were taken away must not come back.
-        result["hooks"] = {**dict.fromkeys(self.hooks), **(result["hooks"] or {}), "args": None}
-        return result
 
 
 def failed_response(error: Exception, request: Any) -> Response:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from gofer.client import Client
 from gofer.config import Settings
-from gofer.dropin.models import PreparedRequest, Request, Response
+from gofer.dropin.models import PreparedRequest, Response
 from gofer.exceptions import InvalidSchema
 from gofer.messages.url import parse
 from gofer.runtime.base import Runtime
@@ -168,12 +168,6 @@ class Session(SessionRedirectMixin, Client[Response, "WebSocket"]):
 
         return self._drive(steps.send(self, request, **kwargs))  # type: ignore[no-any-return]
 
-    def prepare_request(self, request: Request) -> PreparedRequest:
-        """A `PreparedRequest` of `request` merged over this session, to look at or to change."""
-        from gofer.dropin import steps
-
-        return steps.prepare_request(self, request)
-
     def merge_environment_settings(
         self, url: Any, proxies: Any, stream: Any, verify: Any, cert: Any
     ) -> dict[str, Any]:
@@ -252,16 +246,6 @@ class Session(SessionRedirectMixin, Client[Response, "WebSocket"]):
         from gofer.dropin import steps
 
         return steps.request(self, settings, timeout, *arguments)
-
-    async def _follow_by_steps(self, request: Any, send: Any) -> Any:
-        from gofer.dropin import steps
-
-        return await steps.follow(self, request, send)
-
-    async def _send_by_adapter(self, request: Any) -> Any:
-        from gofer.dropin import steps
-
-        return await steps.send_by_adapter(self, request)
 
     @property
     def _redirect_rules(self) -> Rules:  # type: ignore[override]

@@ -1,5 +1,7 @@
 """The steps of a session that users replace: on one session, in a subclass, in the class itself."""
 
+import gc
+import weakref
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -107,6 +109,20 @@ def test_sessions_that_replace_nothing_take_the_short_way(web: Web) -> None:
         assert session.get(web.url + "/redirect/1").ok
         assert not session._goes_by_steps()
         assert other._goes_by_steps()
+
+
+def test_a_session_that_is_dropped_lets_go_of_its_connections(web: Web) -> None:
+    """At once, not when cycles are looked for, though its steps are called by its chain."""
+    session = gofer.Session()
+    session.adapters  # noqa: B018  (whoever looks at them may change them)
+    session.get(web.url + "/get")
+    known = weakref.ref(session)
+    gc.disable()
+    try:
+        del session
+        assert known() is None
+    finally:
+        gc.enable()
 
 
 # What programs do with them ---------------------------------------------------------------------
@@ -218,6 +234,27 @@ def test_what_a_call_says_holds_by_steps_too(web: Web) -> None:
     assert [404] == seen
 
 
+@pytest.mark.parametrize("own", [None, 20])
+def test_a_deadline_is_for_all_hops_by_steps(own: float | None) -> None:
+    """Sent as a call or prepared; a hop has what the first has left, and a call after it all of
+    its own."""
+    with gofer.Session(config={"deadline": own}) as session:
+        hop, end = (302, {"Location": "/b"}, b""), (200, {}, b"")
+        canned = Canned(hop, hop, end, hop, end, end)
+        session.mount("http://", canned)
+        session.get("http://a.example/", deadline=10)
+        prepared = session.prepare_request(gofer.Request("GET", "http://a.example/"))
+        session.send(prepared, deadline=5)
+        session.send(prepared)
+
+    first, second, third, fourth, fifth, sixth = canned.deadlines
+    assert None not in (first, fourth)
+    assert first == second == third
+    assert fourth == fifth
+    assert (sixth is None) == (own is None)
+    assert sixth != fourth
+
+
 def test_cookies_by_steps(web: Web) -> None:
     """Those that come on the way are kept and sent; a call's own are sent once."""
     with gofer.Session() as session:
@@ -226,6 +263,40 @@ def test_cookies_by_steps(web: Web) -> None:
 
         assert {"a": "1", "b": "2"} == response.json()["cookies"]
         assert {"a": "1"} == session.get(web.url + "/cookies").json()["cookies"]
+
+
+@pytest.mark.parametrize("prepares", [True, False])
+def test_a_hook_replaces_the_request_by_steps(web: Web, prepares: bool) -> None:
+    """The one it returns goes by the adapter too."""
+    other = gofer.Request("PUT", web.url + "/put")
+    with gofer.Session() as session:
+        session.mount("http://", HTTPAdapter())
+        response = session.get(
+            web.url + "/get",
+            hooks={"pre_request": lambda request: other.prepare() if prepares else other},
+        )
+
+    assert "PUT" == response.json()["method"]
+
+
+def test_a_flow_makes_its_own_request_by_steps(web: Web) -> None:
+    """It goes by the adapter, within the deadline of the call."""
+    seen = []
+
+    class Tokens(gofer.auth.AuthBase):
+        def __call__(self, request: Any) -> Any:
+            return request
+
+        def flow(self, request: Any) -> Any:
+            token = session.prepare_request(gofer.Request("GET", web.url + "/uuid", auth=False))
+            seen.append((yield token).request.deadline)
+            yield request
+
+    with gofer.Session() as session:
+        session.mount("http://", HTTPAdapter())
+        response = session.get(web.url + "/get", auth=Tokens(), deadline=20)
+
+    assert (200, [response.request.deadline]) == (response.status_code, seen)
 
 
 # Adapters of one's own --------------------------------------------------------------------------
@@ -238,11 +309,13 @@ class Canned(BaseAdapter):
         super().__init__()
         self.responses = list(responses)
         self.requests: list[Any] = []
+        self.deadlines: list[float | None] = []
         self.arguments: list[dict[str, Any]] = []
         self.closed = False
 
     def send(self, request: Any, **kwargs: Any) -> Any:  # type: ignore[override]
         self.requests.append(request)
+        self.deadlines.append(request.deadline)
         self.arguments.append(kwargs)
         response = gofer.Response()
         status, headers, response._content = self.responses.pop(0)

@@ -665,6 +665,19 @@ def test_discarding_keeps_what_is_little() -> None:
     assert source.is_aborted  # type: ignore[union-attr]
 
 
+def test_discarding_the_rest_does_not_make_it_the_content() -> None:
+    """Of a hop that a hook has begun to read, nothing passes for all of it."""
+    answer = response(b"one", b"two")
+    pieces = answer.iter_content(3)
+    begun = next(pieces)
+    with pytest.raises(StopIteration):
+        answer.discard(10).send(None)
+
+    assert b"one" == begun
+    with pytest.raises(RuntimeError, match="consumed"):
+        answer.content  # noqa: B018
+
+
 @pytest.mark.parametrize("make", [received, response])
 def test_pickling(make: Any) -> None:
     """Content is read first; head, history and content come back, the connection does not."""

@@ -195,6 +195,29 @@ def test_safe_mode(web: Web, get: Get, what: str) -> None:
     assert [] == list(answer.iter_lines())
 
 
+@pytest.mark.only_in("blocking", "hub", "gevent")  # adapters are called by synchronous code
+@pytest.mark.parametrize("by_steps", [False, True])
+@pytest.mark.parametrize("on_call", [False, True])
+def test_safe_mode_covers_send(web: Web, by_steps: bool, on_call: bool) -> None:
+    """A prepared request too, and the response says what was asked, by Requests' steps as well."""
+    config = {"safe_mode": True}
+    url = failing_urls(web)["refused"]
+    with gofer.session(config=None if on_call else config) as session:
+        if by_steps:
+            session.mount("http://", gofer.adapters.HTTPAdapter())
+        prepared = session.prepare_request(gofer.Request("GET", url))
+        options: Any = {"config": config} if on_call else {}
+        answers = [session.send(prepared, **options), session.get(url, **options)]
+
+        for answer in answers:
+            assert (0, False, url) == (answer.status_code, bool(answer), answer.url)
+            assert isinstance(answer.error, gofer.ConnectionError)
+            assert url == answer.request.url
+        prepared.url = web.url + "/redirect/40"
+        answer = session.send(prepared, **options)
+        assert isinstance(answer.error, gofer.TooManyRedirects)
+
+
 def test_safe_mode_covers_timeouts(web: Web, gate: Gate, get: Get) -> None:
     """The timeout of 2012 crashed."""
     answer = get({"safe_mode": True}, web.url + "/gate/late", timeout=(20, 0.1))

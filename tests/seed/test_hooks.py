@@ -85,6 +85,13 @@ def test_s40a_args_gets_every_argument(web: Web) -> None:
     assert args["config"]["strict_mode"]
 
 
+@pytest.mark.parametrize("method", [None, 5])
+def test_s40a_a_method_that_is_none_stays_one(web: Web, method: Any) -> None:
+    """It is no word in capitals: the call fails as it does without a hook."""
+    with gofer.session() as session, pytest.raises(gofer.exceptions.InvalidMethod):
+        session.request(method, web.url + "/get", hooks={"args": recorder([])})
+
+
 def test_s40a_args_has_headers_to_update(web: Web) -> None:
     """`headers` is a dict even when nobody gave any; the hook runs once per call."""
     log: list[Any] = []
@@ -105,6 +112,15 @@ def test_s40a_what_args_leaves_out_is_left_out(web: Web) -> None:
 
     assert "/get?b=2" == web.requests[0].target
     assert web.requests[0].field("x-one") is None
+
+
+@pytest.mark.parametrize("added", [{"deadline": 20}, {"stream": True}, {"priority": 1}])
+def test_s40a_what_args_adds_is_added(web: Web, added: dict[str, Any]) -> None:
+    """Any argument of a call, also one that hooks are not shown."""
+    with gofer.session() as session:
+        answer = session.get(web.url + "/get", hooks={"args": lambda args: {**args, **added}})
+
+    assert (200, "deadline" in added) == (answer.status_code, answer.request.deadline is not None)
 
 
 def test_s40b_pre_request_sees_what_goes_out(web: Web) -> None:
@@ -339,6 +355,21 @@ def test_s43_the_request_is_replaced(web: Web, session: gofer.Session, kind: Any
 
     assert ("PUT", "other") == (sent["method"], sent["data"])
     assert ["/put"] == [request.target for request in web.requests]
+
+
+@pytest.mark.parametrize("kind", [gofer.Request, "prepared", "of the session"])
+def test_s43_the_call_still_counts(web: Web, session: gofer.Session, kind: Any) -> None:
+    """The request that is returned is sent by what the call said: in its time, and no longer."""
+
+    def callback(request: Any) -> Any:
+        other = gofer.Request("GET", web.url + "/gate/late")
+        if kind == "prepared":
+            return other.prepare()
+        return other if kind is gofer.Request else session.prepare_request(other)
+
+    with pytest.raises(gofer.ReadTimeout):
+        session.get(web.url + "/get", hooks={"pre_request": callback}, timeout=(20, 0.1))
+    web.gates["late"].set()
 
 
 def test_s43_the_response_is_replaced(web: Web) -> None:

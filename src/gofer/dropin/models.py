@@ -12,7 +12,7 @@ from gofer.messages import request as messages_request
 from gofer.messages import response as messages_response
 from gofer.messages.fields import Headers, given_fields
 from gofer.messages.request import WithHooks, check_hooks, default_hooks
-from gofer.messages.response import REDIRECT_STATUS_CODES
+from gofer.messages.response_head import REDIRECT_STATUS_CODES
 from gofer.messages.url import encode_form, parse, with_params
 from gofer.protocols.http1_request import check_content_length
 from gofer.stages.auth import NoAuth, from_argument

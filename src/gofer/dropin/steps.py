@@ -29,6 +29,7 @@ from gofer.messages.response import Response
 from gofer.messages.url import DEFAULT_PORTS, URL, parse
 from gofer.network.environment import read as read_environment
 from gofer.network.proxies import choose_proxy, merged, proxy_headers
+from gofer.stages import Send
 from gofer.stages.auth.netrc import lookup
 from gofer.stages.redirects import Rules, drop_credentials, hop, keeps_credentials
 
@@ -206,8 +207,9 @@ async def send(session: Any, request: Any, **arguments: Any) -> Any:
     return await session._send(request, **ours, **shared, adapter_arguments=arguments)
 
 
-async def send_by_adapter(session: Any, request: Any) -> Any:
+async def send_by_adapter(request: Any) -> Any:
     """What is at the bottom of the stages: the adapter that the session has for the URL."""
+    session = request.session
     arguments = request.adapter_arguments
     adapter = session.get_adapter(url=request.url)
     settings = request.settings
@@ -227,13 +229,18 @@ async def send_by_adapter(session: Any, request: Any) -> Any:
 # Redirects ----------------------------------------------------------------------------------------
 
 
-async def follow(session: Any, request: Any, send: Any) -> Any:
+async def follow(request: Any, send: Send) -> Any:
     """The stage in the place of `redirects`: `resolve_redirects` says what is followed."""
     response = await send(request)
     settings = request.settings
     arguments = dict(request.adapter_arguments)
+    session = request.session
     if settings.allow_redirects:
-        history = [response, *session.resolve_redirects(response, request, **arguments)]
+        request.outer_deadline = request.deadline
+        try:
+            history = [response, *session.resolve_redirects(response, request, **arguments)]
+        finally:
+            request.outer_deadline = None
         last = history.pop()
         if history:
             last.history = history
@@ -256,6 +263,7 @@ def resolve_redirects(
 ) -> Iterator[Any]:
     """`SessionRedirectMixin.resolve_redirects`: the responses that follow `resp`, one by one."""
     rules = rules_of(session)
+    deadline = req.outer_deadline
     history: list[Any] = []
     while (following := hop(req, resp, rules)) is not None:
         history += [one for one in resp.history if one not in history]
@@ -270,6 +278,7 @@ def resolve_redirects(
             )
         _let_go(resp)
         following.rewind()
+        following.outer_deadline = deadline
         _renew_cookies(session, following, req, resp)
         arguments["proxies"] = session.rebuild_proxies(following, arguments["proxies"])
         req = following

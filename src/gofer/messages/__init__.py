@@ -13,10 +13,12 @@ Nothing here waits, reads a clock or opens a socket.
     multipart.py            forms with files
 
     response.py             `Response`
-    status_codes.py         `codes`
+    response_head.py        its status and fields
+    response_content.py     its content, and every way to read it
     reading.py              content on its way to the caller, decoded
     pieces.py               steps that cut, join and decode it
     raw.py                  `response.raw`
+    status_codes.py         `codes`
     text.py                 text from bytes, and lines
     media.py                media types, charsets, the Link field
     events.py               server-sent events

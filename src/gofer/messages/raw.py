@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from gofer.messages.fields import Headers
-from gofer.messages.reading import PIECE, Reading, Received
+from gofer.messages.reading import PIECE, Reading, Received, Source
 
 if TYPE_CHECKING:
     from gofer.messages.response import Response
@@ -36,7 +36,7 @@ class _Undecoded:
     """The rest of a response's content as it comes, as a file that only reads."""
 
     def __init__(self, response: "Response") -> None:
-        self._source = response._give_away_content()
+        self._source = _taken_from(response)
         self._buffer = b""
         self.closed = response._content_consumed or response._is_closed
 
@@ -62,6 +62,19 @@ class _Undecoded:
         """Let go of the connection."""
         self._source.abort()
         self.closed = True
+
+
+def _taken_from(response: "Response") -> Source:
+    """The source of its content, which the response has no more: ours is read from `raw` then."""
+    if response._content_consumed or response._is_closed:
+        return Received(b"")
+    source = response._source
+    if source is None:
+        whole = response._received if response._received is not None else response._content
+        source = Received(whole or b"")
+    response._source = response._received = None
+    response._content = False
+    return source
 
 
 class _FileSource(Received):

@@ -7,13 +7,13 @@ codings off in bounded steps (RFC 9110, 8.4), so that memory stays flat whatever
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
-from gofer.messages.fields import FieldSection
+from gofer.exceptions import ContentDecodingError
 
 if TYPE_CHECKING:
     from gofer.codings import Decoder
-    from gofer.messages.response import Response
+    from gofer.messages.response_content import ResponseContent
 
-__all__ = ["Reading", "Received", "Source", "new_decoder"]
+__all__ = ["Reading", "Received", "Source", "decode_whole"]
 
 PIECE = 64 * 1024  # bytes of decoded content handed on at a time
 
@@ -73,7 +73,7 @@ class Reading:
     __slots__ = ("_decoder", "_receive", "_response", "source")
 
     def __init__(
-        self, response: "Response", source: Source, *, decode: bool, size: int | None = None
+        self, response: "ResponseContent", source: Source, *, decode: bool, size: int | None = None
     ) -> None:
         self.source = source
         self._response = response
@@ -94,7 +94,7 @@ class Reading:
         try:
             decoder = self._decoder
             if decoder is _NOT_LOOKED_FOR:
-                decoder = self._decoder = new_decoder(self._response)
+                decoder = self._decoder = _new_decoder(self._response)
             if decoder is None:
                 return await self._receive()
             while True:
@@ -120,9 +120,26 @@ class Reading:
 _NOT_LOOKED_FOR: Any = object()
 
 
-def new_decoder(response: "Response") -> "Decoder | None":
+def decode_whole(response: "ResponseContent", received: bytes) -> bytes:
+    """`received` without its content codings; as it is if one of them is unknown here."""
+    from gofer.codings import MAX_RATIO
+
+    settings = getattr(response.request, "settings", None)
+    ratio = MAX_RATIO if settings is None else settings.max_decoded_ratio
+    try:
+        decoder = _new_decoder(response)
+        if decoder is None:
+            return received
+        return decoder.decode_whole(received, max_ratio=float("inf") if ratio is None else ratio)
+    except ContentDecodingError as error:
+        error.response = response  # type: ignore[assignment]  # a face's, as is the request
+        error.request = response.request
+        raise
+
+
+def _new_decoder(response: "ResponseContent") -> "Decoder | None":
     """What takes the content codings of `response` off; None if there is nothing to do."""
-    fields: FieldSection = response.fields
+    fields = response.fields
     if fields.is_plain or not fields.has(b"content-encoding"):
         return None
     from gofer.codings import MAX_LAYERS, decoder_for, parse_codings

@@ -104,6 +104,7 @@ class PreparedRequest(WithHooks):
     auth: Any = None
     settings: Any = None  # Settings | None
     deadline: float | None = None  # monotonic seconds
+    outer_deadline: float | None = None  # of what its sending is a part of; the next one takes it
     environment: Any = None  # what the environment says, read once for the call; None: not trusted
     sent = False
     response: Response | None = None
@@ -283,7 +284,7 @@ class PreparedRequest(WithHooks):
         state = dict(self.__dict__)
         # What belongs to this process or to the call that is over.
         for name in ("session", "settings", "call_settings", "adapter_arguments", "response",
-                     "environment", "deadline"):  # fmt: skip
+                     "environment", "deadline", "outer_deadline"):  # fmt: skip
             state.pop(name, None)
         if self.sent and getattr(self.auth, "flow", None) is None:
             state.pop("auth", None)  # has done its work; may be a lambda

@@ -125,13 +125,12 @@ def _keywords(settings: Any) -> dict[str, Any]:
 
 
 def _sendable(replaced: Any, request: Any) -> Any:
-    """A request that took another's place, prepared, with what the other was to be sent with."""
+    """A request that took another's place, prepared, to be sent as the other was to be."""
     if not isinstance(replaced, PreparedRequest):
         session = request.session
         replaced = replaced.prepare() if session is None else session.prepare_request(replaced)
-    for name in ("settings", "deadline", "session"):
-        if getattr(replaced, name) is None:
-            setattr(replaced, name, getattr(request, name))
+    for name in ("settings", "deadline", "environment", "session", "adapter_arguments"):
+        setattr(replaced, name, getattr(request, name))
     return replaced
 
 

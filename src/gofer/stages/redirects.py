@@ -13,7 +13,7 @@ from gofer.exceptions import (
     RequestException,
     TooManyRedirects,
 )
-from gofer.messages.response import REDIRECT_STATUS_CODES
+from gofer.messages.response_head import REDIRECT_STATUS_CODES
 from gofer.messages.url import URL, resolve
 from gofer.stages import Send
 

@@ -250,12 +250,15 @@ async def _next(flow: Flow | AsyncFlow, response: Any) -> Any:
 
 
 def _lend(following: Any, request: Any) -> None:
-    """Give a request that a flow made by itself the settings and deadline of the one it serves."""
+    """Give a request that a flow made by itself what it lacks of the call that it serves."""
     if following.settings is None:
         following.settings = request.settings
-        following.deadline = request.deadline
         following.environment = request.environment
         following.session = request.session
+    if following.deadline is None:
+        following.deadline = request.deadline
+    if following.adapter_arguments is None:
+        following.adapter_arguments = request.adapter_arguments
 
 
 def _hand_cookies_on(request: Any, response: Any, repeat: Any) -> None:
