@@ -115,6 +115,9 @@ class _Event:
 
     def set(self) -> None:
         self._is_set = True
+        if asyncio._get_running_loop() is self._loop:  # to wake the loop is a system call
+            self._wake()
+            return
         with contextlib.suppress(RuntimeError):  # the loop is closed, so nobody waits
             self._loop.call_soon_threadsafe(self._wake)
 
