@@ -42,7 +42,8 @@ def _hub() -> Iterator[Any]:
 
 @contextlib.contextmanager
 def _asyncio(new_loop: Any = asyncio.new_event_loop) -> Iterator[Any]:
-    from gofer.runtime.asyncio import AsyncioRuntime, AsyncioStream
+    from gofer.runtime.asyncio import AsyncioRuntime
+    from gofer.runtime.asyncio_stream import AsyncioStream
 
     loop = new_loop()
     abort = AsyncioStream.abort

@@ -219,7 +219,7 @@ def test_what_tasks_have_to_say_goes_out_together(
     web: Web, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Fifty heads are no fifty writes, each of which would wake the server."""
-    from gofer.runtime.asyncio import AsyncioStream
+    from gofer.runtime.asyncio_stream import AsyncioStream
 
     writes: list[int] = []
     send_now = AsyncioStream.send_now

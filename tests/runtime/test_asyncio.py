@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 import uvloop
 
-from gofer.runtime.asyncio import AsyncioStream, runtime
+from gofer.runtime.asyncio import runtime
+from gofer.runtime.asyncio_stream import AsyncioStream
 from gofer.runtime.base import TimedOut
 
 PATIENCE = 20.0  # seconds; never reached when all is well

@@ -6,6 +6,7 @@
     hub.py                  map and imap: one thread, one poll, many tasks
     hub_stream.py           a socket on the hub
     asyncio.py              AsyncSession under asyncio, and under uvloop
+    asyncio_stream.py       a connection of its loops
     asyncio_datagrams.py    its UDP sockets
     trio.py                 AsyncSession under trio
     gevent.py               Session(runtime="gevent")

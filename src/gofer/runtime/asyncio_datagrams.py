@@ -5,7 +5,7 @@ import errno
 import socket
 from typing import Any
 
-from gofer.runtime.asyncio import MOST_UNREAD, AsyncioStream
+from gofer.runtime.asyncio_stream import MOST_UNREAD, AsyncioStream
 from gofer.runtime.datagrams import was_lost
 
 __all__ = ["AsyncioDatagrams", "datagrams_of"]
