@@ -263,6 +263,8 @@ class SharedStream(Timed):
                         await event.wait(deadline)
                     else:
                         await self._watch(event, deadline)
+                    if is_ready(stream) and not (has_displaced or self._chosen is stream):
+                        return
         except BaseException:
             with self._lock:
                 if is_reader and self._reading_for is stream:

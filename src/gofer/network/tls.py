@@ -184,10 +184,7 @@ class TLSStream:
                     while self._has_more and filled < size:
                         count = self._read(size - filled, buffer[filled:] if filled else buffer)
                         filled += count
-                        # Of a record nothing is left if there was room for more.
-                        self._has_more = self._incoming.pending > 0 or (
-                            filled == size and self._pending() > 0
-                        )
+                        self._has_more = self._incoming.pending > 0 or self._pending() > 0
                         if count == 0:
                             self._ended = True
                             break
