@@ -363,6 +363,11 @@ class SessionState:
             if not _TIMEOUT_SETTINGS.isdisjoint(config):
                 timeouts = _timeouts(config)
         own = self._timeout if self._timeout is not None else config["timeout"]
+        if own is not None:
+            timeouts = timeouts_from(own, timeouts)
+            deadline = dict.get(config, "deadline")
+            if deadline is not None:  # it was said beside them
+                timeouts = timeouts.replace(total=deadline)
         settings = common.settings.replace(
             **changes,
             base_headers=dict.get(config, "base_headers"),
@@ -373,7 +378,7 @@ class SessionState:
             resolve=self._resolve,
             socket_options=self._socket_options,
             source_address=self._source_address,
-            timeouts=timeouts if own is None else timeouts_from(own, timeouts),
+            timeouts=timeouts,
             unix_socket=self._unix_socket,
             verify=self._verify,
         )
