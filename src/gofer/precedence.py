@@ -8,13 +8,14 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from gofer.config import PHASES, Config, Settings, default_of, defaults, timeouts_from
+from gofer.config import Config, Settings, default_of, defaults
 from gofer.messages.fields import Headers, given_fields
 from gofer.messages.request import check_hooks
 from gofer.messages.url import URL, with_params
 from gofer.network.proxies import Alone
 from gofer.network.proxies import merged as merged_proxies
 from gofer.network.routes import Router
+from gofer.timeouts import PHASES, timeouts_from
 
 __all__ = [
     "checked_proxies",

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from gofer import config as configuration
 from gofer.codings import accept_encoding
-from gofer.config import PHASES, Config, Settings, Timeouts, defaults, timeouts_from
+from gofer.config import Config, Settings, defaults
 from gofer.messages.cookies import CookieStore
 from gofer.messages.fields import Headers, given_fields
 from gofer.messages.request import check_hooks, default_hooks
@@ -28,6 +28,7 @@ from gofer.precedence import (
 from gofer.protocols.http1 import Limits
 from gofer.runtime.base import Runtime
 from gofer.stages.retries import policy_from
+from gofer.timeouts import PHASES, Timeouts, timeouts_from
 
 if TYPE_CHECKING:
     from gofer.arguments import (

@@ -10,7 +10,7 @@ from _weakref import ref
 from typing import Any
 
 from gofer import sessions
-from gofer.config import Timeouts, default_of, timeouts_from
+from gofer.config import default_of
 from gofer.dropin.connection_pools import ConnectionPool, PoolManager, ProxyManager
 from gofer.dropin.deciding import Decided, decide
 from gofer.dropin.models import Response
@@ -25,6 +25,7 @@ from gofer.network.routes import Router
 from gofer.runtime.blocking import runtime
 from gofer.stages import fold
 from gofer.stages.retries import policy_from, retries
+from gofer.timeouts import Timeouts, timeouts_from
 
 __all__ = ["BaseAdapter", "HTTPAdapter"]
 
