@@ -30,3 +30,16 @@ def test_timeouts_of_a_call_are_all_of_them() -> None:
     limits = Timeouts(connect=3)
 
     assert limits == for_call(gofer.Session(deadline=5), timeout=limits).timeouts
+
+
+def test_none_is_no_limit_for_a_call_either() -> None:
+    """A call switches a limit of its session off by the key that set it, the deadline like others."""
+    session = gofer.Session(config={"deadline": 5, "read_timeout": 20})
+
+    said = for_call(session, config={"deadline": None, "read_timeout": None})
+
+    assert (None, None) == (said.timeouts.total, said.timeouts.read)
+    assert (5, 20) == (
+        session._settings_now().timeouts.total,
+        session._settings_now().timeouts.read,
+    )

@@ -11,24 +11,18 @@ from typing import TYPE_CHECKING, Any
 
 from gofer import config as configuration
 from gofer.codings import accept_encoding
-from gofer.config import Config, Settings, defaults
+from gofer.config import POOL, REQUEST, RESPONSE, TIMEOUTS, Config, Settings, defaults
 from gofer.messages.cookies import CookieStore
 from gofer.messages.fields import Headers, given_fields
 from gofer.messages.request import check_hooks, default_hooks
 from gofer.network.alternatives import Alternatives
 from gofer.network.pool import PoolLimits
 from gofer.network.routes import Router
-from gofer.precedence import (
-    PLAIN_SETTINGS,
-    checked_proxies,
-    default_headers,
-    prefetch_from,
-    proxies_from,
-)
+from gofer.precedence import checked_proxies, default_headers, prefetch_from, proxies_from
 from gofer.protocols.http1 import Limits
 from gofer.runtime.base import Runtime
 from gofer.stages.retries import policy_from
-from gofer.timeouts import PHASES, Timeouts, timeouts_from
+from gofer.timeouts import Timeouts, timeouts_from
 
 if TYPE_CHECKING:
     from gofer.arguments import (
@@ -46,21 +40,6 @@ if TYPE_CHECKING:
     from gofer.dropin.cookies import RequestsCookieJar
 
 __all__ = ["SessionState"]
-
-# The config keys a pool is made from, when the first connection is needed
-_POOL_SETTINGS = {
-    "hosts": "pool_connections",
-    "idle_per_host": "pool_maxsize",
-    "idle_seconds": "idle_seconds",
-    "open_per_host": "max_connections_per_host",
-    "open_in_all": "max_connections",
-}
-_LIMIT_SETTINGS = {
-    "max_field_section": "max_field_section",
-    "max_fields": "max_fields",
-    "max_interim_responses": "max_interim_responses",
-}
-_TIMEOUT_SETTINGS = frozenset((*(f"{phase}_timeout" for phase in PHASES[:-1]), "deadline"))
 
 configuration.offered_codings = accept_encoding
 
@@ -358,11 +337,10 @@ class SessionState:
         changes: dict[str, Any] = {}
         timeouts = common.settings.timeouts
         if config:
-            changes = {name: config.in_force(name) for name in PLAIN_SETTINGS if name in config}
+            changes = config.own_of(REQUEST)
             if "max_retries" in changes:
                 policy_from(changes["max_retries"])  # complain early
-            if not _TIMEOUT_SETTINGS.isdisjoint(config):
-                timeouts = _timeouts(config)
+            timeouts = timeouts.replace(**config.own_of(TIMEOUTS))
         own = self._timeout if self._timeout is not None else config["timeout"]
         if own is not None:
             timeouts = timeouts_from(own, timeouts)
@@ -390,18 +368,11 @@ class SessionState:
 
     def _limits(self) -> Limits:
         """What a peer may make us keep."""
-        return Limits(**self._in_force(_common().limits, _LIMIT_SETTINGS))
+        return Limits(**_common().limits | self._config.own_of(RESPONSE))
 
     def _pool_limits(self) -> PoolLimits:
         """How many connections may idle, and how many may be open."""
-        return PoolLimits(**self._in_force(_common().pool_limits, _POOL_SETTINGS))
-
-    def _in_force(self, common: dict[str, Any], keys: Mapping[str, str]) -> dict[str, Any]:
-        """`common`, and in its place what of `keys` this session's config has."""
-        config = self._config
-        if not config:
-            return common
-        return common | {name: config.in_force(key) for name, key in keys.items() if key in config}
+        return PoolLimits(**_common().pool_limits | self._config.own_of(POOL))
 
     def __getstate__(self) -> dict[str, Any]:
         return {
@@ -455,13 +426,14 @@ class _Common:
     def __init__(self) -> None:
         self.version = defaults.version
         config = Config()
-        values = {name: config.in_force(name) for name in PLAIN_SETTINGS}
+        values = config.all_of(REQUEST)
         policy_from(values["max_retries"])  # complain early
+        timeouts = Timeouts(**config.all_of(TIMEOUTS))
         self.settings = Settings(
-            {**values, "allow_redirects": True, "router": None, "timeouts": _timeouts(config)}
+            {**values, "allow_redirects": True, "router": None, "timeouts": timeouts}
         )
-        self.limits = {name: config.in_force(key) for name, key in _LIMIT_SETTINGS.items()}
-        self.pool_limits = {name: config.in_force(key) for name, key in _POOL_SETTINGS.items()}
+        self.limits = config.all_of(RESPONSE)
+        self.pool_limits = config.all_of(POOL)
 
 
 _known_common: _Common | None = None
@@ -474,13 +446,3 @@ def _common() -> _Common:
     if known is None or known.version != defaults.version:
         known = _known_common = _Common()
     return known
-
-
-def _timeouts(config: Config) -> Timeouts:
-    return Timeouts(
-        config["connect_timeout"],
-        config["read_timeout"],
-        config["write_timeout"],
-        config["pool_timeout"],
-        config["deadline"],
-    )

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-__all__ = ["PHASES", "Timeouts", "seconds", "timeouts_from"]
+__all__ = ["PHASES", "Timeouts", "positive", "seconds", "timeouts_from"]
 
 PHASES = ("connect", "read", "write", "pool", "total")
 
@@ -53,6 +53,8 @@ class Timeouts:
 
     def replace(self, **changes: float | None) -> "Timeouts":
         """A copy with some limits changed."""
+        if not changes:
+            return self
         return Timeouts(**{name: changes.get(name, getattr(self, name)) for name in PHASES})
 
     def __eq__(self, other: object) -> bool:
@@ -82,8 +84,8 @@ def seconds(value: Any, name: str) -> float | None:
     """
     if value is None or (type(value) is float and value > 0):
         return value
-    number = None if isinstance(value, bool) else _number(value)
-    if number is None or not number > 0:
+    number = positive(value)
+    if number is None:
         raise ValueError(
             f"{name} must be an int, float or None, in seconds and greater than 0,"
             f" not {value!r:.60}"
@@ -91,11 +93,13 @@ def seconds(value: Any, name: str) -> float | None:
     return number
 
 
-def _number(value: Any) -> float | None:
+def positive(value: Any) -> float | None:
+    """`value` as a number, if it is one greater than 0."""
     try:
-        return float(value)
+        number = 0.0 if isinstance(value, bool) else float(value)
     except (TypeError, ValueError):
         return None
+    return number if number > 0 else None
 
 
 def timeouts_from(value: Any, base: Timeouts) -> Timeouts:
