@@ -274,7 +274,12 @@ class Session(SessionRedirectMixin, Client[Response, "WebSocket"]):
     # Its life -----------------------------------------------------------------------------------
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**super().__getstate__(), "adapters": self._adapters}
+        chosen = vars(self).get("_runtime")
+        return {
+            **super().__getstate__(),
+            "runtime": None if chosen is None else chosen.name,
+            "adapters": self._adapters,
+        }
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         adapters = state.pop("adapters")
