@@ -14,6 +14,7 @@ from gofer.config import default_of
 from gofer.dropin.connection_pools import ConnectionPool, PoolManager, ProxyManager
 from gofer.dropin.deciding import Decided, decide
 from gofer.dropin.models import Response
+from gofer.dropin.replaced import watches
 from gofer.exceptions import InvalidURL
 from gofer.messages.raw import RawContent
 from gofer.messages.url import parse
@@ -362,7 +363,7 @@ def _is_replaced() -> bool:
     return HTTPAdapter.send is not _send
 
 
-sessions.watches.append(_is_replaced)
+watches.append(_is_replaced)
 
 
 def __getattr__(name: str) -> Any:
