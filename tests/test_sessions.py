@@ -67,16 +67,36 @@ def test_a_session_in_a_cycle_closes_its_connections(web: Web) -> None:
 
 
 def test_what_a_session_was_given_is_pickled_with_it() -> None:
-    """Each argument is in its state; four of them as what they were turned into."""
+    """Each argument is in its state; some as an attribute, or as what they were turned into."""
     arguments = set(inspect.signature(gofer.Session).parameters)
-    became_others = {
-        "proxy": "proxies",
-        **dict.fromkeys(("prefetch", "stream", "deadline"), "config"),
-    }
-    state = gofer.Session().__getstate__()
+    state = gofer.Session(runtime="blocking").__getstate__()
+    elsewhere = {"headers", "cookies", "hooks", "runtime"}
+    became_others = {"proxy", "prefetch", "stream", "deadline"}
 
-    assert set() == arguments - state.keys() - became_others.keys()
-    assert set(became_others.values()) <= state.keys()
+    assert arguments == state["arguments"].keys() | elsewhere | became_others
+
+
+class Based(gofer.Session):
+    """As programs write them: another argument, and an attribute that is pickled."""
+
+    __attrs__ = [*gofer.Session.__attrs__, "base"]
+
+    def __init__(self, base: str) -> None:
+        super().__init__()
+        self.base = base
+
+
+def test_a_subclass_with_arguments_of_its_own_is_pickled() -> None:
+    """What its `__attrs__` add is there again; its `__init__` is not called."""
+    session = Based("http://example.com/")
+    session.headers["X-Key"] = "1"
+    session.verify = False
+    session.cookies.set("a", "b")
+
+    again = pickle.loads(pickle.dumps(session))
+
+    assert ("http://example.com/", "1", False) == (again.base, again.headers["X-Key"], again.verify)
+    assert {"a": "b"} == dict(again.cookies)
 
 
 def test_a_session_waits_as_before_after_pickling() -> None:

@@ -254,18 +254,13 @@ class Session(SessionRedirectMixin, Replaceable, Client[Response, "WebSocket"]):
     # Its life -----------------------------------------------------------------------------------
 
     def __getstate__(self) -> dict[str, Any]:
+        state = super().__getstate__()
         chosen = vars(self).get("_runtime")
-        return {
-            **super().__getstate__(),
-            "runtime": None if chosen is None else chosen.name,
-            "adapters": self._adapters,
-        }
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        adapters = state.pop("adapters")
-        super().__setstate__(state)
-        if adapters is not None:
-            self.adapters = adapters
+        if chosen is not None:
+            state["arguments"]["runtime"] = chosen.name
+        if self._adapters is not None:
+            state["adapters"] = self._adapters
+        return state
 
 
 remember(Session)

@@ -375,12 +375,11 @@ class SessionState:
         return PoolLimits(**_common().pool_limits | self._config.own_of(POOL))
 
     def __getstate__(self) -> dict[str, Any]:
-        return {
-            "headers": dict(self._headers),
-            "cookies": self._cookie_store,
+        """The arguments that make such a session, and attributes to set: a subclass adds to them by
+        `__attrs__`, as in Requests."""
+        arguments = {
             "auth": self.auth,
             "proxies": self._proxies,
-            "hooks": self.hooks,
             "params": self.params,
             "verify": self._verify,
             "cert": self._cert,
@@ -391,19 +390,21 @@ class SessionState:
             "socket_options": self._socket_options,
             "resolve": self._resolve,
             "pins": self._pins,
+        }
+        added = [name for name in self.__attrs__ if name not in SessionState.__attrs__]
+        return {
+            "arguments": arguments,
+            "headers": dict(self._headers),
+            "hooks": self.hooks,
+            "_cookie_store": self._cookie_store,
             "alternatives": self.alternatives,
+            **{name: getattr(self, name, None) for name in added},
         }
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        headers = state.pop("headers")
-        cookies = state.pop("cookies")
-        hooks = state.pop("hooks")
-        alternatives = state.pop("alternatives")
-        self.__init__(**state)  # type: ignore[misc]
-        self.headers = headers
-        self.hooks = hooks
-        self._cookie_store = cookies
-        self.alternatives = alternatives
+        SessionState.__init__(self, **state.pop("arguments"))  # a subclass may want others
+        for name, value in state.items():
+            setattr(self, name, value)
 
 
 def _forgetting(session: SessionState) -> Callable[[], None]:
