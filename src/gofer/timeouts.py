@@ -97,7 +97,7 @@ def positive(value: Any) -> float | None:
     """`value` as a number, if it is one greater than 0."""
     try:
         number = 0.0 if isinstance(value, bool) else float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None
     return number if number > 0 else None
 
