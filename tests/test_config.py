@@ -2,7 +2,7 @@
 
 import inspect
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -94,3 +94,49 @@ def test_an_error_names_the_key_and_what_was_expected():
         gofer.Session(config={"read_timeout": -1})
     with pytest.raises(ValueError, match=r"^config 'max_fields': got 'x', expected a whole numb"):
         gofer.Session(config={"max_fields": "x"})
+
+
+# The dictionary -----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def defaults() -> Iterator[config.Config]:
+    """The package defaults, which are as they were afterwards."""
+    before = dict(config.defaults)
+    yield config.defaults
+    config.defaults.clear()
+    config.defaults.update(before)
+
+
+def test_a_default_taken_away_is_that_of_the_table(defaults: config.Config):
+    """Deleted, or None where that is no value; a limit of time that is None is no limit."""
+    del defaults["max_redirects"], defaults["read_timeout"]
+    defaults["max_drain"] = defaults["write_timeout"] = None
+
+    settings = gofer.Session()._settings_now()
+
+    assert (30, 64 * 1024) == (settings.max_redirects, settings.max_drain)
+    assert (300, None) == (settings.timeouts.read, settings.timeouts.write)
+    assert 30 == gofer.Session(config={"max_redirects": None})._settings_now().max_redirects
+
+
+def test_every_way_to_change_it_counts():
+    """Each is checked, and the next request knows of it."""
+    session = gofer.Session()
+    settings = session.config
+    changes: list[tuple[Callable[[], Any], int]] = [
+        (lambda: settings.update(max_redirects=1), 1),
+        (lambda: settings.__ior__({"max_redirects": 2}), 2),
+        (lambda: settings.pop("max_redirects"), 30),
+        (lambda: settings.setdefault("max_redirects", 3), 3),
+        (lambda: settings.popitem(), 30),
+        (lambda: settings.__setitem__("max_redirects", 4), 4),
+        (lambda: settings.clear(), 30),
+    ]
+    for change, expected in changes:
+        session._settings_now()
+        change()
+        assert expected == session._settings_now().max_redirects
+
+    with pytest.raises(ValueError, match="max_redirects"):
+        settings |= {"max_redirects": "x"}

@@ -289,8 +289,7 @@ class Config(dict[str, Any]):
         """What counts for `key`: None stands for the default, but for limits of time, where it
         means no limit."""
         value = self[key]
-        is_time = key == "deadline" or key.endswith("_timeout")
-        return default_of(key) if value is None and not is_time else value
+        return default_of(key) if value is None and not _is_limit_of_time(key) else value
 
     def all_of(self, table: Mapping[str, Setting]) -> dict[str, Any]:
         """What is in force of a table, by attribute."""
@@ -304,6 +303,10 @@ class Config(dict[str, Any]):
         for key, value in dict(*args, **kwargs).items():
             self[key] = value
 
+    def __ior__(self, other: Any) -> "Config":  # type: ignore[override,misc]
+        self.update(other)
+        return self
+
     def setdefault(self, key: str, default: Any = None) -> Any:
         if key not in self:
             self[key] = default
@@ -313,6 +316,11 @@ class Config(dict[str, Any]):
         value = super().pop(*args)
         self._notify()
         return value
+
+    def popitem(self) -> tuple[str, Any]:
+        item = super().popitem()
+        self._notify()
+        return item
 
     def clear(self) -> None:
         super().clear()
@@ -352,10 +360,15 @@ defaults = _Defaults()
 
 def default_of(key: str) -> Any:
     """The package default of a setting; base_headers as a new dict."""
-    value = dict.get(defaults, key)
+    value = dict.get(defaults, key, KNOWN[key].default)
     if key == "base_headers":
         return default_base_headers() if value is None else dict(value)
-    return value
+    return KNOWN[key].default if value is None and not _is_limit_of_time(key) else value
+
+
+def _is_limit_of_time(key: str) -> bool:
+    """True if None is no limit, and not the default."""
+    return key == "deadline" or key.endswith("_timeout")
 
 
 def default_base_headers() -> dict[str, str]:
