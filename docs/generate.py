@@ -7,7 +7,8 @@ one of them is not what this would write.
 import inspect
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Container
+from functools import partial
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -55,13 +56,14 @@ def first_sentence(text: str) -> str:
     return " ".join(text.split("\n\n")[0].split()).replace("|", "\\|")
 
 
-def settings() -> str:
-    """Every config key."""
+def settings(of: dict[str, config.Setting], but: Container[str] = ()) -> Callable[[], str]:
+    """The config keys of a table, but for some."""
     rows = [
         (code(setting.name), code(default_of(setting)), setting.meaning.replace("|", "\\|"))
-        for setting in config.SETTINGS
+        for setting in of.values()
+        if setting.name not in but
     ]
-    return table(("key", "default", "meaning"), rows)
+    return partial(table, ("key", "default", "meaning"), rows)
 
 
 def default_of(setting: config.Setting) -> str:
@@ -100,7 +102,12 @@ def code(text: str) -> str:
 
 PARTS: dict[str, Callable[[], str]] = {
     "names": public_names,
-    "settings": settings,
+    "arguments": settings(config.ARGUMENTS),
+    "requests": settings(config.REQUEST, but=config.ROUTE),
+    "route": settings(config.ROUTE),
+    "timeouts": settings(config.TIMEOUTS),
+    "pool": settings(config.POOL),
+    "limits": settings(config.RESPONSE),
     "tree": exception_tree,
     "exceptions": exception_list,
 }

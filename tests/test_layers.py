@@ -1,6 +1,6 @@
 """Imports go down only, and only the rooms that wait may wait.
 
-faces → stages → network → {protocols, messages, codings, runtime.base} → {exceptions, config}
+faces → stages → network → {protocols, messages, codings, runtime.base} → {exceptions, timeouts, config}
 """
 
 import ast
@@ -39,7 +39,7 @@ FACES |= {
     "verbs",
     "websocket",
 }  # what Session and AsyncSession are made of
-GROUND = {"exceptions", "config"}
+GROUND = {"exceptions", "timeouts", "config"}
 MIDDLE = {"protocols", "messages", "codings", "runtime"}
 
 # Floors from the top; a room may import from its own floor (only from itself on the third, see

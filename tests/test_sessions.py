@@ -1,8 +1,12 @@
 """`Session`, where it is no matter of the seed: its life."""
 
 import gc
+import inspect
+import pickle
 import subprocess
 import sys
+
+import pytest
 
 import gofer
 from gofer.adapters import HTTPAdapter
@@ -32,6 +36,8 @@ def test_a_response_outlives_its_session(web: Web) -> None:
 def test_a_program_that_closes_nothing_makes_no_noise(web: Web) -> None:
     """Neither a warning nor a traceback at the end of the interpreter."""
     program = f"""
+import pytest
+
 import gofer
 session = gofer.Session()
 session.get({web.url + "/get"!r})
@@ -58,6 +64,47 @@ def test_a_session_in_a_cycle_closes_its_connections(web: Web) -> None:
         gc.collect()
 
         web.wait_for(lambda: web.open == 0)
+
+
+def test_what_a_session_was_given_is_pickled_with_it() -> None:
+    """Each argument is in its state; some as an attribute, or as what they were turned into."""
+    arguments = set(inspect.signature(gofer.Session).parameters)
+    state = gofer.Session(runtime="blocking").__getstate__()
+    elsewhere = {"headers", "cookies", "hooks", "runtime"}
+    became_others = {"proxy", "prefetch", "stream", "deadline"}
+
+    assert arguments == state["arguments"].keys() | elsewhere | became_others
+
+
+class Based(gofer.Session):
+    """As programs write them: another argument, and an attribute that is pickled."""
+
+    __attrs__ = [*gofer.Session.__attrs__, "base"]
+
+    def __init__(self, base: str) -> None:
+        super().__init__()
+        self.base = base
+
+
+def test_a_subclass_with_arguments_of_its_own_is_pickled() -> None:
+    """What its `__attrs__` add is there again; its `__init__` is not called."""
+    session = Based("http://example.com/")
+    session.headers["X-Key"] = "1"
+    session.verify = False
+    session.cookies.set("a", "b")
+
+    again = pickle.loads(pickle.dumps(session))
+
+    assert ("http://example.com/", "1", False) == (again.base, again.headers["X-Key"], again.verify)
+    assert {"a": "b"} == dict(again.cookies)
+
+
+def test_a_session_waits_as_before_after_pickling() -> None:
+    """Its runtime comes back with it."""
+    pytest.importorskip("gevent")
+    session = pickle.loads(pickle.dumps(gofer.Session(runtime="gevent")))
+
+    assert "gevent" == session._runtime.name
 
 
 def test_the_collector_may_come_while_the_pool_is_locked(web: Web) -> None:

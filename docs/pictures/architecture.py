@@ -28,7 +28,7 @@ LAYERS = (
      ("exchange", "routes", "pool", "dial", "tls", "http1", "http2", "http3")),
     ("messages and runtimes", "no I/O and no clock; only the runtime waits", "#ffeff7",
      ("messages", "codings", "protocols", "runtime")),
-    ("settings", "what every module may name", "#f6f8fa", ("config", "exceptions")),
+    ("settings", "what every module may name", "#f6f8fa", ("config", "timeouts", "exceptions")),
 )  # fmt: skip
 
 

@@ -22,7 +22,6 @@ _HOMES = {
     "api": ("delete", "get", "head", "options", "patch", "post", "put", "request"),
     "arguments": ("RequestOptions",),
     "bulk": ("imap", "map"),
-    "config": ("Timeouts",),
     "dropin.install": ("install_as_requests", "uninstall_as_requests"),
     "dropin.models": ("PreparedRequest", "Request", "Response"),
     "exceptions": (
@@ -37,6 +36,7 @@ _HOMES = {
     "sessions": ("Session", "session"),
     "stages.auth": ("NoAuth",),
     "stages.retries": ("Retry",),
+    "timeouts": ("Timeouts",),
     "websocket": ("AsyncWebSocket", "WebSocket"),
 }  # fmt: skip
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
@@ -85,7 +85,6 @@ if TYPE_CHECKING:  # and editors: the same names, as they stand
     from gofer.arguments import RequestOptions as RequestOptions
     from gofer.bulk import imap as imap
     from gofer.bulk import map as map
-    from gofer.config import Timeouts as Timeouts
     from gofer.dropin.install import install_as_requests as install_as_requests
     from gofer.dropin.install import uninstall_as_requests as uninstall_as_requests
     from gofer.dropin.models import PreparedRequest as PreparedRequest
@@ -115,6 +114,7 @@ if TYPE_CHECKING:  # and editors: the same names, as they stand
     from gofer.sessions import session as session
     from gofer.stages.auth import NoAuth as NoAuth
     from gofer.stages.retries import Retry as Retry
+    from gofer.timeouts import Timeouts as Timeouts
     from gofer.websocket import AsyncWebSocket as AsyncWebSocket
     from gofer.websocket import WebSocket as WebSocket
 

@@ -15,8 +15,8 @@ from os import PathLike
 from ssl import SSLContext
 from typing import Any, Literal, Protocol, TypeAlias, TypedDict
 
-from gofer.config import Timeouts
 from gofer.sessions import Session
+from gofer.timeouts import Timeouts
 
 __all__ = [
     "BulkOptions", "EventOptions", "GetOptions", "OpeningOptions", "PostOptions", "PutOptions",

@@ -1,8 +1,11 @@
-"""Every setting: its meaning, its unit and its default, in one table.
+"""Every setting: its meaning, its unit, its default and what it may be, in one table for each use.
 
 `Config` is the dictionary users give to a call or a session (`config={...}`); `Settings` is what
 one request is finally sent with, after call, session, environment and defaults are merged.
 Call > session > package default (`gofer.defaults.defaults`).
+
+A setting is described here and nowhere else. Which table it stands in says where it takes effect:
+whatever is made of settings is made of a whole table.
 """
 
 import warnings
@@ -11,6 +14,7 @@ from os import PathLike
 from typing import Any
 
 from gofer.exceptions import ConfigWarning
+from gofer.timeouts import Timeouts, positive, timeouts_from
 
 __all__ = ["SETTINGS", "Config", "Setting", "Settings", "Timeouts", "defaults"]
 
@@ -18,132 +22,74 @@ VERSION = "0.1.0"
 
 
 class Setting:
-    """One row of the table."""
+    """One row of a table.
 
-    __slots__ = ("default", "meaning", "name")
+    Args:
+        default: the package's.
+        kind: what its values are, beside None.
+        meaning: one line with its unit, as it stands in the reference.
+        attribute: its name in what is made of the table, if it has another one there.
+    """
 
-    def __init__(self, name: str, default: Any, meaning: str) -> None:
+    __slots__ = ("attribute", "default", "kind", "meaning", "name")
+
+    def __init__(
+        self, name: str, default: Any, kind: "Kind", meaning: str, attribute: str | None = None
+    ) -> None:
         self.name = name
         self.default = default
+        self.kind = kind
         self.meaning = meaning
+        self.attribute = attribute or name
 
 
-SETTINGS: tuple[Setting, ...] = (
-    # Those of Requests 0.8
-    Setting("base_headers", None, "dict of fields filled in where a request lacks them"),
-    Setting("verbose", None, "a stream; one line per request on the wire is written to it"),
-    Setting("timeout", None, "as `timeout=` on a call, where call and session give none"),
-    Setting("max_redirects", 30, "redirects followed before TooManyRedirects"),
-    Setting("decode_unicode", False, "default of iter_content/iter_lines' decode_unicode"),
-    Setting("keep_alive", True, "False: every request has its own connection, then closed"),
-    Setting("pool_connections", 10, "origins whose idle connections are kept, latest used first"),
-    Setting("pool_maxsize", 10, "idle connections kept per origin"),
-    Setting("max_retries", 0, "new attempts if no connection could be made; or a Retry"),
-    Setting("safe_mode", False, "True: errors give a falsy Response with status_code 0 and .error"),
-    Setting("danger_mode", False, "True: status codes 4xx and 5xx raise HTTPError"),
-    Setting("encode_uri", True, "False: path and query are sent as given"),
-    Setting("trust_env", True, "proxies, netrc and CA bundles from the environment"),
-    Setting("strict_mode", False, "True: 301 and 302 keep the method, as RFC 9110 prefers"),
-    Setting("store_cookies", True, "False: Set-Cookie is ignored"),
-    # gofer's own
-    Setting("http2", None, "None: if the server chooses it; False: never; 'prior knowledge': only"),
-    Setting(
-        "http3", None, "None: where a server announces it; False: never; 'prior knowledge': only"
-    ),
-    Setting("coalesce", False, "True: an HTTP/2 connection serves other hosts of its certificate"),
-    Setting("tls_minimum", "1.2", "oldest version of TLS to use: '1.2' or '1.3'"),
-    Setting("tls_ciphers", None, "cipher suites up to TLS 1.2, as OpenSSL writes a list of them"),
-    Setting("crl_file", None, "path of a file of certificate revocation lists (PEM)"),
-    Setting("hook_errors", None, "'warn' or 'raise' for errors in hooks; None: by their signature"),
-    Setting("prefetch", False, "True: content is read before the call returns"),
-    Setting("connect_timeout", 30.0, "seconds for name look-up, TCP, proxy and TLS together"),
-    Setting(
-        "read_timeout", 300.0, "seconds for the whole response head; for each silence in content"
-    ),
-    Setting(
-        "write_timeout", 300.0, "seconds for which the peer may accept nothing of what is sent"
-    ),
-    Setting("pool_timeout", None, "seconds to wait for a connection where limits are set"),
-    Setting("deadline", None, "seconds for the whole call: names, connect, redirects, content"),
-    Setting("idle_seconds", 60.0, "seconds after which an idle connection is not used again"),
-    Setting("resolve_seconds", 10.0, "seconds for which addresses of a name are remembered"),
-    Setting("max_connections", None, "open connections of a session; further requests wait"),
-    Setting("max_connections_per_host", None, "open connections per origin"),
-    Setting("max_field_section", 256 * 1024, "bytes of a response's heads and trailers together"),
-    Setting("max_fields", 1000, "field lines of one head or trailer section"),
-    Setting("max_interim_responses", 16, "1xx heads before the final one"),
-    Setting("max_coding_layers", 3, "nested content codings"),
-    Setting(
-        "max_decoded_ratio", 200, "decoded/received size above which content over 64 MiB is refused"
-    ),
-    Setting("max_drain", 64 * 1024, "bytes of unwanted content read in order to keep a connection"),
-    Setting("retry_after_max", 120.0, "seconds of Retry-After that are obeyed"),
-    Setting("secret_headers", (), "further fields that must not follow to another origin"),
-    Setting("expect_timeout", 1.0, "seconds to wait for 100 (Continue) before content is sent"),
-)
+class Kind:
+    """Which values a setting may have: in words, and as a question."""
 
-KNOWN = {setting.name: setting for setting in SETTINGS}
+    __slots__ = ("expected", "fits")
 
-# What the values of settings are, beside None; those that are not here have checks of their own.
-_SECONDS = frozenset(("idle_seconds", "resolve_seconds", "retry_after_max", "expect_timeout"))
-_COUNTS_OR_NONE = frozenset(("max_connections", "max_connections_per_host"))
+    def __init__(self, expected: str, fits: Callable[[Any], bool]) -> None:
+        self.expected = expected
+        self.fits = fits
+
+    def check(self, key: str, value: Any) -> None:
+        """Refuse a value that the setting `key` cannot have.
+
+        Raises:
+            ValueError: says what was expected.
+        """
+        if not self.fits(value):
+            raise ValueError(
+                f"config {key!r}: got {value!r:.60}, expected {self.expected}, or None"
+            )
 
 
-def check_setting(key: str, value: Any) -> None:
-    """Refuse a value that the setting `key` cannot have.
+# Kinds --------------------------------------------------------------------------------------------
 
-    Raises:
-        ValueError: says what was expected.
-    """
-    default = KNOWN[key].default
-    if key in ("connect_timeout", "read_timeout", "write_timeout", "pool_timeout", "deadline"):
-        seconds(value, f"config {key!r}")
-        return
-    if key == "timeout":
-        timeouts_from(value, Timeouts())
-        return
-    if isinstance(default, bool):
-        expected = "True or False"
-        is_fine = value in (True, False)
-    elif key in _SECONDS or key == "max_decoded_ratio":
-        expected = "a number, 0 or more"
-        is_fine = isinstance(value, (int, float)) and not isinstance(value, bool) and value >= 0
-    elif key == "max_retries":
-        expected = "a whole number, 0 or more, or a gofer.Retry"
-        is_fine = value is False or _is_count(value) or hasattr(value, "total")
-    elif isinstance(default, int) or key in _COUNTS_OR_NONE:
-        expected = "a whole number, 0 or more"
-        is_fine = _is_count(value)
-    elif key == "hook_errors":
-        expected = "'warn' or 'raise'"
-        is_fine = value in ("warn", "raise")
-    elif key in ("http2", "http3"):
-        expected = "True, False, or 'prior knowledge'"
-        is_fine = value in (True, False, "prior knowledge")
-        is_there = has_http2() if key == "http2" else has_http3()
-        if value and is_fine and not is_there:
-            package = "ngh2" if key == "http2" else "qh3"
-            raise ImportError(f"config {key} needs {package}: pip install gofer[{key}]")
-    elif key == "tls_minimum":
-        expected = "'1.2' or '1.3'"
-        is_fine = value in ("1.2", "1.3")
-    elif key == "tls_ciphers":
-        expected = "a str such as 'ECDHE+AESGCM'"
-        is_fine = isinstance(value, str) and bool(value)
-    elif key == "crl_file":
-        expected = "a path"
-        is_fine = isinstance(value, str | PathLike) and bool(value)
-    elif key == "verbose":
-        expected = "a stream, such as sys.stderr"
-        is_fine = hasattr(value, "write")
-    elif key == "base_headers":
-        expected = "a dict of fields"
-        is_fine = isinstance(value, Mapping)
-    else:
-        expected = "names of fields"
-        is_fine = not isinstance(value, (str, bytes)) and isinstance(value, Iterable)
-    if not is_fine:
-        raise ValueError(f"config {key!r}: got {value!r:.60}, expected {expected}, or None")
+
+def _is_count(value: Any) -> bool:
+    return hasattr(value, "__index__") and not isinstance(value, bool) and value >= 0
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and value >= 0
+
+
+def _is_timeout(value: Any) -> bool:
+    return timeouts_from(value, Timeouts()) is not None  # its own errors say more
+
+
+def _version(extra: str, package: str, is_there: Callable[[], bool]) -> Kind:
+    """Whether to use a version of HTTP; it may be asked for only if its extra is installed."""
+
+    def fits(value: Any) -> bool:
+        if value not in (True, False, "prior knowledge"):
+            return False
+        if value and not is_there():
+            raise ImportError(f"config {extra} needs {package}: pip install gofer[{extra}]")
+        return True
+
+    return Kind("True, False, or 'prior knowledge'", fits)
 
 
 def has_http2() -> bool:
@@ -157,7 +103,7 @@ def has_http3() -> bool:
 
 
 def _is_installed(package: str) -> bool:
-    """True if there is such a package. Looked up once: it takes 100 us."""
+    """True if there is such a package. Looked up once: it takes 100 µs."""
     found = _installed.get(package)
     if found is None:
         from importlib.machinery import PathFinder
@@ -168,28 +114,127 @@ def _is_installed(package: str) -> bool:
 
 _installed: dict[str, bool] = {}
 
+FLAG = Kind("True or False", lambda value: value in (True, False))
+COUNT = Kind("a whole number, 0 or more", _is_count)
+NUMBER = Kind("a number, 0 or more", _is_number)
+SECONDS = Kind("seconds greater than 0", lambda value: positive(value) is not None)
+TIMEOUT = Kind("a timeout", _is_timeout)
+RETRIES = Kind(
+    "a whole number, 0 or more, or a gofer.Retry",
+    lambda value: value is False or _is_count(value) or hasattr(value, "total"),
+)
+HTTP2 = _version("http2", "ngh2", has_http2)
+HTTP3 = _version("http3", "qh3", has_http3)
+TLS_VERSION = Kind("'1.2' or '1.3'", lambda value: value in ("1.2", "1.3"))
+CIPHERS = Kind("a str such as 'ECDHE+AESGCM'", lambda value: isinstance(value, str) and value != "")
+PATH = Kind("a path", lambda value: isinstance(value, str | PathLike) and bool(value))
+STREAM = Kind("a stream, such as sys.stderr", lambda value: hasattr(value, "write"))
+ON_ERROR = Kind("'warn' or 'raise'", lambda value: value in ("warn", "raise"))
+FIELDS = Kind("a dict of fields", lambda value: isinstance(value, Mapping))
+NAMES = Kind(
+    "names of fields",
+    lambda value: isinstance(value, Iterable) and not isinstance(value, (str, bytes)),
+)
 
-def _is_count(value: Any) -> bool:
-    return hasattr(value, "__index__") and not isinstance(value, bool) and value >= 0
+
+# The tables ---------------------------------------------------------------------------------------
 
 
-def default_base_headers() -> dict[str, str]:
-    """The fields every request has unless told otherwise."""
-    return {
-        "User-Agent": f"gofer/{VERSION}",
-        "Accept-Encoding": offered_codings(),
-        "Accept": "*/*",
-        "Connection": "keep-alive",
-    }
+def _table(*settings: Setting) -> dict[str, Setting]:
+    return {setting.name: setting for setting in settings}
 
 
-def _always_there() -> str:
-    return "gzip, deflate"
+# In the place of an argument of a call; `precedence.py` merges each in a way of its own.
+ARGUMENTS = _table(
+    Setting("base_headers", None, FIELDS, "dict of fields filled in where a request lacks them"),
+    Setting("timeout", None, TIMEOUT, "as `timeout=` on a call, where call and session give none"),
+)
+
+# A change of one may lead another way to the origin.
+ROUTE = _table(
+    Setting("trust_env", True, FLAG, "proxies, netrc and CA bundles from the environment"),
+    Setting("keep_alive", True, FLAG, "False: every request has its own connection, then closed"),
+    Setting("http2", None, HTTP2,
+            "None: if the server chooses it; False: never; 'prior knowledge': only"),
+    Setting("http3", None, HTTP3,
+            "None: where a server announces it; False: never; 'prior knowledge': only"),
+    Setting("tls_minimum", "1.2", TLS_VERSION, "oldest version of TLS to use: '1.2' or '1.3'"),
+    Setting("tls_ciphers", None, CIPHERS,
+            "cipher suites up to TLS 1.2, as OpenSSL writes a list of them"),
+    Setting("crl_file", None, PATH, "path of a file of certificate revocation lists (PEM)"),
+)  # fmt: skip
+
+# `Settings` is made of these and of those above, so a request has them: `request.settings`.
+REQUEST = ROUTE | _table(
+    Setting("prefetch", False, FLAG, "True: content is read before the call returns"),
+    Setting("max_redirects", 30, COUNT, "redirects followed before TooManyRedirects"),
+    Setting("strict_mode", False, FLAG, "True: 301 and 302 keep the method, as RFC 9110 prefers"),
+    Setting("secret_headers", (), NAMES,
+            "further fields that must not follow to another origin"),
+    Setting("max_retries", 0, RETRIES, "new attempts if no connection could be made; or a Retry"),
+    Setting("retry_after_max", 120.0, NUMBER, "seconds of Retry-After that are obeyed"),
+    Setting("safe_mode", False, FLAG,
+            "True: errors give a falsy Response with status_code 0 and .error"),
+    Setting("danger_mode", False, FLAG, "True: status codes 4xx and 5xx raise HTTPError"),
+    Setting("hook_errors", None, ON_ERROR,
+            "'warn' or 'raise' for errors in hooks; None: by their signature"),
+    Setting("verbose", None, STREAM, "a stream; one line per request on the wire is written to it"),
+    Setting("store_cookies", True, FLAG, "False: Set-Cookie is ignored"),
+    Setting("encode_uri", True, FLAG, "False: path and query are sent as given"),
+    Setting("decode_unicode", False, FLAG, "default of iter_content/iter_lines' decode_unicode"),
+    Setting("max_coding_layers", 3, COUNT, "nested content codings"),
+    Setting("max_decoded_ratio", 200, NUMBER,
+            "decoded/received size above which content over 64 MiB is refused"),
+    Setting("max_drain", 64 * 1024, COUNT,
+            "bytes of unwanted content read in order to keep a connection"),
+    Setting("expect_timeout", 1.0, NUMBER,
+            "seconds to wait for 100 (Continue) before content is sent"),
+    Setting("coalesce", False, FLAG,
+            "True: an HTTP/2 connection serves other hosts of its certificate"),
+    Setting("resolve_seconds", 10.0, NUMBER,
+            "seconds for which addresses of a name are remembered"),
+)  # fmt: skip
+
+# `Timeouts`. None is no limit.
+TIMEOUTS = _table(
+    Setting("connect_timeout", 30.0, SECONDS,
+            "seconds for name look-up, TCP, proxy and TLS together", "connect"),
+    Setting("read_timeout", 300.0, SECONDS,
+            "seconds for the whole response head; for each silence in content", "read"),
+    Setting("write_timeout", 300.0, SECONDS,
+            "seconds for which the peer may accept nothing of what is sent", "write"),
+    Setting("pool_timeout", None, SECONDS,
+            "seconds to wait for a connection where limits are set", "pool"),
+    Setting("deadline", None, SECONDS,
+            "seconds for the whole call: names, connect, redirects, content", "total"),
+)  # fmt: skip
+
+# `PoolLimits` (network/pool.py), when a session opens its first connection.
+POOL = _table(
+    Setting("pool_connections", 10, COUNT,
+            "origins whose idle connections are kept, latest used first", "hosts"),
+    Setting("pool_maxsize", 10, COUNT, "idle connections kept per origin", "idle_per_host"),
+    Setting("idle_seconds", 60.0, NUMBER,
+            "seconds after which an idle connection is not used again"),
+    Setting("max_connections", None, COUNT,
+            "open connections of a session; further requests wait", "open_in_all"),
+    Setting("max_connections_per_host", None, COUNT, "open connections per origin",
+            "open_per_host"),
+)  # fmt: skip
+
+# `Limits` (protocols/http1.py), at the same time.
+RESPONSE = _table(
+    Setting("max_field_section", 256 * 1024, COUNT,
+            "bytes of a response's heads and trailers together"),
+    Setting("max_fields", 1000, COUNT, "field lines of one head or trailer section"),
+    Setting("max_interim_responses", 16, COUNT, "1xx heads before the final one"),
+)  # fmt: skip
+
+KNOWN = {**ARGUMENTS, **REQUEST, **TIMEOUTS, **POOL, **RESPONSE}
+SETTINGS: tuple[Setting, ...] = tuple(KNOWN.values())
 
 
-# Which codings can be decoded depends on what is installed: the faces put the function of
-# `gofer.codings` that knows it here, since settings import nothing.
-offered_codings: Callable[[], str] = _always_there
+# What users give ----------------------------------------------------------------------------------
 
 
 class Config(dict[str, Any]):
@@ -223,7 +268,7 @@ class Config(dict[str, Any]):
                 stacklevel=3,
             )
         elif value is not None:
-            check_setting(key, value)
+            KNOWN[key].kind.check(key, value)
         if isinstance(value, dict):
             value = dict(value)
         super().__setitem__(key, value)
@@ -244,11 +289,23 @@ class Config(dict[str, Any]):
         """What counts for `key`: None stands for the default, but for limits of time, where it
         means no limit."""
         value = self[key]
-        return default_of(key) if value is None and not key.endswith("_timeout") else value
+        return default_of(key) if value is None and not _is_limit_of_time(key) else value
+
+    def all_of(self, table: Mapping[str, Setting]) -> dict[str, Any]:
+        """What is in force of a table, by attribute."""
+        return {setting.attribute: self.in_force(key) for key, setting in table.items()}
+
+    def own_of(self, table: Mapping[str, Setting]) -> dict[str, Any]:
+        """As `all_of`, but only what somebody has set."""
+        return {table[key].attribute: self.in_force(key) for key in self if key in table}
 
     def update(self, *args: Any, **kwargs: Any) -> None:
         for key, value in dict(*args, **kwargs).items():
             self[key] = value
+
+    def __ior__(self, other: Any) -> "Config":  # type: ignore[override,misc]
+        self.update(other)
+        return self
 
     def setdefault(self, key: str, default: Any = None) -> Any:
         if key not in self:
@@ -259,6 +316,11 @@ class Config(dict[str, Any]):
         value = super().pop(*args)
         self._notify()
         return value
+
+    def popitem(self) -> tuple[str, Any]:
+        item = super().popitem()
+        self._notify()
+        return item
 
     def clear(self) -> None:
         super().clear()
@@ -298,134 +360,37 @@ defaults = _Defaults()
 
 def default_of(key: str) -> Any:
     """The package default of a setting; base_headers as a new dict."""
-    value = dict.get(defaults, key)
+    value = dict.get(defaults, key, KNOWN[key].default)
     if key == "base_headers":
         return default_base_headers() if value is None else dict(value)
-    return value
+    return KNOWN[key].default if value is None and not _is_limit_of_time(key) else value
 
 
-PHASES = ("connect", "read", "write", "pool", "total")
+def _is_limit_of_time(key: str) -> bool:
+    """True if None is no limit, and not the default."""
+    return key == "deadline" or key.endswith("_timeout")
 
 
-class Timeouts:
-    """How long each phase may take, seconds; None is no limit.
-
-    Args:
-        connect: name look-up, TCP, proxy and TLS together.
-        read: until the whole response head is there; then the longest silence in the content.
-        write: the longest time in which the peer takes nothing of what is sent.
-        pool: waiting for a connection where the session has limits.
-        total: the whole call, redirects, retries and content included.
-
-    Raises:
-        ValueError: a value is not a number greater than zero.
-    """
-
-    __slots__ = ("connect", "pool", "read", "total", "write")
-
-    def __init__(
-        self,
-        connect: float | None = None,
-        read: float | None = None,
-        write: float | None = None,
-        pool: float | None = None,
-        total: float | None = None,
-    ) -> None:
-        # Written out: a loop takes 4 µs, this 2, and `timeout=5` makes one for each call.
-        put = object.__setattr__
-        put(self, "connect", seconds(connect, "timeout (connect)"))
-        put(self, "read", seconds(read, "timeout (read)"))
-        put(self, "write", seconds(write, "timeout (write)"))
-        put(self, "pool", seconds(pool, "timeout (pool)"))
-        put(self, "total", seconds(total, "timeout (total)"))
-
-    connect: float | None
-    read: float | None
-    write: float | None
-    pool: float | None
-    total: float | None
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        raise AttributeError("Timeouts cannot be changed; make another one")
-
-    def __delattr__(self, name: str) -> None:
-        raise AttributeError("Timeouts cannot be changed; make another one")
-
-    def replace(self, **changes: float | None) -> "Timeouts":
-        """A copy with some limits changed."""
-        return Timeouts(**{name: changes.get(name, getattr(self, name)) for name in PHASES})
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Timeouts) and tuple(self) == tuple(other)
-
-    def __hash__(self) -> int:
-        return hash(tuple(self))
-
-    def __iter__(self) -> Any:
-        return iter((self.connect, self.read, self.write, self.pool, self.total))
-
-    def __repr__(self) -> str:
-        return (
-            f"Timeouts(connect={self.connect}, read={self.read}, write={self.write},"
-            f" pool={self.pool}, total={self.total})"
-        )
-
-    def __reduce__(self) -> Any:
-        return Timeouts, tuple(self)
+def default_base_headers() -> dict[str, str]:
+    """The fields every request has unless told otherwise."""
+    return {
+        "User-Agent": f"gofer/{VERSION}",
+        "Accept-Encoding": offered_codings(),
+        "Accept": "*/*",
+        "Connection": "keep-alive",
+    }
 
 
-def seconds(value: Any, name: str) -> float | None:
-    """A positive number of seconds, or None.
-
-    Raises:
-        ValueError: it is something else.
-    """
-    if value is None or (type(value) is float and value > 0):
-        return value
-    number = None if isinstance(value, bool) else _number(value)
-    if number is None or not number > 0:
-        raise ValueError(
-            f"{name} must be an int, float or None, in seconds and greater than 0,"
-            f" not {value!r:.60}"
-        )
-    return number
+def _always_there() -> str:
+    return "gzip, deflate"
 
 
-def _number(value: Any) -> float | None:
-    try:
-        return float(value)
-    except (TypeError, ValueError):
-        return None
+# Which codings can be decoded depends on what is installed: the faces put the function of
+# `gofer.codings` that knows it here, since settings import nothing.
+offered_codings: Callable[[], str] = _always_there
 
 
-def timeouts_from(value: Any, base: Timeouts) -> Timeouts:
-    """What a call's `timeout=` means: a number, (connect, read), or Timeouts.
-
-    A number bounds connecting, the head and each silence, as in Requests; limits that `value`
-    does not name are those of `base`.
-
-    Raises:
-        ValueError: it is none of these.
-    """
-    if isinstance(value, Timeouts):
-        return value
-    if isinstance(value, (tuple, list)):
-        if len(value) != 2:
-            raise ValueError(
-                f"timeout {value!r:.60}: expected a number of seconds, a (connect, read) pair,"
-                " or gofer.Timeouts"
-            )
-        connect, read = value
-        return Timeouts(connect, read, base.write, base.pool, base.total)
-    if all(hasattr(value, name) for name in ("connect_timeout", "read_timeout", "total")):
-        # urllib3's Timeout, by its attributes
-        connect, read = value.connect_timeout, value.read_timeout
-        return Timeouts(_plain(connect), _plain(read), base.write, base.pool, base.total)
-    return Timeouts(value, value, value, base.pool, base.total)
-
-
-def _plain(value: Any) -> float | None:
-    return value if isinstance(value, (int, float)) else None
+# What a request is sent with ----------------------------------------------------------------------
 
 
 class Settings:
@@ -444,7 +409,7 @@ class Settings:
     danger_mode: bool
     decode_unicode: bool
     encode_uri: bool
-    expect_timeout: float
+    expect_timeout: float | None
     http2: Any
     http3: Any
     hook_errors: str | None

@@ -8,13 +8,14 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from gofer.config import PHASES, Config, Settings, default_of, defaults, timeouts_from
+from gofer.config import REQUEST, ROUTE, TIMEOUTS, Config, Settings, default_of, defaults
 from gofer.messages.fields import Headers, given_fields
 from gofer.messages.request import check_hooks
 from gofer.messages.url import URL, with_params
 from gofer.network.proxies import Alone
 from gofer.network.proxies import merged as merged_proxies
 from gofer.network.routes import Router
+from gofer.timeouts import timeouts_from
 
 __all__ = [
     "checked_proxies",
@@ -30,21 +31,8 @@ __all__ = [
     "with_priority",
 ]
 
-# config keys that become settings as they are
-PLAIN_SETTINGS = (
-    "coalesce", "crl_file", "danger_mode", "decode_unicode", "encode_uri", "expect_timeout",
-    "hook_errors", "http2", "http3", "keep_alive", "max_coding_layers", "max_decoded_ratio",
-    "max_drain", "max_redirects", "max_retries", "prefetch", "resolve_seconds", "retry_after_max",
-    "safe_mode", "secret_headers", "store_cookies", "strict_mode", "tls_ciphers", "tls_minimum",
-    "trust_env", "verbose",
-)  # fmt: skip
-
-# A change of one of these may lead another way.
-_ROUTED = (
-    "verify", "cert", "proxies", "trust_env", "http2", "http3", "keep_alive", "tls_minimum",
-    "tls_ciphers", "crl_file",
-)  # fmt: skip
-
+# What a call may say that leads another way to the origin
+_LEADS_ELSEWHERE = frozenset(("verify", "cert", "proxies", *ROUTE))
 
 # A dictionary of urgency and "incremental" (RFC 9218, 4; RFC 8941, 3.2)
 _PRIORITY = r"(u=[0-7]|i(=\?[01])?)(, ?(u=[0-7]|i(=\?[01])?))?"
@@ -72,19 +60,14 @@ def settings_for_call(
     timeouts = settings.timeouts
     if config is not None:
         checked = Config(config)
-        for name in PLAIN_SETTINGS:
-            if name in checked:
-                changes[name] = checked.in_force(name)
+        changes |= checked.own_of(REQUEST)
         if "base_headers" in checked:
             changes["base_headers"] = checked["base_headers"]
         if timeout is None and session_timeout is None:
             timeout = dict.get(checked, "timeout")
         if deadline is None:
             deadline = dict.get(checked, "deadline")
-        phases = {
-            phase: checked[f"{phase}_timeout"] for phase in PHASES if f"{phase}_timeout" in checked
-        }
-        timeouts = timeouts.replace(**phases)
+        timeouts = timeouts.replace(**checked.own_of(TIMEOUTS))
     if timeout is not None:
         timeouts = timeouts_from(timeout, timeouts)
     if deadline is not None:
@@ -100,7 +83,7 @@ def settings_for_call(
     if proxies is not None:
         changes["proxies"] = merged_proxies(settings.proxies, checked_proxies(proxies))
     changed = settings.replace(**changes)
-    if not changes.keys().isdisjoint(_ROUTED):
+    if not changes.keys().isdisjoint(_LEADS_ELSEWHERE):
         changed.router = Router(changed)
     return changed
 

@@ -1,21 +1,21 @@
 """`Session`: the blocking face, with what Requests' users know a session by.
 
 Behaviour lives below (`client.py` has the road of a request); here is how its coroutines are
-driven, one `send(None)` each, and the steps of Requests' own road that users replace: on one
-session, in a subclass, or in this class for a whole program. Where none of them is replaced, none
-of them is called. Where one is, `dropin/steps.py` goes Requests' way, step by step.
+driven, one `send(None)` each, and the steps of Requests' own road that users replace. Where none of
+them is replaced, none of them is called. Where one is (`dropin/replaced.py` notices it),
+`dropin/steps.py` goes Requests' way, step by step.
 
 A session may be shared between threads, survives fork (connections are not inherited) and pickles
 (without connections).
 """
 
-from collections.abc import Callable, Iterator
-from operator import attrgetter
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from gofer.client import Client
 from gofer.config import Settings
 from gofer.dropin.models import PreparedRequest, Response
+from gofer.dropin.replaced import Replaceable, remember, watches
 from gofer.exceptions import InvalidSchema
 from gofer.messages.url import parse
 from gofer.runtime.base import Runtime
@@ -109,7 +109,7 @@ class SessionRedirectMixin:
         )  # fmt: skip
 
 
-class Session(SessionRedirectMixin, Client[Response, "WebSocket"]):
+class Session(SessionRedirectMixin, Replaceable, Client[Response, "WebSocket"]):
     """Requests that share defaults, cookies and connections.
 
         with gofer.Session(timeout=10) as s:
@@ -215,32 +215,12 @@ class Session(SessionRedirectMixin, Client[Response, "WebSocket"]):
                 return adapter
         raise InvalidSchema(f"No connection adapters were found for {url!r}")
 
-    # Steps that somebody replaced ---------------------------------------------------------------
-
-    _has_steps = False  # one of this session's own is replaced, or adapters are looked at
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        super().__setattr__(name, value)
-        if name in STEPS:
-            super().__setattr__("_has_steps", True)
-
-    def __init_subclass__(cls, **kwargs: Any) -> None:
-        super().__init_subclass__(**kwargs)
-        if _all_steps_of(cls) != _ALL_OUR_STEPS:
-            cls._has_steps = True
+    # Requests' way, where a step is replaced ------------------------------------------------------
 
     def _make_settings(self) -> Settings:
-        # Made anew seldom enough to look at everything.
-        if _all_steps_of(type(self)) != _ALL_OUR_STEPS:
+        if self._replaces_a_step():
             self._has_steps = True
         return super()._make_settings()
-
-    def _goes_by_steps(self) -> bool:
-        return (
-            self._has_steps
-            or _steps_of(self.__class__) != _OUR_STEPS
-            or (watches and any(is_replaced() for is_replaced in watches))  # type: ignore[return-value]
-        )
 
     def _by_steps(self, settings: Settings, timeout: Any, *arguments: Any) -> Any:
         from gofer.dropin import steps
@@ -249,7 +229,7 @@ class Session(SessionRedirectMixin, Client[Response, "WebSocket"]):
 
     @property
     def _redirect_rules(self) -> Rules:  # type: ignore[override]
-        if not self._has_steps and _all_steps_of(type(self)) == _ALL_OUR_STEPS:
+        if not self._replaces_a_step():
             return RULES
         from gofer.dropin import steps
 
@@ -258,14 +238,16 @@ class Session(SessionRedirectMixin, Client[Response, "WebSocket"]):
     # Its life -----------------------------------------------------------------------------------
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**super().__getstate__(), "adapters": self._adapters}
+        state = super().__getstate__()
+        chosen = vars(self).get("_runtime")
+        if chosen is not None:
+            state["arguments"]["runtime"] = chosen.name
+        if self._adapters is not None:
+            state["adapters"] = self._adapters
+        return state
 
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        adapters = state.pop("adapters")
-        super().__setstate__(state)
-        if adapters is not None:
-            self.adapters = adapters
 
+remember(Session)
 
 if TYPE_CHECKING:
     session = Session
@@ -274,24 +256,6 @@ else:
     def session(*args: Any, **kwargs: Any) -> Session:
         """Exactly `Session(...)`, by its name of 2012."""
         return Session(*args, **kwargs)
-
-
-STEPS = (
-    "get_adapter", "get_redirect_target", "merge_environment_settings", "prepare_request",
-    "rebuild_auth", "rebuild_method", "rebuild_proxies", "resolve_redirects", "send",
-    "should_strip_auth",
-)  # fmt: skip
-_all_steps_of = attrgetter(*STEPS)
-_ALL_OUR_STEPS = _all_steps_of(Session)
-
-# Those that libraries patch in the class, in the middle of a program: looked at before each
-# request, which costs 1 %. The others when a session is first used, and when a redirect comes.
-_steps_of = attrgetter("get_adapter", "merge_environment_settings", "send")
-_OUR_STEPS = _steps_of(Session)
-
-# What is outside of this class and may be patched too: each says whether it is. The `adapters`
-# module adds its own once it is there, for nobody can have patched its class before.
-watches: list[Callable[[], bool]] = []
 
 
 def __getattr__(name: str) -> Any:

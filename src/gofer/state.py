@@ -11,23 +11,18 @@ from typing import TYPE_CHECKING, Any
 
 from gofer import config as configuration
 from gofer.codings import accept_encoding
-from gofer.config import PHASES, Config, Settings, Timeouts, defaults, timeouts_from
+from gofer.config import POOL, REQUEST, RESPONSE, TIMEOUTS, Config, Settings, defaults
 from gofer.messages.cookies import CookieStore
 from gofer.messages.fields import Headers, given_fields
 from gofer.messages.request import check_hooks, default_hooks
 from gofer.network.alternatives import Alternatives
 from gofer.network.pool import PoolLimits
 from gofer.network.routes import Router
-from gofer.precedence import (
-    PLAIN_SETTINGS,
-    checked_proxies,
-    default_headers,
-    prefetch_from,
-    proxies_from,
-)
+from gofer.precedence import checked_proxies, default_headers, prefetch_from, proxies_from
 from gofer.protocols.http1 import Limits
 from gofer.runtime.base import Runtime
 from gofer.stages.retries import policy_from
+from gofer.timeouts import Timeouts, timeouts_from
 
 if TYPE_CHECKING:
     from gofer.arguments import (
@@ -45,21 +40,6 @@ if TYPE_CHECKING:
     from gofer.dropin.cookies import RequestsCookieJar
 
 __all__ = ["SessionState"]
-
-# The config keys a pool is made from, when the first connection is needed
-_POOL_SETTINGS = {
-    "hosts": "pool_connections",
-    "idle_per_host": "pool_maxsize",
-    "idle_seconds": "idle_seconds",
-    "open_per_host": "max_connections_per_host",
-    "open_in_all": "max_connections",
-}
-_LIMIT_SETTINGS = {
-    "max_field_section": "max_field_section",
-    "max_fields": "max_fields",
-    "max_interim_responses": "max_interim_responses",
-}
-_TIMEOUT_SETTINGS = frozenset((*(f"{phase}_timeout" for phase in PHASES[:-1]), "deadline"))
 
 configuration.offered_codings = accept_encoding
 
@@ -357,12 +337,16 @@ class SessionState:
         changes: dict[str, Any] = {}
         timeouts = common.settings.timeouts
         if config:
-            changes = {name: config.in_force(name) for name in PLAIN_SETTINGS if name in config}
+            changes = config.own_of(REQUEST)
             if "max_retries" in changes:
                 policy_from(changes["max_retries"])  # complain early
-            if not _TIMEOUT_SETTINGS.isdisjoint(config):
-                timeouts = _timeouts(config)
+            timeouts = timeouts.replace(**config.own_of(TIMEOUTS))
         own = self._timeout if self._timeout is not None else config["timeout"]
+        if own is not None:
+            timeouts = timeouts_from(own, timeouts)
+            deadline = dict.get(config, "deadline")
+            if deadline is not None:  # it was said beside them
+                timeouts = timeouts.replace(total=deadline)
         settings = common.settings.replace(
             **changes,
             base_headers=dict.get(config, "base_headers"),
@@ -373,7 +357,7 @@ class SessionState:
             resolve=self._resolve,
             socket_options=self._socket_options,
             source_address=self._source_address,
-            timeouts=timeouts if own is None else timeouts_from(own, timeouts),
+            timeouts=timeouts,
             unix_socket=self._unix_socket,
             verify=self._verify,
         )
@@ -384,26 +368,18 @@ class SessionState:
 
     def _limits(self) -> Limits:
         """What a peer may make us keep."""
-        return Limits(**self._in_force(_common().limits, _LIMIT_SETTINGS))
+        return Limits(**_common().limits | self._config.own_of(RESPONSE))
 
     def _pool_limits(self) -> PoolLimits:
         """How many connections may idle, and how many may be open."""
-        return PoolLimits(**self._in_force(_common().pool_limits, _POOL_SETTINGS))
-
-    def _in_force(self, common: dict[str, Any], keys: Mapping[str, str]) -> dict[str, Any]:
-        """`common`, and in its place what of `keys` this session's config has."""
-        config = self._config
-        if not config:
-            return common
-        return common | {name: config.in_force(key) for name, key in keys.items() if key in config}
+        return PoolLimits(**_common().pool_limits | self._config.own_of(POOL))
 
     def __getstate__(self) -> dict[str, Any]:
-        return {
-            "headers": dict(self._headers),
-            "cookies": self._cookie_store,
+        """The arguments that make such a session, and attributes to set: a subclass adds to them by
+        `__attrs__`, as in Requests."""
+        arguments = {
             "auth": self.auth,
             "proxies": self._proxies,
-            "hooks": self.hooks,
             "params": self.params,
             "verify": self._verify,
             "cert": self._cert,
@@ -414,19 +390,21 @@ class SessionState:
             "socket_options": self._socket_options,
             "resolve": self._resolve,
             "pins": self._pins,
+        }
+        added = [name for name in self.__attrs__ if name not in SessionState.__attrs__]
+        return {
+            "arguments": arguments,
+            "headers": dict(self._headers),
+            "hooks": self.hooks,
+            "_cookie_store": self._cookie_store,
             "alternatives": self.alternatives,
+            **{name: getattr(self, name, None) for name in added},
         }
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        headers = state.pop("headers")
-        cookies = state.pop("cookies")
-        hooks = state.pop("hooks")
-        alternatives = state.pop("alternatives")
-        self.__init__(**state)  # type: ignore[misc]
-        self.headers = headers
-        self.hooks = hooks
-        self._cookie_store = cookies
-        self.alternatives = alternatives
+        SessionState.__init__(self, **state.pop("arguments"))  # a subclass may want others
+        for name, value in state.items():
+            setattr(self, name, value)
 
 
 def _forgetting(session: SessionState) -> Callable[[], None]:
@@ -449,13 +427,14 @@ class _Common:
     def __init__(self) -> None:
         self.version = defaults.version
         config = Config()
-        values = {name: config.in_force(name) for name in PLAIN_SETTINGS}
+        values = config.all_of(REQUEST)
         policy_from(values["max_retries"])  # complain early
+        timeouts = Timeouts(**config.all_of(TIMEOUTS))
         self.settings = Settings(
-            {**values, "allow_redirects": True, "router": None, "timeouts": _timeouts(config)}
+            {**values, "allow_redirects": True, "router": None, "timeouts": timeouts}
         )
-        self.limits = {name: config.in_force(key) for name, key in _LIMIT_SETTINGS.items()}
-        self.pool_limits = {name: config.in_force(key) for name, key in _POOL_SETTINGS.items()}
+        self.limits = config.all_of(RESPONSE)
+        self.pool_limits = config.all_of(POOL)
 
 
 _known_common: _Common | None = None
@@ -468,13 +447,3 @@ def _common() -> _Common:
     if known is None or known.version != defaults.version:
         known = _known_common = _Common()
     return known
-
-
-def _timeouts(config: Config) -> Timeouts:
-    return Timeouts(
-        config["connect_timeout"],
-        config["read_timeout"],
-        config["write_timeout"],
-        config["pool_timeout"],
-        config["deadline"],
-    )

@@ -12,7 +12,6 @@ import contextlib
 from collections.abc import Callable, Coroutine, Generator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from gofer.config import seconds
 from gofer.dropin.models import Response
 from gofer.exceptions import (
     ConnectionLost,
@@ -25,6 +24,7 @@ from gofer.exceptions import (
 from gofer.messages.fields import TOKEN
 from gofer.network.deadlines import earlier
 from gofer.runtime.base import Event, TimedOut
+from gofer.timeouts import seconds
 
 if TYPE_CHECKING:
     from typing import Self

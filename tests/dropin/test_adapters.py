@@ -8,6 +8,7 @@ import pytest
 
 import gofer
 from gofer.adapters import HTTPAdapter
+from gofer.defaults import defaults
 from gofer.exceptions import ConnectionRefused, SSLError
 from servers.certificates import Certificates
 from servers.proxy import Proxy
@@ -366,3 +367,17 @@ def test_fields_for_the_proxy_do_not_frame_the_request(web: Web, proxy: Proxy) -
     assert (web.authority, None, "eu") == tuple(
         map(proxy.asked[0].field, ("host", "content-length", "x-region"))
     )
+
+
+@pytest.mark.parametrize("is_mounted", [False, True])
+def test_the_limits_of_responses_are_the_packages(is_mounted: bool) -> None:
+    """`gofer.defaults` counts for the connections of an adapter as for those of a session."""
+    many = response(b"x", **{f"x_{number}": "y" for number in range(20)})
+    defaults["max_fields"] = 10
+    try:
+        session = mounted(HTTPAdapter()) if is_mounted else gofer.Session()
+        with serve(always(many)) as server, session:
+            with pytest.raises(gofer.RequestException, match="max_fields"):
+                session.get(server.url)
+    finally:
+        del defaults["max_fields"]

@@ -147,7 +147,7 @@ gofer.get({web.url + "/get"!r}).json()
 print([name for name in sys.modules if name.startswith("gofer.dropin")])
 """)
 
-    assert "['gofer.dropin', 'gofer.dropin.models']\n" == printed
+    assert "['gofer.dropin', 'gofer.dropin.models', 'gofer.dropin.replaced']\n" == printed
 
 
 def test_idioms_of_packages(web_tls: Web) -> None:

@@ -7,7 +7,8 @@ only name what lives elsewhere.
     adapters.py             `HTTPAdapter`, and what `Session.mount` takes
     connection_pools.py     `PoolManager` and its like: what adapters ask of connections
     urllib3_pools.py        adapters that bring urllib3's own pools and responses
-    steps.py                a session's steps one by one, when a subclass replaced one of them
+    replaced.py             whether somebody replaced a step of a session
+    steps.py                its steps one by one, if so
     deciding.py             which proxies those steps hand on
     auth.py                 names of `stages/auth/`
     cookies.py              the jar that is a dict

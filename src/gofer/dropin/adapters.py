@@ -10,10 +10,11 @@ from _weakref import ref
 from typing import Any
 
 from gofer import sessions
-from gofer.config import Timeouts, default_of, timeouts_from
+from gofer.config import RESPONSE, default_of, defaults
 from gofer.dropin.connection_pools import ConnectionPool, PoolManager, ProxyManager
 from gofer.dropin.deciding import Decided, decide
 from gofer.dropin.models import Response
+from gofer.dropin.replaced import watches
 from gofer.exceptions import InvalidURL
 from gofer.messages.raw import RawContent
 from gofer.messages.url import parse
@@ -22,9 +23,11 @@ from gofer.network.exchange import Network
 from gofer.network.pool import Pool, PoolLimits
 from gofer.network.proxies import choose_proxy, key_of, proxy_headers
 from gofer.network.routes import Router
+from gofer.protocols.http1 import Limits
 from gofer.runtime.blocking import runtime
 from gofer.stages import fold
 from gofer.stages.retries import policy_from, retries
+from gofer.timeouts import Timeouts, timeouts_from
 
 __all__ = ["BaseAdapter", "HTTPAdapter"]
 
@@ -216,13 +219,14 @@ class HTTPAdapter(BaseAdapter):
         if session is not None:
             return session.network  # type: ignore[no-any-return]
         if self._network is None:
-            limits = PoolLimits(
+            pool_limits = PoolLimits(
                 self._pool_connections,
                 self._pool_maxsize,
                 default_of("idle_seconds"),
                 self._pool_maxsize if self._pool_block else None,
             )
-            self._network = Network(runtime, None, Pool(runtime, limits))
+            limits = Limits(**defaults.all_of(RESPONSE))
+            self._network = Network(runtime, limits, Pool(runtime, pool_limits))
             when_dropped(self, self._network.pool.abandon)  # for those who never call close()
         return self._network
 
@@ -361,7 +365,7 @@ def _is_replaced() -> bool:
     return HTTPAdapter.send is not _send
 
 
-sessions.watches.append(_is_replaced)
+watches.append(_is_replaced)
 
 
 def __getattr__(name: str) -> Any:

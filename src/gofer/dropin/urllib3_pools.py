@@ -7,7 +7,6 @@ names, and become Requests'.
 from importlib import import_module
 from typing import Any
 
-from gofer.config import Timeouts, timeouts_from
 from gofer.dropin.models import Response
 from gofer.exceptions import (
     ChunkedEncodingError,
@@ -22,6 +21,7 @@ from gofer.exceptions import (
 )
 from gofer.messages.fields import Headers
 from gofer.messages.media import encoding_from_headers
+from gofer.timeouts import Timeouts, timeouts_from
 
 __all__ = ["error_from", "is_theirs", "response_from", "send"]
 

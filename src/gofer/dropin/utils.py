@@ -15,7 +15,8 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 from urllib.request import parse_http_list as _split_list
 from urllib.request import proxy_bypass
 
-from gofer.config import VERSION, offered_codings
+from gofer.codings import accept_encoding
+from gofer.config import VERSION
 from gofer.dropin import certs
 from gofer.dropin.cookies import cookiejar_from_dict
 from gofer.dropin.steps import get_netrc_auth, to_key_val_list
@@ -85,7 +86,7 @@ __all__ = [
 
 NETRC_FILES = (".netrc", "_netrc")
 DEFAULT_CA_BUNDLE_PATH = certs.where()
-DEFAULT_ACCEPT_ENCODING = offered_codings()
+DEFAULT_ACCEPT_ENCODING = accept_encoding()
 UNRESERVED_SET = frozenset(
     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~"  # RFC 3986, 2.3
 )

@@ -7,8 +7,8 @@
 
 from typing import Any
 
-from gofer.config import Timeouts
 from gofer.dropin.urllib3_face.util.retry import Retry
+from gofer.timeouts import Timeouts
 
 __all__ = ["Retry", "Timeout"]
 
