@@ -6,6 +6,7 @@ drives it holds one.
 """
 
 from collections import deque
+from collections.abc import Sequence
 from typing import Any
 
 from gofer.exceptions import RemoteProtocolError
@@ -79,7 +80,7 @@ class WebSocketProtocol:
         del fields["Host"]
         return fields
 
-    def accept(self, status: int, lines: list[tuple[bytes, bytes]]) -> None:
+    def accept(self, status: int, lines: Sequence[tuple[bytes, bytes]]) -> None:
         """Check the answer, which agrees: 101, or 2xx where the stream of a connection is meant.
 
         Raises:
