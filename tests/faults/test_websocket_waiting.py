@@ -36,6 +36,9 @@ pytestmark = pytest.mark.usefixtures("world")
 
 ASYNCIO = pytest.mark.only_in("blocking")  # it runs a loop of its own
 
+# asyncio's transports, which fail to write, do not read what has come.
+READS_WHAT_CAME = pytest.mark.only_in("blocking", "hub", "trio", "gevent")
+
 ENABLE_CONNECT_PROTOCOL = 0x8  # a setting (RFC 8441, 3)
 
 MEGABYTE = frame(Opcode.BINARY, b"x" * 1_000_000)
@@ -89,6 +92,23 @@ def test_no_sign_of_life(session: gofer.Session) -> None:
     assert server.received[0].count(b"\x89") >= 1
 
 
+@READS_WHAT_CAME
+def test_what_came_before_the_peer_was_gone_is_received(session: gofer.Session) -> None:
+    """Also if it is time to ask it for a sign of life, which it cannot be asked any more."""
+
+    def leave(peer: Peer) -> None:
+        peer.wait("opened")
+        peer.send(frame(Opcode.TEXT, b"a") + CLOSE_4000)
+        peer.reset()
+
+    with speaking(then=leave) as server:
+        socket = session.websocket(url_of(server), heartbeat=1e-6)
+        server.gates["opened"].set()
+        server.wait_for(lambda: server.open == 0)
+        assert socket.receive() == "a"
+        assert end_of(socket).code == 4000
+
+
 # Nothing is taken --------------------------------------------------------------------------------
 
 
@@ -126,12 +146,9 @@ def test_a_peer_that_says_goodbye_and_takes_nothing(meet: Meet) -> None:
     assert (caught.value.code, caught.value.reason) == (4000, "no more")
 
 
-@pytest.mark.only_in("blocking", "hub", "trio", "gevent")
+@READS_WHAT_CAME
 def test_a_peer_that_says_goodbye_and_is_gone(meet: Meet) -> None:
-    """What it said is what whoever sends hears, not that nobody is there.
-
-    asyncio's transports, which fail to write, do not read what has come.
-    """
+    """What it said is what whoever sends hears, not that nobody is there."""
 
     def leave(peer: Peer) -> None:
         receive_frame(peer)

@@ -287,7 +287,7 @@ class Conversation(OneReader):
             if self._protocol.is_open:
                 self._protocol.ping()
                 self._queue_locked(way)
-        way.flush_now()
+        self._flush_now(way)
 
     def _feed(self, way: "Duplex", data: bytes) -> None:
         """Take what came, as far as there is room for it."""
@@ -304,10 +304,13 @@ class Conversation(OneReader):
             has_answer = self._queue_locked(way)
             self._tell_locked()
         if has_answer and not protocol.is_over:
-            # What does not fit goes with the next, or while we listen. If it does not go at all,
-            # what else has come says why.
-            with suppress(OSError):
-                way.flush_now()
+            self._flush_now(way)
+
+    @staticmethod
+    def _flush_now(way: "Duplex") -> None:
+        """Send what fits; what does not goes with the next, or while we listen."""
+        with suppress(OSError):  # what else has come says why
+            way.flush_now()
 
     # How it ends --------------------------------------------------------------------------------
 
