@@ -76,14 +76,15 @@ class AsyncWebSocket:
     # Opening ------------------------------------------------------------------------------------
 
     async def _open(self) -> "Self":
-        if self._conversation is None and self._closed is None:
-            client = self._client
-            self.response = await client._switch(
-                self._url, self._protocol.fields(), **self._options
-            )
-            self._conversation = begin(
-                self.response, self._protocol, client.network.runtime, self._heartbeat
-            )
+        if self._conversation is not None or self.closed is not None:
+            return self
+        client = self._client
+        self.response = await client._switch(self._url, self._protocol.fields(), **self._options)
+        self._conversation = begin(
+            self.response, self._protocol, client.network.runtime, self._heartbeat
+        )
+        if self._closed is not None:  # meanwhile
+            self._conversation.abort()
         return self
 
     def __await__(self) -> "Generator[Any, None, Self]":

@@ -4,6 +4,8 @@ Whatever it does ends in a named error in bounded time and memory, and the sessi
 is silent, or says too much, is in `test_websocket_waiting.py`.
 """
 
+import asyncio
+
 import pytest
 from websockets.frames import Opcode
 
@@ -18,7 +20,7 @@ from gofer.exceptions import (
     WebSocketClosed,
 )
 from servers.frames import DATA, END_STREAM, HEADERS, RST_STREAM, Frames
-from servers.raw import Peer, serve
+from servers.raw import Peer, Server, serve
 from servers.raw_websocket import (
     CLOSE_1000,
     Then,
@@ -34,6 +36,8 @@ from servers.websocket import frame
 __all__ = ["meet", "world"]
 
 pytestmark = pytest.mark.usefixtures("world")
+
+ASYNCIO = pytest.mark.only_in("blocking")  # it runs a loop of its own
 
 ENABLE_CONNECT_PROTOCOL = 0x8  # a setting (RFC 8441, 3)
 
@@ -112,6 +116,33 @@ def test_an_answer_byte_by_byte(session: gofer.Session) -> None:
 
     with serve(script) as server, session.websocket(url_of(server)) as socket:
         assert list(socket) == ["a"]
+
+
+@ASYNCIO
+def test_one_that_is_given_up_while_it_is_opened() -> None:
+    """Is open for nobody."""
+
+    def script(peer: Peer) -> None:
+        answer = opening(peer)
+        peer.wait("given up")
+        peer.send(answer)
+        peer.wait_closed()
+
+    async def main(server: Server) -> None:
+        async with gofer.AsyncSession() as session:
+            socket = session.websocket(url_of(server))
+            entering = asyncio.ensure_future(socket.__aenter__())
+            while not server.requests:
+                await asyncio.sleep(0.001)
+            socket.abort()
+            server.gates["given up"].set()
+            await entering
+            assert "we let go of it" in str(socket.closed)
+            with pytest.raises(WebSocketClosed, match="we let go of it"):
+                await socket.send("a")
+
+    with serve(script) as server:
+        asyncio.run(main(server))
 
 
 # Frames -------------------------------------------------------------------------------------------
