@@ -380,7 +380,10 @@ class Client(SessionState, Verbs[Answer], Generic[Answer, Socket]):
         proxy: Any = None,
         **options: Any,
     ) -> Any:
-        """The response to a request to go on as a WebSocket, which `fields` make of it."""
+        """The response to a request to go on as a WebSocket, which `fields` make of it.
+
+        If it does not, its content is read as that of any other.
+        """
         if not isinstance(url, URL):
             text = str(url, "utf-8") if isinstance(url, bytes) else str(url)
             url = re.sub(r"(?i)^(\s*)ws(s?):", r"\1http\2:", text)
@@ -391,7 +394,10 @@ class Client(SessionState, Verbs[Answer], Generic[Answer, Socket]):
         )
         request.headers.update(fields)
         request.protocol = b"websocket"
-        return await self._chain_for(request, PROTOCOL)(request)
+        response = await self._chain_for(request, PROTOCOL)(request)
+        if settings.prefetch and response._duplex is None:
+            await response._load()
+        return response
 
     async def _safely(self, settings: Settings, timeout: Any, *arguments: Any) -> Any:
         """As a plain call, but an error comes back as a falsy response (config: safe_mode)."""

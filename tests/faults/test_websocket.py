@@ -15,12 +15,13 @@ from faults.meeting import Meet, end_of, meet
 from gofer.exceptions import (
     ConnectionLost,
     FieldSectionTooLarge,
+    HTTPError,
     ReadTimeout,
     RemoteProtocolError,
     WebSocketClosed,
 )
 from servers.frames import DATA, END_STREAM, HEADERS, RST_STREAM, Frames
-from servers.raw import Peer, Server, serve
+from servers.raw import Peer, Server, always, response, serve
 from servers.raw_websocket import (
     CLOSE_1000,
     Then,
@@ -142,6 +143,20 @@ def test_one_that_is_given_up_while_it_is_opened() -> None:
                 await socket.send("a")
 
     with serve(script) as server:
+        asyncio.run(main(server))
+
+
+@ASYNCIO
+def test_the_content_of_another_answer_is_there() -> None:
+    """As of any that is awaited, however long it is."""
+
+    async def main(server: Server) -> None:
+        async with gofer.AsyncSession() as session:
+            with pytest.raises(HTTPError, match="got 403") as caught:
+                await session.websocket(url_of(server))
+            assert len(caught.value.response.content) == 1_000_000
+
+    with serve(always(response(b"x" * 1_000_000, status="403 Forbidden"))) as server:
         asyncio.run(main(server))
 
 
