@@ -277,6 +277,18 @@ def test_what_is_still_being_sent_does_not_keep_us_from_leaving() -> None:
     awaited(ignoring, main, timeout=gofer.Timeouts(write=None))
 
 
+@ASYNCIO
+def test_who_is_cancelled_while_it_closes_lets_go_at_once() -> None:
+    """Whoever closes has no use for it any more."""
+
+    async def main(socket: gofer.AsyncWebSocket, _: Server) -> None:
+        with pytest.raises(asyncio.TimeoutError):
+            await asyncio.wait_for(socket.close(4001), 0.05)
+        assert "we closed it, code 4001" in str(socket.closed)
+
+    awaited(ignoring, main)
+
+
 # Several who wait ---------------------------------------------------------------------------------
 
 

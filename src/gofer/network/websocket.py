@@ -145,17 +145,25 @@ class Conversation(OneReader):
     async def close(self, code: int, reason: str, seconds: float | None) -> None:
         """Say goodbye, wait `seconds` for the peer's goodbye, and let go of the connection.
 
+        Whoever is cancelled meanwhile has let go of it too.
+
         Raises:
             ValueError: such a code may not be sent, or the reason is too long.
         """
         if self._way is None:
             return
         deadline = earlier(None, self._runtime.now(), seconds)
-        with suppress(RequestException, TimedOut):  # it ends otherwise, or too late
-            if self._protocol.is_open:
-                with suppress(WebSocketClosed):  # somebody else was faster
-                    await self._say(lambda: self._protocol.close(code, reason), deadline)
-            await self._until(self._ends_unheard, deadline)
+        try:
+            with suppress(RequestException, TimedOut):  # it ends otherwise, or too late
+                if self._protocol.is_open:
+                    with suppress(WebSocketClosed):  # somebody else was faster
+                        await self._say(lambda: self._protocol.close(code, reason), deadline)
+                await self._until(self._ends_unheard, deadline)
+        except Exception:  # that cannot be said: it goes on
+            raise
+        except BaseException:  # we are cancelled: nobody else will see to it
+            self._end()
+            raise
         self._end()
 
     def _ends_unheard(self) -> bool:
