@@ -109,6 +109,23 @@ def test_what_is_no_stream_is_an_error(answer: bytes, error: type[Exception]) ->
         assert 1 == len(server.requests)
 
 
+def test_the_content_of_another_answer_is_there() -> None:
+    """However long it is: it says what is wrong."""
+    answer = response(b"x" * 1_000_000, status="403 Forbidden")
+    with serve(always(answer)) as server, gofer.Session() as session:
+        with pytest.raises(HTTPError, match="got 403") as caught:
+            list(session.events(server.url))
+    assert 1_000_000 == len(caught.value.response.content)
+
+
+def test_another_answer_that_is_cut_off_is_one_all_the_same() -> None:
+    """What it says counts, not how it ends."""
+    answer = b"HTTP/1.1 403 Forbidden\r\nContent-Length: 7\r\n\r\nnot"
+    with serve(always(answer, close=True)) as server, gofer.Session() as session:
+        with pytest.raises(HTTPError, match="got 403"):
+            list(session.events(server.url))
+
+
 def test_a_server_that_was_never_there_is_an_error() -> None:
     """Nothing is tried again before the first answer."""
     with gofer.Session() as session, pytest.raises(ConnectionError):

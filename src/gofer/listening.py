@@ -6,6 +6,7 @@ A stream that ends, or breaks, is asked for again where it left off (WHATWG HTML
 import re
 from collections import deque
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from gofer.dropin.models import Response
@@ -14,6 +15,7 @@ from gofer.exceptions import (
     DeadlineExceeded,
     HTTPError,
     RemoteProtocolError,
+    RequestException,
     SSLError,
     Timeout,
     TruncatedContent,
@@ -187,6 +189,8 @@ class EventStream:
             self.close()
             return
         if response.status_code != 200:
+            with suppress(RequestException):  # what has come of it may say why
+                await response._load()
             raise HTTPError(
                 f"listening to {response.url}: got {response.status_code} {response.reason},"
                 " expected 200",
