@@ -61,12 +61,13 @@ if TYPE_CHECKING:
         Url,
         Verify,
     )
-    from gofer.listening import EventStream
+    from gofer.listening import AsyncEventStream
     from gofer.websocket import AsyncWebSocket
 
 __all__ = ["Client", "failed_response"]
 
 Socket = TypeVar("Socket")  # what `websocket` gives
+Events = TypeVar("Events")  # what `events` gives
 
 # What a request may need that others do not; each combination has a chain of its own.
 HOOKS, VERBOSE, AUTH, STEPS, PROTOCOL = 1, 2, 4, 8, 16
@@ -82,7 +83,7 @@ class Road:
         self.chains: dict[int, Send] = {}
 
 
-class Client(SessionState, Verbs[Answer], Generic[Answer, Socket]):
+class Client(SessionState, Verbs[Answer], Generic[Answer, Socket, Events]):
     """A session on any runtime: a face says how a coroutine is driven."""
 
     _road: "Road | None" = None  # made for the first request
@@ -96,6 +97,10 @@ class Client(SessionState, Verbs[Answer], Generic[Answer, Socket]):
 
     def _conversation(self, socket: "AsyncWebSocket") -> Socket:
         """What a WebSocket is for the caller: one that waits, or one that is awaited."""
+        raise NotImplementedError
+
+    def _listening(self, events: "AsyncEventStream") -> Events:
+        """The same of events."""
         raise NotImplementedError
 
     @property
@@ -179,7 +184,7 @@ class Client(SessionState, Verbs[Answer], Generic[Answer, Socket]):
         last_event_id: str = "",
         reconnects: int | None = None,
         **options: "Unpack[EventOptions]",
-    ) -> "EventStream":
+    ) -> Events:
         """Listen to server-sent events: an iterator of them, which connects again when it must.
 
         Args:
@@ -191,9 +196,9 @@ class Client(SessionState, Verbs[Answer], Generic[Answer, Socket]):
             HTTPError: while iterating: the answer is neither 200 nor 204, which ends it.
             RemoteProtocolError: it is no event stream.
         """
-        from gofer.listening import EventStream
+        from gofer.listening import AsyncEventStream
 
-        return EventStream(self, url, last_event_id, reconnects, options)
+        return self._listening(AsyncEventStream(self, url, last_event_id, reconnects, options))
 
     def websocket(
         self,

@@ -39,7 +39,7 @@ class AsyncWebSocket:
 
     def __init__(
         self,
-        client: "Client[Any, Any]",
+        client: "Client[Any, Any, Any]",
         url: Any,
         subprotocols: Any,
         compress: bool,
