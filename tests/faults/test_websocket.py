@@ -217,6 +217,14 @@ def test_messages_before_the_fault_are_received(meet: Meet) -> None:
     assert "broke the rules" in str(end_of(socket))
 
 
+@pytest.mark.parametrize(
+    "fault", [frame(Opcode.TEXT, b"\xff"), frame(Opcode.PING, b"") * 2000], ids=["text", "flood"]
+)
+def test_messages_behind_a_fault_are_not(fault: bytes, meet: Meet) -> None:
+    """Also if they came with it."""
+    assert "broke the rules" in str(end_of(meet(fault + frame(Opcode.TEXT, b"a"))))
+
+
 def test_a_bomb(meet: Meet) -> None:
     """A small frame that would decode to a gigabyte."""
     socket = meet(deflated(bytes(1 << 28)), extensions=b"permessage-deflate")

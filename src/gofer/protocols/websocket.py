@@ -140,7 +140,7 @@ class WebSocketProtocol:
     # In -----------------------------------------------------------------------------------------
 
     def feed(self, data: bytes, now: float) -> None:
-        """Take what came; b"" for the end. See `messages`, and `output` for what is to be said."""
+        """Take what came; b"" for the end. `take` gives messages, `output` what is to be said."""
         core = self._core
         if core.reader.eof:
             return
@@ -149,12 +149,14 @@ class WebSocketProtocol:
         else:
             core.receive_eof()
         for frame in core.events_received():
-            self._take(frame, now)
+            self._receive(frame, now)
+            if self._problem:  # what is behind it is not heard (RFC 6455, 7.1.7)
+                return
 
-    def _take(self, frame: Frame, now: float) -> None:
+    def _receive(self, frame: Frame, now: float) -> None:
         kind = frame.opcode
         if kind is Opcode.PONG:
-            self._take_pong(bytes(frame.data))
+            self._receive_pong(bytes(frame.data))
         if kind in (Opcode.PING, Opcode.PONG) or not (frame.data or frame.fin):
             if self._patience.is_over(now):
                 self._fail(POLICY, str(self._patience))
@@ -177,7 +179,7 @@ class WebSocketProtocol:
         self.unread += size
         self._messages.append((message, size))
 
-    def _take_pong(self, data: bytes) -> None:
+    def _receive_pong(self, data: bytes) -> None:
         """An answer to one ping is one to those before it (RFC 6455, 5.5.3)."""
         digits = data.removeprefix(_PING[:-2])
         number = int(digits) if digits.isdigit() and len(digits) < 20 else 0
