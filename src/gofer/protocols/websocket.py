@@ -24,11 +24,9 @@ try:
 except ImportError as error:
     raise ImportError("WebSocket needs websockets: pip install gofer[ws]") from error
 
-__all__ = ["ABNORMAL", "GOING_AWAY", "NORMAL", "WebSocketProtocol"]
+__all__ = ["WebSocketProtocol"]
 
-NORMAL, GOING_AWAY, NO_STATUS, ABNORMAL = 1000, 1001, 1005, 1006  # RFC 6455, 7.4.1
-INVALID_DATA = 1007
-POLICY = 1008
+ABNORMAL, INVALID_DATA, POLICY = 1006, 1007, 1008  # RFC 6455, 7.4.1
 MAX_REASON = 123  # bytes (RFC 6455, 5.5)
 
 MESSAGE = 100  # bytes that one takes in memory beside its own
