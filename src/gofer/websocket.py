@@ -61,7 +61,7 @@ class AsyncWebSocket:
         self._heartbeat = seconds(heartbeat, "heartbeat")
         self._protocol = WebSocketProtocol(names, compress=compress, max_message=max_message)
         self._conversation: Conversation | None = None  # until it is opened
-        self._closed: WebSocketClosed | None = None  # before that
+        self._closed: WebSocketClosed | None = None  # if it was given up before that
 
     @property
     def subprotocol(self) -> str | None:
