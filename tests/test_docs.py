@@ -322,11 +322,12 @@ def test_everything_of_a_session_is_documented():
 def test_everything_of_websockets_and_events_is_documented():
     """Each method and attribute, and each argument that opens one, is on the page about them."""
     from gofer import Session
-    from gofer.listening import EventStream
+    from gofer.listening import AsyncEventStream, EventStream
     from gofer.messages.events import ServerSentEvent
-    from gofer.websocket import WebSocket
+    from gofer.websocket import AsyncWebSocket, WebSocket
 
-    named = set().union(*map(public_names, (WebSocket, EventStream, ServerSentEvent)))
+    both = (WebSocket, AsyncWebSocket, EventStream, AsyncEventStream)
+    named = set().union(*map(public_names, (*both, ServerSentEvent)))
     methods = (Session.websocket, Session.events, WebSocket.close)
     named |= {name for one in methods for name in inspect.signature(one).parameters}
     assert set() == named - {"self"} - documented("websocket-and-events")

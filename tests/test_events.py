@@ -109,6 +109,23 @@ def test_what_is_no_stream_is_an_error(answer: bytes, error: type[Exception]) ->
         assert 1 == len(server.requests)
 
 
+def test_the_content_of_another_answer_is_there() -> None:
+    """However long it is: it says what is wrong."""
+    answer = response(b"x" * 1_000_000, status="403 Forbidden")
+    with serve(always(answer)) as server, gofer.Session() as session:
+        with pytest.raises(HTTPError, match="got 403") as caught:
+            list(session.events(server.url))
+    assert 1_000_000 == len(caught.value.response.content)
+
+
+def test_another_answer_that_is_cut_off_is_one_all_the_same() -> None:
+    """What it says counts, not how it ends."""
+    answer = b"HTTP/1.1 403 Forbidden\r\nContent-Length: 7\r\n\r\nnot"
+    with serve(always(answer, close=True)) as server, gofer.Session() as session:
+        with pytest.raises(HTTPError, match="got 403"):
+            list(session.events(server.url))
+
+
 def test_a_server_that_was_never_there_is_an_error() -> None:
     """Nothing is tried again before the first answer."""
     with gofer.Session() as session, pytest.raises(ConnectionError):
@@ -137,16 +154,16 @@ def test_an_async_session_listens_too() -> None:
             assert ["1", "2"] == seen
             answer = await session.get(url, stream=True)
             assert ["3"] == [event.data async for event in answer.aevents()]
-            with pytest.raises(TypeError, match="async for"):
-                iter(session.events(url))
+            with pytest.raises(TypeError, match="not iterable"):
+                iter(session.events(url))  # type: ignore[call-overload]
 
     steps = (stream(b"retry: 1\nid: 4\ndata: 1\n\n"), stream(b"data: 2\n\n"),
              response(status="204 No Content"), stream(b"data: 3\n\n"))  # fmt: skip
     with serve(answers(*steps)) as server:
         asyncio.run(main(server.url))
         assert [None, b"4", b"4", None] == last_event_ids(server)
-    with gofer.Session() as session, pytest.raises(TypeError, match="`for`"):
-        aiter(session.events("http://127.0.0.1:1/"))
+    with gofer.Session() as session, pytest.raises(TypeError, match="not an async iterable"):
+        aiter(session.events("http://127.0.0.1:1/"))  # type: ignore[arg-type]
 
 
 # Connecting again ---------------------------------------------------------------------------------

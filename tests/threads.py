@@ -11,22 +11,24 @@ PATIENCE = 20.0  # seconds; never reached when all is well
 
 
 @contextmanager
-def beside(work: Callable[[], Any]) -> Iterator[None]:
-    """`work` runs beside the block, and is over when the block is; its error is raised here."""
+def beside(*works: Callable[[], Any]) -> Iterator[None]:
+    """Each work runs beside the block, and is over when the block is; its error is raised here."""
     errors: list[BaseException] = []
 
-    def guarded() -> None:
+    def guarded(work: Callable[[], Any]) -> None:
         try:
             work()
         except BaseException as error:
             errors.append(error)
 
-    thread = threading.Thread(target=guarded)
-    thread.start()
+    threads = [threading.Thread(target=guarded, args=(work,)) for work in works]
+    for thread in threads:
+        thread.start()
     try:
         yield
     finally:
-        thread.join(PATIENCE)
-    assert not thread.is_alive()
+        for thread in threads:
+            thread.join(PATIENCE)
+    assert not any(thread.is_alive() for thread in threads)
     if errors:
         raise errors[0]

@@ -30,7 +30,7 @@ _HOMES = {
         "ReadTimeout", "RequestException", "Timeout", "TooManyRedirects", "URLRequired",
         "WebSocketClosed", "WriteTimeout",
     ),
-    "listening": ("EventStream",),
+    "listening": ("AsyncEventStream", "EventStream"),
     "messages.events": ("ServerSentEvent",),
     "messages.status_codes": ("codes",),
     "sessions": ("Session", "session"),
@@ -107,6 +107,7 @@ if TYPE_CHECKING:  # and editors: the same names, as they stand
     from gofer.exceptions import URLRequired as URLRequired
     from gofer.exceptions import WebSocketClosed as WebSocketClosed
     from gofer.exceptions import WriteTimeout as WriteTimeout
+    from gofer.listening import AsyncEventStream as AsyncEventStream
     from gofer.listening import EventStream as EventStream
     from gofer.messages.events import ServerSentEvent as ServerSentEvent
     from gofer.messages.status_codes import codes as codes

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
         RequestOptions,
         Url,
     )
+    from gofer.listening import AsyncEventStream
     from gofer.websocket import AsyncWebSocket
 
 __all__ = [
@@ -41,7 +42,7 @@ __all__ = [
 Awaitable = Coroutine[Any, Any, Response]
 
 
-class AsyncSession(Client[Awaitable, "AsyncWebSocket"]):
+class AsyncSession(Client[Awaitable, "AsyncWebSocket", "AsyncEventStream"]):
     """A `Session` whose calls are awaited, for asyncio and trio.
 
         async with gofer.AsyncSession(timeout=10) as s:
@@ -66,6 +67,9 @@ class AsyncSession(Client[Awaitable, "AsyncWebSocket"]):
 
     def _conversation(self, socket: "AsyncWebSocket") -> "AsyncWebSocket":
         return socket
+
+    def _listening(self, events: "AsyncEventStream") -> "AsyncEventStream":
+        return events
 
     @property
     def _runtime(self) -> Runtime:  # type: ignore[override]

@@ -41,7 +41,7 @@ class KeptRoad:
         self.pool = pool
 
     @classmethod
-    def taken_from(cls, session: Client[Any, Any] | None) -> "KeptRoad":
+    def taken_from(cls, session: Client[Any, Any, Any] | None) -> "KeptRoad":
         """What the last run of `session` left, or a new one."""
         roads = None if session is None else session._kept_roads
         if roads:
@@ -49,7 +49,7 @@ class KeptRoad:
                 return roads.pop()  # type: ignore[no-any-return]
         return cls(Hub())
 
-    def leave_to(self, session: Client[Any, Any]) -> None:
+    def leave_to(self, session: Client[Any, Any, Any]) -> None:
         """Let the next run of `session` have it, unless it has one by now.
 
         Where responses are still open it is not kept: two threads could turn the same hub.
@@ -72,12 +72,12 @@ def _abandon(roads: list[KeptRoad]) -> None:
         road.pool.abandon()  # type: ignore[union-attr]
 
 
-class HubClient(Client[Any, Any]):
+class HubClient(Client[Any, Any, Any]):
     """A session's twin on a hub: the same defaults and cookies, connections of its own."""
 
     def __init__(
         self,
-        session: Client[Any, Any],
+        session: Client[Any, Any, Any],
         road: KeptRoad,
         *,
         size: int,

@@ -53,15 +53,16 @@ if TYPE_CHECKING:
         Url,
         Verify,
     )
-    from gofer.listening import EventStream
+    from gofer.listening import AsyncEventStream
     from gofer.websocket import AsyncWebSocket
 
 __all__ = ["Client", "failed_response"]
 
 Socket = TypeVar("Socket")  # what `websocket` gives
+Events = TypeVar("Events")  # what `events` gives
 
 
-class Client(SessionState, Verbs[Answer], Generic[Answer, Socket]):
+class Client(SessionState, Verbs[Answer], Generic[Answer, Socket, Events]):
     """A session on any runtime: a face says how a coroutine is driven."""
 
     _road: Road | None = None  # made for the first request
@@ -75,6 +76,10 @@ class Client(SessionState, Verbs[Answer], Generic[Answer, Socket]):
 
     def _conversation(self, socket: "AsyncWebSocket") -> Socket:
         """What a WebSocket is for the caller: one that waits, or one that is awaited."""
+        raise NotImplementedError
+
+    def _listening(self, events: "AsyncEventStream") -> Events:
+        """The same of events."""
         raise NotImplementedError
 
     @property
@@ -158,7 +163,7 @@ class Client(SessionState, Verbs[Answer], Generic[Answer, Socket]):
         last_event_id: str = "",
         reconnects: int | None = None,
         **options: "Unpack[EventOptions]",
-    ) -> "EventStream":
+    ) -> Events:
         """Listen to server-sent events: an iterator of them, which connects again when it must.
 
         Args:
@@ -170,9 +175,9 @@ class Client(SessionState, Verbs[Answer], Generic[Answer, Socket]):
             HTTPError: while iterating: the answer is neither 200 nor 204, which ends it.
             RemoteProtocolError: it is no event stream.
         """
-        from gofer.listening import EventStream
+        from gofer.listening import AsyncEventStream
 
-        return EventStream(self, url, last_event_id, reconnects, options)
+        return self._listening(AsyncEventStream(self, url, last_event_id, reconnects, options))
 
     def websocket(
         self,
@@ -368,7 +373,10 @@ class Client(SessionState, Verbs[Answer], Generic[Answer, Socket]):
         proxy: Any = None,
         **options: Any,
     ) -> Any:
-        """The response to a request to go on as a WebSocket, which `fields` make of it."""
+        """The response to a request to go on as a WebSocket, which `fields` make of it.
+
+        If it does not, its content is read as that of any other.
+        """
         if not isinstance(url, URL):
             text = str(url, "utf-8") if isinstance(url, bytes) else str(url)
             url = re.sub(r"(?i)^(\s*)ws(s?):", r"\1http\2:", text)
@@ -380,7 +388,10 @@ class Client(SessionState, Verbs[Answer], Generic[Answer, Socket]):
         request.headers.update(fields)
         request.protocol = b"websocket"
         road = self._road or self._make_road()
-        return await road.chain_for(request, PROTOCOL)(request)
+        response = await road.chain_for(request, PROTOCOL)(request)
+        if settings.prefetch and response._duplex is None:
+            await response._load()
+        return response
 
     async def _safely(self, settings: Settings, answer: Coroutine[Any, Any, Any]) -> Any:
         """What `answer` gives, or for an error a falsy response (config: safe_mode)."""

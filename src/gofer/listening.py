@@ -1,11 +1,13 @@
 """Listening to server-sent events for as long as it takes: `session.events(url)`.
 
-A stream that ends, or breaks, is asked for again where it left off (WHATWG HTML, 9.2.3).
+A stream that ends, or breaks, is asked for again where it left off (WHATWG HTML, 9.2.3). All of it
+is written once, in `AsyncEventStream`; `EventStream` has the same done for those who wait.
 """
 
 import re
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Coroutine, Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from gofer.dropin.models import Response
@@ -14,6 +16,7 @@ from gofer.exceptions import (
     DeadlineExceeded,
     HTTPError,
     RemoteProtocolError,
+    RequestException,
     SSLError,
     Timeout,
     TruncatedContent,
@@ -25,9 +28,11 @@ from gofer.messages.reading import Reading
 from gofer.runtime.base import Event, TimedOut
 
 if TYPE_CHECKING:
+    from typing import Self
+
     from gofer.client import Client
 
-__all__ = ["EventStream"]
+__all__ = ["AsyncEventStream", "EventStream"]
 
 RETRY = 3.0  # seconds, where the server has not said
 SHORTEST_RETRY = 0.1  # seconds, whatever it says: else one that has nothing to say is flooded
@@ -38,15 +43,15 @@ NO_CONTENT = 204  # the server has no more to say
 _UNSAYABLE = re.compile(r"[\x00-\x08\n-\x1f\x7f]")  # in a field value (RFC 9110, 5.5)
 
 
-class EventStream:
-    """Events, one after the other: for `for` with a `Session`, `async for` with an `AsyncSession`.
+class AsyncEventStream:
+    """Events, one after the other, of an `AsyncSession`: for `async for`.
 
     Attributes:
         response: the `Response` that is being read; None between two connections.
     """
 
     def __init__(
-        self, client: "Client[Any, Any]", url: Any, last_event_id: str, reconnects: int | None,
+        self, client: "Client[Any, Any, Any]", url: Any, last_event_id: str, reconnects: int | None,
         options: Mapping[str, Any],
     ) -> None:  # fmt: skip
         self.response: Response | None = None
@@ -76,22 +81,7 @@ class EventStream:
         """The id of the last event, behind which the next connection begins; "" without one."""
         return self._reader.last_id
 
-    # How it is waited for -----------------------------------------------------------------------
-
-    def __iter__(self) -> "EventStream":
-        if self._client._can_await:
-            raise TypeError("events of an AsyncSession come to `async for`")
-        return self
-
-    def __next__(self) -> ServerSentEvent:
-        event = self._client._drive(self._next())
-        if event is None:
-            raise StopIteration
-        return event  # type: ignore[no-any-return]
-
-    def __aiter__(self) -> "EventStream":
-        if not self._client._can_await:
-            raise TypeError("events of a Session come to `for`")
+    def __aiter__(self) -> "Self":
         return self
 
     async def __anext__(self) -> ServerSentEvent:
@@ -113,13 +103,7 @@ class EventStream:
         """`close`, which never waits, for those who await everything."""
         self.close()
 
-    def __enter__(self) -> "EventStream":
-        return self
-
-    def __exit__(self, *exc_info: object) -> None:
-        self.close()
-
-    async def __aenter__(self) -> "EventStream":
+    async def __aenter__(self) -> "Self":
         return self
 
     async def __aexit__(self, *exc_info: object) -> None:
@@ -187,6 +171,8 @@ class EventStream:
             self.close()
             return
         if response.status_code != 200:
+            with suppress(RequestException):  # what has come of it may say why
+                await response._load()
             raise HTTPError(
                 f"listening to {response.url}: got {response.status_code} {response.reason},"
                 " expected 200",
@@ -230,6 +216,45 @@ class EventStream:
         response, self.response, self._reading = self.response, None, None
         if response is not None:
             response.close()
+
+
+class EventStream:
+    """Events, one after the other, of a `Session`: for `for`."""
+
+    def __init__(
+        self, events: AsyncEventStream, drive: Callable[[Coroutine[Any, Any, Any]], Any]
+    ) -> None:
+        self._events = events
+        self._drive = drive
+
+    @property
+    def response(self) -> Response | None:
+        """The `Response` that is being read; None between two connections."""
+        return self._events.response
+
+    @property
+    def last_event_id(self) -> str:
+        """The id of the last event, behind which the next connection begins; "" without one."""
+        return self._events.last_event_id
+
+    def __iter__(self) -> "Self":
+        return self
+
+    def __next__(self) -> ServerSentEvent:
+        event: ServerSentEvent | None = self._drive(self._events._next())
+        if event is None:
+            raise StopIteration
+        return event
+
+    def close(self) -> None:
+        """Stop listening, and let go of the connection. Whoever listens elsewhere is woken."""
+        self._events.close()
+
+    def __enter__(self) -> "Self":
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()
 
 
 def pause(asked: float | None, failures: int) -> float:

@@ -30,7 +30,7 @@ __all__ = ["after_args_hooks", "prepare"]
 
 
 async def after_args_hooks(
-    session: "Client[Any, Any]", arguments: dict[str, Any]
+    session: "Client[Any, Any, Any]", arguments: dict[str, Any]
 ) -> dict[str, Any]:
     """What the `args` hooks leave of a call's arguments, which they see merged with ours."""
     method = arguments["method"]
@@ -76,7 +76,7 @@ async def after_args_hooks(
 
 
 def prepare(
-    session: "Client[Any, Any]",
+    session: "Client[Any, Any, Any]",
     settings: Settings,
     method: Any,
     url: Any,

@@ -33,6 +33,7 @@ from gofer.stages.redirects import (
 if TYPE_CHECKING:
     from typing import Self
 
+    from gofer.listening import AsyncEventStream, EventStream
     from gofer.websocket import AsyncWebSocket, WebSocket
 
 __all__ = ["Session", "SessionRedirectMixin", "session"]
@@ -109,7 +110,7 @@ class SessionRedirectMixin:
         )  # fmt: skip
 
 
-class Session(SessionRedirectMixin, Replaceable, Client[Response, "WebSocket"]):
+class Session(SessionRedirectMixin, Replaceable, Client[Response, "WebSocket", "EventStream"]):
     """Requests that share defaults, cookies and connections.
 
         with gofer.Session(timeout=10) as s:
@@ -128,6 +129,11 @@ class Session(SessionRedirectMixin, Replaceable, Client[Response, "WebSocket"]):
         from gofer.websocket import WebSocket
 
         return WebSocket(socket, self._drive)
+
+    def _listening(self, events: "AsyncEventStream") -> "EventStream":
+        from gofer.listening import EventStream
+
+        return EventStream(events, self._drive)
 
     def _choose_runtime(self, name: str) -> None:
         if name == "gevent":

@@ -11,7 +11,16 @@ from pathlib import Path
 from typing import Any, Unpack, assert_type
 
 import gofer
-from gofer import AsyncSession, AsyncWebSocket, RequestOptions, Response, Session, WebSocket
+from gofer import (
+    AsyncEventStream,
+    AsyncSession,
+    AsyncWebSocket,
+    EventStream,
+    RequestOptions,
+    Response,
+    Session,
+    WebSocket,
+)
 from gofer.adapters import HTTPAdapter
 from gofer.auth import AuthBase, HTTPDigestAuth
 from gofer.cookies import RequestsCookieJar
@@ -132,9 +141,11 @@ def sessions(answer: Answer) -> None:
     prepared = session.prepare_request(gofer.Request("GET", URL, priority=1))
     assert_type(prepared, gofer.PreparedRequest)
     assert_type(session.send(prepared, stream=True), Response)
-    for event in session.events(URL, last_event_id="3", method="POST"):
-        assert_type(event, gofer.ServerSentEvent)
-        assert_type(event.data, str)
+    with session.events(URL, last_event_id="3", method="POST") as events:
+        assert_type(events, EventStream)
+        for event in events:
+            assert_type(event, gofer.ServerSentEvent)
+            assert_type(event.data, str)
     with session.websocket(URL, headers={"Origin": "a"}) as socket:
         assert_type(socket, WebSocket)
         assert_type(socket.receive(timeout=3), str | bytes)
@@ -158,8 +169,11 @@ async def awaited() -> None:
         assert_type(response.aiter_lines(decode_unicode=True), AsyncIterator[str | bytes])
         async for event in response.aevents():
             assert_type(event, gofer.ServerSentEvent)
-        async for event in session.events(URL):
-            assert_type(event, gofer.ServerSentEvent)
+        async with session.events(URL) as events:
+            assert_type(events, AsyncEventStream)
+            async for event in events:
+                assert_type(event, gofer.ServerSentEvent)
+        iter(session.events(URL))  # type: ignore[call-overload]
         assert_type(await session.websocket(URL), AsyncWebSocket)
         async with session.websocket(URL) as socket:
             assert_type(socket, AsyncWebSocket)

@@ -56,5 +56,8 @@ HTTP/2 and HTTP/3, many exchanges on one connection:
 
 Other protocols:
 
-    duplex.py               bytes both ways once a request has opened the way (WebSocket)
+    duplex.py               bytes both ways once a request has opened the way
+    websocket.py            messages both ways on it
+    one_reader.py           who reads for the others
+    heartbeat.py            when a silent peer is asked for a sign of life, and when it is dead
 """

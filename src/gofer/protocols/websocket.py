@@ -6,6 +6,7 @@ drives it holds one.
 """
 
 from collections import deque
+from collections.abc import Sequence
 from typing import Any
 
 from gofer.exceptions import RemoteProtocolError
@@ -23,11 +24,9 @@ try:
 except ImportError as error:
     raise ImportError("WebSocket needs websockets: pip install gofer[ws]") from error
 
-__all__ = ["ABNORMAL", "GOING_AWAY", "NORMAL", "WebSocketProtocol"]
+__all__ = ["WebSocketProtocol"]
 
-NORMAL, GOING_AWAY, NO_STATUS, ABNORMAL = 1000, 1001, 1005, 1006  # RFC 6455, 7.4.1
-INVALID_DATA = 1007
-POLICY = 1008
+ABNORMAL, INVALID_DATA, POLICY = 1006, 1007, 1008  # RFC 6455, 7.4.1
 MAX_REASON = 123  # bytes (RFC 6455, 5.5)
 
 MESSAGE = 100  # bytes that one takes in memory beside its own
@@ -79,7 +78,7 @@ class WebSocketProtocol:
         del fields["Host"]
         return fields
 
-    def accept(self, status: int, lines: list[tuple[bytes, bytes]]) -> None:
+    def accept(self, status: int, lines: Sequence[tuple[bytes, bytes]]) -> None:
         """Check the answer, which agrees: 101, or 2xx where the stream of a connection is meant.
 
         Raises:
@@ -139,7 +138,7 @@ class WebSocketProtocol:
     # In -----------------------------------------------------------------------------------------
 
     def feed(self, data: bytes, now: float) -> None:
-        """Take what came; b"" for the end. See `messages`, and `output` for what is to be said."""
+        """Take what came; b"" for the end. `take` gives messages, `output` what is to be said."""
         core = self._core
         if core.reader.eof:
             return
@@ -148,12 +147,14 @@ class WebSocketProtocol:
         else:
             core.receive_eof()
         for frame in core.events_received():
-            self._take(frame, now)
+            self._receive(frame, now)
+            if self._problem:  # what is behind it is not heard (RFC 6455, 7.1.7)
+                return
 
-    def _take(self, frame: Frame, now: float) -> None:
+    def _receive(self, frame: Frame, now: float) -> None:
         kind = frame.opcode
         if kind is Opcode.PONG:
-            self._take_pong(bytes(frame.data))
+            self._receive_pong(bytes(frame.data))
         if kind in (Opcode.PING, Opcode.PONG) or not (frame.data or frame.fin):
             if self._patience.is_over(now):
                 self._fail(POLICY, str(self._patience))
@@ -176,7 +177,7 @@ class WebSocketProtocol:
         self.unread += size
         self._messages.append((message, size))
 
-    def _take_pong(self, data: bytes) -> None:
+    def _receive_pong(self, data: bytes) -> None:
         """An answer to one ping is one to those before it (RFC 6455, 5.5.3)."""
         digits = data.removeprefix(_PING[:-2])
         number = int(digits) if digits.isdigit() and len(digits) < 20 else 0
