@@ -498,6 +498,27 @@ def test_who_is_interrupted_while_sending_sends_nothing_twice(
     assert 2 == web.accepted
 
 
+def test_what_goes_wrong_at_the_end_of_a_turn_is_told_to_those_who_wait(
+    world: Any, monkeypatch: pytest.MonkeyPatch, web: Web
+) -> None:
+    """And to nobody else: an event loop would only log it, trio would end the whole run."""
+    from gofer.protocols.http2 import Http2Protocol
+
+    output = Http2Protocol.output
+
+    def broken(*_arguments: Any) -> bytes:
+        raise ValueError("a fault of our own")
+
+    with gofer.Session(config=KNOWN, timeout=20) as session:
+        session.get(web.url + "/get").content  # noqa: B018
+        monkeypatch.setattr(Http2Protocol, "output", broken)
+        with pytest.raises((ConnectionLost, ValueError)) as caught:
+            session.get(web.url + "/get")
+        assert "a fault of our own" in f"{caught.value} {caught.value.__cause__}"
+        monkeypatch.setattr(Http2Protocol, "output", output)
+        assert 200 == session.get(web.url + "/get").status_code
+
+
 def test_closing_a_response_early_tells_the_server(world: Any) -> None:
     """RST_STREAM with CANCEL; the connection goes on."""
     codes: list[int] = []

@@ -458,6 +458,7 @@ class SharedConnection(SharedStream):
             refused.is_reused = refused.is_unanswered = refused.is_unsent = True
             refused.is_refused = True
             refused.is_busy = self.closing is None
+            refused.__cause__ = self._failure  # if it was not the peer who did so
             return refused
         if stream.problem:
             return RemoteProtocolError(

@@ -123,7 +123,8 @@ class SharedStream(Timed):
     def flush(self) -> None:
         """Send what everybody has to say."""
         self._is_soon = False
-        self.send_without_waiting()
+        with suppress(Exception):  # every exchange hears of it; whoever called us has no part in it
+            self.send_without_waiting()
         if self._unsent and self._failure is None:
             self._send_soon()  # the stream goes on with what it has, and then with this
 
@@ -179,9 +180,10 @@ class SharedStream(Timed):
                     self._has_gone()
         except OSError:
             raise
-        except BaseException:
+        except BaseException as error:
             if is_ours:  # nobody knows how much has gone, and nothing must go twice
-                self._fail(ConnectionLost(f"{self.peer}: interrupted while sending"), FAILED)
+                problem = f"{self.peer}: interrupted while sending by {error!r}"
+                self._fail(ConnectionLost(problem), FAILED)
             raise
 
     def _has_gone(self) -> None:
