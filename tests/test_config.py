@@ -11,7 +11,7 @@ import pytest
 import gofer
 from gofer import config
 from gofer.config import Setting, Settings, Timeouts
-from gofer.network import routes
+from gofer.network import router
 from gofer.network.pool import PoolLimits
 from gofer.precedence import settings_for_call
 from gofer.protocols.http1 import Limits
@@ -61,8 +61,8 @@ def test_limits_are_the_same_by_default(table: dict[str, Setting], made: Any):
 
 
 def test_what_a_route_is_made_of_leads_elsewhere():
-    """A setting that `network/routes.py` looks at is of the route, so a call can change it."""
-    source = Path(routes.__file__).read_text(encoding="utf-8")
+    """A setting that `network/router.py` looks at is of the route, so a call can change it."""
+    source = Path(router.__file__).read_text(encoding="utf-8")
     looked_at = set(re.findall(r"settings\.(\w+)", source))
 
     assert {"http2", "tls_minimum", "verify"} <= looked_at

@@ -14,7 +14,7 @@ from gofer.messages.request import check_hooks
 from gofer.messages.url import URL, with_params
 from gofer.network.proxies import Alone
 from gofer.network.proxies import merged as merged_proxies
-from gofer.network.routes import Router
+from gofer.network.router import Router
 from gofer.timeouts import timeouts_from
 
 __all__ = [

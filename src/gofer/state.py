@@ -17,7 +17,7 @@ from gofer.messages.fields import Headers, given_fields
 from gofer.messages.request import check_hooks, default_hooks
 from gofer.network.alternatives import Alternatives
 from gofer.network.pool import PoolLimits
-from gofer.network.routes import Router
+from gofer.network.router import Router
 from gofer.precedence import checked_proxies, default_headers, prefetch_from, proxies_from
 from gofer.protocols.http1 import Limits
 from gofer.runtime.base import Runtime

@@ -1,4 +1,4 @@
-"""network/routes.py, network/proxies.py: which proxy, which trust, and which connections are interchangeable."""
+"""network/router.py, routes.py, proxies.py: which proxy, which trust, and which connections are interchangeable."""
 
 import base64
 import json
@@ -15,10 +15,11 @@ from hypothesis import strategies as st
 import gofer
 from gofer.exceptions import ConfigWarning, InvalidProxyURL, InvalidSchema, InvalidURL
 from gofer.messages.url import parse
-from gofer.network import environment, routes
+from gofer.network import environment
 from gofer.network.environment import Environment
 from gofer.network.proxies import Proxy, choose_proxy, proxy_headers
-from gofer.network.routes import Route, Router, choose
+from gofer.network.router import Router, choose
+from gofer.network.routes import Route
 from gofer.precedence import settings_for_call
 
 VECTORS = Path(__file__).resolve().parents[2] / ".." / "shared" / "vectors" / "no-proxy"
@@ -595,7 +596,7 @@ def test_a_bad_proxy_is_refused_each_time():
 @pytest.mark.parametrize(("origins", "known"), [(3, 3), (4, 4), (5, 1)])
 def test_memory_is_bounded(origins: int, known: int, monkeypatch: pytest.MonkeyPatch):
     """A crawler's router forgets rather than grows."""
-    monkeypatch.setattr(routes, "MAX_ROUTES", 4)
+    monkeypatch.setattr("gofer.network.router.MAX_ROUTES", 4)
     router = Router(Settings())
     for number in range(origins):
         take(router, f"http://host{number}.example/")

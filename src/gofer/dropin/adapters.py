@@ -22,7 +22,7 @@ from gofer.network.endings import when_dropped
 from gofer.network.exchange import Network
 from gofer.network.pool import Pool, PoolLimits
 from gofer.network.proxies import choose_proxy, key_of, proxy_headers
-from gofer.network.routes import Router
+from gofer.network.router import Router
 from gofer.protocols.http1 import Limits
 from gofer.runtime.blocking import runtime
 from gofer.stages import fold

@@ -3,7 +3,8 @@
 Which way:
 
     exchange.py             start here: a request takes a connection and gets its response
-    routes.py               how to reach an origin: proxy, unix socket, trust, certificate
+    router.py               which way a URL takes
+    routes.py               a way to an origin: proxy, unix socket, trust, certificate
     proxies.py              what proxy URLs mean, and which proxy a URL goes through
     by_proxy.py             whose credentials a proxy is shown, and what becomes of its 407
     environment.py          proxy variables, NO_PROXY, certificate bundles, netrc

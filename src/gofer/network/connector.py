@@ -23,7 +23,8 @@ from gofer.network.dial import dial
 from gofer.network.http1 import WE_CLOSE, Http1Connection
 from gofer.network.names import Names
 from gofer.network.pool import Pool
-from gofer.network.routes import HTTP_2, MAX_ROUTES, Route
+from gofer.network.router import MAX_ROUTES
+from gofer.network.routes import HTTP_2, Route
 from gofer.network.tls_sessions import TlsSessions
 from gofer.protocols.http1 import Limits
 from gofer.runtime.base import Runtime, TimedOut

@@ -29,7 +29,8 @@ from gofer.messages.url import URL, parse
 from gofer.network.deadlines import earlier
 from gofer.network.environment import read as read_environment
 from gofer.network.names import Address, Remembered, is_literal
-from gofer.network.routes import Route, Router
+from gofer.network.router import Router
+from gofer.network.routes import Route
 from gofer.protocols.dns import MAX_MESSAGE, Answer, NoAnswer, question, read, services
 from gofer.runtime.base import TimedOut
 

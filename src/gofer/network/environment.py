@@ -5,7 +5,7 @@ The only state is `_current` and `_none_of_ours`, immutable values that are repl
 no lock is needed.
 
 Only sessions with `trust_env` ask here; what the caller says explicitly is weighed against it in
-`network/proxies.py` and `network/routes.py`. The netrc file itself is read in
+`network/proxies.py` and `network/router.py`. The netrc file itself is read in
 `stages/auth/netrc.py`.
 """
 
