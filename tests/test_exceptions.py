@@ -1,13 +1,16 @@
 """The tree of exceptions: Requests' names and their places in it (SPEC 4.8), and what they carry."""
 
+import asyncio
 import json
 import pickle
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 import gofer
 from gofer import exceptions
+from servers.raw import Peer, always, serve
 
 # Name: the classes it has to be a subclass of, as users of Requests catch them.
 TREE: dict[str, tuple[type[Any], ...]] = {
@@ -108,3 +111,80 @@ def test_warnings(name: str) -> None:
     assert issubclass(warning, exceptions.GoferWarning)
     assert issubclass(warning, WARNINGS[name])
     assert exceptions.RequestsWarning is exceptions.GoferWarning
+
+
+# What came before ---------------------------------------------------------------------------------
+
+
+def chain(error: BaseException) -> list[BaseException]:
+    """`error` and what it came from, as tracebacks show it; fails if that has no end."""
+    found: list[BaseException] = []
+    following: BaseException | None = error
+    while following is not None:
+        assert not any(following is one for one in found), f"{following!r} comes from itself"
+        found.append(following)
+        following = following.__cause__ or (
+            None if following.__suppress_context__ else following.__context__
+        )
+    return found
+
+
+OK = b"HTTP/1.1 200 OK\r\n"
+BROKEN = [
+    b"", b"garbage\r\n\r\n", b"HTTP/1.1 200", OK + b"X: \0\r\n\r\n", OK + b"X: " + b"a" * 300_000,
+    OK + b"Content-Length: 1\r\nContent-Length: 2\r\n\r\n", b"HTTP/1.1 103 E\r\n\r\n" * 30,
+    b"HTTP/1.1 101 Switching\r\n\r\n", OK + b"Content-Length: 9\r\n\r\nab",
+    OK + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n",
+    OK + b"Transfer-Encoding: chunked\r\nTransfer-Encoding: gzip\r\n\r\n",
+    OK + b"Content-Encoding: gzip\r\nContent-Length: 2\r\n\r\nzz",
+    OK + b"Content-Length: 1\r\n\r\n{",
+    b"HTTP/1.1 302 Found\r\nLocation: http://[\r\nContent-Length: 0\r\n\r\n",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("retries", [0, gofer.Retry(1, backoff=0)], ids=["once", "retried"])
+@pytest.mark.parametrize("answer", BROKEN, ids=range(len(BROKEN)))
+def test_no_error_comes_from_itself(answer: bytes, retries: Any, session: gofer.Session) -> None:
+    """Whatever a server sends, walking from its error to the causes comes to an end."""
+    with serve(always(answer, close=True)) as server:
+        for prefetch in (True, False):
+            with pytest.raises(gofer.RequestException) as caught:
+                session.get(server.url, prefetch=prefetch, config={"max_retries": retries}).json()
+
+            chain(caught.value)
+
+
+class Mine(Exception):
+    """The caller's own."""
+
+
+def test_the_callers_own_error_comes_from_what_he_did(session: gofer.Session) -> None:
+    """One that content raises passes untouched, with the context it had."""
+
+    def content() -> Iterator[bytes]:
+        yield b"a"
+        raise Mine from KeyError("what he met")
+
+    with serve(Peer.wait_closed) as server, pytest.raises(Mine) as caught:
+        session.post(server.url, data=content())
+
+    assert [Mine, KeyError] == [type(error) for error in chain(caught.value)]
+
+
+def test_a_cancelled_call_comes_from_nothing() -> None:
+    """Nor does its cancelling come from itself, by `cancel()` or by a limit of asyncio's."""
+
+    async def main(url: str) -> list[BaseException]:
+        async with gofer.AsyncSession() as session:
+            with pytest.raises(TimeoutError) as caught:
+                await asyncio.wait_for(session.get(url), 0.05)
+            task = asyncio.ensure_future(session.get(url))
+            await asyncio.sleep(0.05)
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError) as cancelled:
+                await task
+        return [caught.value, cancelled.value]
+
+    with serve(Peer.wait_closed) as server:
+        for error in asyncio.run(main(server.url)):
+            chain(error)
