@@ -23,6 +23,7 @@ from gofer.exceptions import (
     WriteTimeout,
 )
 from gofer.messages.fields import TOKEN
+from gofer.messages.url import without_secrets
 from gofer.network.deadlines import earlier
 from gofer.runtime.base import Event, TimedOut
 
@@ -106,8 +107,8 @@ class AsyncWebSocket:
         way = response._duplex
         if way is None:
             raise HTTPError(
-                f"opening a WebSocket at {response.url}: got {response.status_code}"
-                f" {response.reason}, expected a WebSocket",
+                f"opening a WebSocket at {without_secrets(response.url)}: got"
+                f" {response.status_code} {response.reason}, expected a WebSocket",
                 response=response,
             )
         response._duplex = None  # a response that is kept does not keep the connection

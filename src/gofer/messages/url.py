@@ -30,6 +30,7 @@ __all__ = [
     "resolve",
     "same_origin",
     "with_params",
+    "without_secrets",
 ]
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
@@ -485,6 +486,12 @@ def _decoded(octets: bytes) -> str:
 
 
 # For messages ---------------------------------------------------------------------------------
+
+
+def without_secrets(href: str) -> str:
+    """The `href` of a URL for an error message: without userinfo, query and fragment."""
+    bare = re.split(r"[?#]", href, maxsplit=1)[0]
+    return re.sub(rf"^({_SCHEME}://)[^/]*@", r"\1***@", bare)
 
 
 def _shown(text: str) -> str:
