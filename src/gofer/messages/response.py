@@ -488,7 +488,7 @@ class Response:
                 value, end = _scan_json(text := str(content, "utf-8"), 0)
                 if end == len(text):
                     return value
-            except (StopIteration, ValueError):
+            except (StopIteration, ValueError, RecursionError):
                 pass
         try:
             if content and self._encoding is _UNSET:
@@ -499,6 +499,10 @@ class Response:
             return json_library.loads(self.text, **kwargs)
         except json_library.JSONDecodeError as error:
             raise JSONDecodeError(error.msg, error.doc, error.pos, response=self) from error
+        except (ValueError, RecursionError) as error:  # a number, or nesting, without end
+            if kwargs:  # may be that of a function of the caller's
+                raise
+            raise JSONDecodeError(str(error), self.text, 0, response=self) from error
 
     # The content, where it has to be awaited -----------------------------------------------------
 
