@@ -15,7 +15,7 @@ from gofer.messages.request import WithHooks, check_hooks, default_hooks
 from gofer.messages.response import REDIRECT_STATUS_CODES
 from gofer.messages.url import encode_form, parse, with_params
 from gofer.protocols.http1_request import check_content_length
-from gofer.stages.auth import NoAuth, from_argument
+from gofer.stages.auth import NoAuth, claim_fields, from_argument
 
 if TYPE_CHECKING:
     from gofer.dropin.cookies import RequestsCookieJar
@@ -217,9 +217,11 @@ class PreparedRequest(RequestEncodingMixin, messages_request.PreparedRequest):
         scheme = from_argument(auth)
         if scheme is None:
             return
+        before = self.sent_headers.copy()
         result = scheme(self)
         if result is not None and result is not self:
             self.__dict__.update(result.__dict__)
+        claim_fields(self, before)
         # A plain callable has done its work now, once and for all.
         is_done = getattr(scheme, "flow", None) is None and not isinstance(scheme, NoAuth)
         self.auth = None if is_done else scheme

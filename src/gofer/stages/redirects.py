@@ -223,6 +223,13 @@ def _drop_content(request: Any) -> None:
 def drop_credentials(request: Any) -> None:
     """Forget every credential, for this hop and all after it."""
     headers = request.headers
+    for name, before in (request.auth_fields or {}).items():
+        if name not in headers or name in CONTENT_FIELDS:  # content may be the scheme's, too
+            continue
+        del headers[name]
+        if before is not None:
+            headers[before[0]] = before[1]
+    request.auth_fields = None
     more = {name.lower() for name in (request.settings.secret_headers if request.settings else ())}
     for name in list(headers):
         if name.lower() in SECRET_FIELDS or name.lower() in more:
