@@ -63,7 +63,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         "write_timeout", 300.0, "seconds for which the peer may accept nothing of what is sent"
     ),
-    Setting("pool_timeout", None, "seconds to wait for a connection where limits are set"),
+    Setting("pool_timeout", 300.0, "seconds to wait for a connection where limits are set"),
     Setting("deadline", None, "seconds for the whole call: names, connect, redirects, content"),
     Setting("idle_seconds", 60.0, "seconds after which an idle connection is not used again"),
     Setting("resolve_seconds", 10.0, "seconds for which addresses of a name are remembered"),
