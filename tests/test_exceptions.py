@@ -113,6 +113,31 @@ def test_warnings(name: str) -> None:
     assert exceptions.RequestsWarning is exceptions.GoferWarning
 
 
+@pytest.mark.parametrize(
+    "options",
+    [{"proxy": "nope://host"}, {"proxies": {"http": "http://["}}, {"cookies": {"a": "b;"}},
+     {"method": "G T"}],
+    ids=lambda options: next(iter(options)),
+)  # fmt: skip
+def test_the_request_that_was_not_sent(options: Any, session: gofer.Session) -> None:
+    """Whatever keeps a request from being sent, it is there."""
+    with pytest.raises(gofer.RequestException) as caught:
+        session.request(**{"method": "GET", "url": "http://127.0.0.1:1/here", **options})
+
+    assert "http://127.0.0.1:1/here" == caught.value.request.url
+
+
+def test_content_that_cannot_be_sent_on(session: gofer.Session) -> None:
+    """The redirect that asks for it is there, and the request that would follow."""
+    redirect = b"HTTP/1.1 307 Moved\r\nLocation: /there\r\nContent-Length: 0\r\n\r\n"
+    with serve(always(redirect)) as server:
+        with pytest.raises(gofer.exceptions.UnrewindableBodyError) as caught:
+            session.post(server.url, data=iter([b"a"]))
+
+        assert 307 == caught.value.response.status_code
+        assert server.url + "/there" == caught.value.request.url
+
+
 # What came before ---------------------------------------------------------------------------------
 
 
