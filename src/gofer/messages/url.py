@@ -350,12 +350,14 @@ def with_params(url: URL, params: object) -> URL:
         ValueError: if params are neither text, a mapping, nor pairs.
     """
     encoded = encode_form(params) if params is not None else ""
+    charset = "utf-8"
     if isinstance(encoded, bytes):
-        encoded = _decoded(encoded)
+        charset = "latin-1"  # byte by byte: they mean what the caller meant
+        encoded = encoded.decode(charset)
     if not encoded:
         return url
     # Quoted here, so that "#" in ready text cannot end the query.
-    added = normal_query(encoded)
+    added = normal_query(encoded, charset)
     query = f"{url.query}&{added}" if url.query else added
     return url_of(url._place, url.path, query, url.fragment)
 
