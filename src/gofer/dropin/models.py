@@ -95,6 +95,7 @@ class PreparedRequest(RequestEncodingMixin, messages_request.PreparedRequest):
     __doc__ = messages_request.PreparedRequest.__doc__
 
     response_class = Response
+    _measured: Any = None  # a file, and the Content-Length that was declared for it
 
     def prepare(
         self,
@@ -194,6 +195,8 @@ class PreparedRequest(RequestEncodingMixin, messages_request.PreparedRequest):
                     self.headers["Transfer-Encoding"] = "chunked"
             elif not self.has_field("transfer-encoding"):
                 self.headers["Content-Length"] = str(known)
+                if hasattr(body, "read"):
+                    self._measured = body, str(known)
         elif self.method not in ("GET", "HEAD") and not (
             self.has_field("content-length") or self.has_field("transfer-encoding")
         ):
@@ -202,13 +205,18 @@ class PreparedRequest(RequestEncodingMixin, messages_request.PreparedRequest):
     def check_length(self, given: Any) -> None:
         """Refuse the Content-Length a caller gave if the content has another.
 
+        One that was measured here stays: of a file that has grown since, so much is sent.
+
         Raises:
             LocalProtocolError: it has, or the value is not a number.
         """
         from gofer.messages.content import length
 
         text = given.decode("latin-1") if isinstance(given, bytes) else str(given)
-        check_content_length(text, length(self.body))
+        actual = length(self.body)
+        if actual and self._measured == (self.body, text) and actual > int(text):
+            actual = int(text)
+        check_content_length(text, actual)
 
     def prepare_auth(self, auth: Any, url: Any = "") -> None:
         """Apply credentials: those given, else those in the URL."""
