@@ -380,6 +380,15 @@ class Response:
             return None
         return Reading(self, self._source, decode=decode, size=size)
 
+    def _begin_waiting(self, size: int | None = None, *, decode: bool = True) -> Reading | None:
+        """`_begin_reading`, for code that waits: where that is refused, nothing is taken."""
+
+        async def begin() -> Reading | None:
+            return self._begin_reading(size, decode=decode)
+
+        source = self._source or Received(b"")
+        return source.run(begin())  # type: ignore[no-any-return]
+
     def _give_away_content(self) -> Source:
         """The source of the content, for a file that reads it; ours is read from `raw` then."""
         if self._content_consumed or self._is_closed:
@@ -393,7 +402,7 @@ class Response:
         return source
 
     def _iterate(self, chunk_size: int | None, steps: list[Step]) -> Iterator[Any]:
-        reading = self._begin_reading(chunk_size)
+        reading = self._begin_waiting(chunk_size)
         if reading is None:
             yield from through(self._iterate_raw(chunk_size), *steps)
             return
