@@ -3,14 +3,16 @@
 import asyncio
 import json
 import pickle
+import warnings
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 import gofer
 from gofer import exceptions
-from servers.raw import Peer, always, serve
+from servers.raw import Peer, always, response, serve
 
 # Name: the classes it has to be a subclass of, as users of Requests catch them.
 TREE: dict[str, tuple[type[Any], ...]] = {
@@ -87,11 +89,11 @@ def test_what_they_carry(name: str) -> None:
     """`request` and `response`, by keyword; class and message survive pickling."""
     error = getattr(exceptions, name)
     arguments = ("message", "{", 0) if name == "JSONDecodeError" else ("message",)
-    request, response = gofer.Request("GET", "http://a/"), gofer.Response()
-    raised = error(*arguments, request=request, response=response)
+    request, answer = gofer.Request("GET", "http://a/"), gofer.Response()
+    raised = error(*arguments, request=request, response=answer)
     bare = pickle.loads(pickle.dumps(error(*arguments)))
 
-    assert (request, response) == (raised.request, raised.response)
+    assert (request, answer) == (raised.request, raised.response)
     assert type(bare) is error
     assert str(error(*arguments)) == str(bare)
     assert (None, None) == (bare.request, bare.response)
@@ -111,6 +113,47 @@ def test_warnings(name: str) -> None:
     assert issubclass(warning, exceptions.GoferWarning)
     assert issubclass(warning, WARNINGS[name])
     assert exceptions.RequestsWarning is exceptions.GoferWarning
+
+
+def failing(data: Any) -> None:
+    raise KeyError("a hook's")
+
+
+CAUSES_OF_WARNINGS: dict[str, Any] = {
+    "text": lambda text: {"data": text},
+    "text in files": lambda text: {"files": {"name": text}},
+    "hook": lambda text: {"hooks": {"pre_request": failing}},
+    "hook for arguments": lambda text: {"hooks": {"args": failing}},
+    "config": lambda text: {"config": {"no_such_key": 1}},
+    "auth": lambda text: {"auth": (1, "secret")},
+}
+
+
+@pytest.mark.parametrize("how", ["session", "function", "awaited"])
+@pytest.mark.parametrize("cause", CAUSES_OF_WARNINGS)
+def test_warnings_are_shown_where_the_caller_stands(cause: str, how: str, tmp_path: Path) -> None:
+    """Not somewhere in gofer, where filters by module would not find them."""
+    path = tmp_path / "text"
+    path.write_text("text")
+
+    async def awaited(url: str, **options: Any) -> None:
+        async with gofer.AsyncSession() as session:
+            await session.post(url, **options)
+
+    with (
+        serve(always(response(b""))) as server,
+        path.open() as text,
+        gofer.Session() as session,
+        warnings.catch_warnings(record=True) as caught,
+    ):
+        warnings.simplefilter("always")
+        options = CAUSES_OF_WARNINGS[cause](text)
+        if how == "awaited":
+            asyncio.run(awaited(server.url, **options))
+        else:
+            (session.post if how == "session" else gofer.post)(server.url, **options)
+
+    assert {__file__} == {warning.filename for warning in caught}
 
 
 @pytest.mark.parametrize(

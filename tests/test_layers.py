@@ -37,7 +37,7 @@ FACES |= {
     "verbs",
     "websocket",
 }  # what Session and AsyncSession are made of
-GROUND = {"exceptions", "config"}
+GROUND = {"callers", "exceptions", "config"}
 MIDDLE = {"protocols", "messages", "codings", "runtime"}
 
 # Floors from the top; a room may import from its own floor (only from itself on the third, see

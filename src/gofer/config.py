@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from os import PathLike
 from typing import Any
 
+from gofer.callers import level_of_caller
 from gofer.exceptions import ConfigWarning
 
 __all__ = ["SETTINGS", "Config", "Setting", "Settings", "Timeouts", "defaults"]
@@ -220,7 +221,7 @@ class Config(dict[str, Any]):
             warnings.warn(
                 f"unknown config key {key!r}; the nearest known one is {near[0]!r}",
                 ConfigWarning,
-                stacklevel=3,
+                stacklevel=level_of_caller(),
             )
         elif value is not None:
             check_setting(key, value)
