@@ -145,15 +145,30 @@ def test_streams(run: Run, web: Web) -> None:
     run(main)
 
 
-def test_content_that_has_not_come(run: Run, web: Web) -> None:
-    """A property cannot await: it says what to do, and the content can still be read."""
+WAITING: list[Callable[[Any], Any]] = [
+    lambda answer: answer.content,
+    lambda answer: answer.text,
+    lambda answer: answer.json(),
+    list,
+    lambda answer: list(answer.iter_content(10)),
+    lambda answer: next(answer.iter_lines()),
+    lambda answer: answer.raw.read(),
+    lambda answer: answer.raw.read(1),
+    lambda answer: answer.raw.readline(),
+    lambda answer: list(answer.raw.stream()),
+]
+
+
+@pytest.mark.parametrize("look", WAITING, ids=range(len(WAITING)))
+def test_content_that_has_not_come(look: Callable[[Any], Any], run: Run, web: Web) -> None:
+    """What cannot await says what to do, and the content can still be read."""
     gate = web.gates["late"]
 
     async def main() -> None:
         async with gofer.AsyncSession() as session:
             answer = await session.get(web.url + "/gate/late/content", stream=True)
             with pytest.raises(RuntimeError, match="aread"):
-                answer.content  # noqa: B018
+                look(answer)
             gate.set()
             assert b"open" == await answer.aread()
 

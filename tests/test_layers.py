@@ -39,7 +39,7 @@ FACES |= {
     "verbs",
     "websocket",
 }  # what Session and AsyncSession are made of
-GROUND = {"exceptions", "timeouts", "config"}
+GROUND = {"callers", "exceptions", "timeouts", "config"}
 MIDDLE = {"protocols", "messages", "codings", "runtime"}
 
 # Floors from the top; a room may import from its own floor (only from itself on the third, see

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Mapping
 from os import PathLike
 from typing import Any
 
+from gofer.callers import level_of_caller
 from gofer.exceptions import ConfigWarning
 from gofer.timeouts import Timeouts, positive, timeouts_from
 
@@ -203,7 +204,7 @@ TIMEOUTS = _table(
             "seconds for the whole response head; for each silence in content", "read"),
     Setting("write_timeout", 300.0, SECONDS,
             "seconds for which the peer may accept nothing of what is sent", "write"),
-    Setting("pool_timeout", None, SECONDS,
+    Setting("pool_timeout", 300.0, SECONDS,
             "seconds to wait for a connection where limits are set", "pool"),
     Setting("deadline", None, SECONDS,
             "seconds for the whole call: names, connect, redirects, content", "total"),
@@ -265,7 +266,7 @@ class Config(dict[str, Any]):
             warnings.warn(
                 f"unknown config key {key!r}; the nearest known one is {near[0]!r}",
                 ConfigWarning,
-                stacklevel=3,
+                stacklevel=level_of_caller(),
             )
         elif value is not None:
             KNOWN[key].kind.check(key, value)

@@ -25,6 +25,7 @@ from gofer.exceptions import ConnectionError as Unreachable
 from gofer.messages.events import EventReader, ServerSentEvent
 from gofer.messages.fields import given_fields
 from gofer.messages.reading import Reading
+from gofer.messages.url import without_secrets
 from gofer.runtime.base import Event, TimedOut
 
 if TYPE_CHECKING:
@@ -170,19 +171,18 @@ class AsyncEventStream:
         if response.status_code == NO_CONTENT:
             self.close()
             return
+        where = without_secrets(response.url)
         if response.status_code != 200:
             with suppress(RequestException):  # what has come of it may say why
                 await response._load()
             raise HTTPError(
-                f"listening to {response.url}: got {response.status_code} {response.reason},"
-                " expected 200",
+                f"listening to {where}: got {response.status_code} {response.reason}, expected 200",
                 response=response,
             )
         media_type = response.headers.get("content-type", "").partition(";")[0].strip().lower()
         if media_type != "text/event-stream":
             raise RemoteProtocolError(
-                f"listening to {response.url}: got {media_type[:60]!r}, expected"
-                " 'text/event-stream'",
+                f"listening to {where}: got {media_type[:60]!r}, expected 'text/event-stream'",
                 request=response.request,
             )
         reading = response._begin_reading()

@@ -380,12 +380,18 @@ def test_row_122_an_exhausted_pool():
     config = {"max_connections": 1, "pool_timeout": PATIENCE}
     with serve(always(plain()[:-1])) as server, session_for(config=config, timeout=5) as session:
         held = session.get(server.url)
-        with pytest.raises(PoolTimeout, match="max_connections"):
+        with pytest.raises(PoolTimeout, match="max_connections.* neither read nor closed"):
             session.get(server.url)
         held.close()
         session.get(server.url).close()
 
         assert (0, 0, 0) == session.network.pool.counts
+
+
+@pytest.mark.parametrize("waiting", ["connect", "read", "write", "pool"])
+def test_row_122_every_wait_ends(waiting: str, session: gofer.Session):
+    """If nothing is said, too; a session that may wait for ever has been told so."""
+    assert session.config[f"{waiting}_timeout"] <= 300
 
 
 def test_row_122_a_deadline_covers_waiting():

@@ -19,6 +19,7 @@ from gofer.exceptions import (
     FieldSectionTooLarge,
     IncompleteContent,
     RemoteProtocolError,
+    UncertainFraming,
 )
 from servers.raw import Peer, response, serve, split_every_way
 
@@ -294,6 +295,34 @@ def test_row_33_control_characters_are_refused(code: int):
     for line in (b"X: a" + char + b"b", b"X" + char + b"Y: a", b"X: a" + char, b"X:" + char):
         with pytest.raises(RemoteProtocolError):
             ask(HEAD + line + b"\r\nContent-Length: 5\r\n\r\nhello")
+
+
+@pytest.mark.parametrize("framing", [b"Transfer-Encoding: chunked", b"Content-Length: 0", b"A: b"])
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [(b"X: \0", "holds a control character"), (b"X : y", "has a name that is not a token"),
+     (b"X", "has no colon")],
+)  # fmt: skip
+def test_what_is_wrong_is_said_of_the_line_that_is(framing: bytes, line: bytes, problem: str):
+    """Whatever else the head holds, with the number of the line."""
+    for number, lines in enumerate(((line, framing), (framing, line), (framing, b"A: b", line)), 1):
+        with pytest.raises(
+            RemoteProtocolError, match=f"field line {number} .* {problem}$"
+        ) as caught:
+            ask(HEAD + b"\r\n".join(lines) + b"\r\n\r\n0\r\n\r\n")
+
+        assert not isinstance(caught.value, UncertainFraming)
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [b"A: b\r\nContent-Length: +2", b"A: b\r\nContent-Length: 2\r\nContent-Length: 3",
+     b"A: b\r\nTransfer-Encoding: chunked\r\n ,x"],
+)  # fmt: skip
+def test_where_the_framing_is_uncertain(lines: bytes):
+    """If nothing else is wrong, that is what is said, also of one that is folded."""
+    with pytest.raises(UncertainFraming, match="field line 2 .* makes the end .* uncertain$"):
+        ask(HEAD + lines + b"\r\n\r\nab")
 
 
 def test_row_33_control_characters_in_a_reason_phrase_become_spaces():

@@ -392,6 +392,29 @@ def test_row_112_a_file_that_grows(session: gofer.Session, tmp_path: Path):
     assert 1 == server.accepted
 
 
+def test_row_112_a_file_that_grows_once_it_is_prepared(session: gofer.Session, tmp_path: Path):
+    """The length that was declared is sent; one of the caller's own is still refused."""
+    path = tmp_path / "file"
+    path.write_bytes(b"x" * 10)
+    contents = []
+
+    def script(peer: Peer) -> None:
+        contents.append(peer.receive_request()[1])
+        peer.send(NEXT)
+
+    with serve(script) as server, path.open("rb") as file, path.open("rb") as other:
+        request = session.prepare_request(gofer.Request("POST", server.url, data=file))
+        path.write_bytes(b"x" * 50)
+        session.send(request)
+        file.seek(0)
+        for body, length in ((file, "9"), (other, "10")):
+            request.body, request.headers["Content-Length"] = body, length
+            with pytest.raises(LocalProtocolError, match=f"given is {length}, .* has 50 bytes"):
+                session.send(request)
+
+    assert [b"x" * 10] == contents
+
+
 @PLAIN_PYTHON
 @pytest.mark.parametrize(
     ("data", "fields", "words"),

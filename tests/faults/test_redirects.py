@@ -212,6 +212,54 @@ def test_row_53_a_callable_auth_is_not_called_for_another_origin(names: list[str
     assert 1 == len(called)
 
 
+class Signing(gofer.auth.AuthBase):
+    """As the page of 2011 has it: credentials in fields of any name."""
+
+    def __call__(self, request: Any) -> Any:
+        request.headers["X-Signature"] = "secret"
+        request.headers["X-Replaced"] = "secret"
+        request.headers["Content-Digest"] = "of the content"
+        return request
+
+
+class SigningFlow(Signing):
+    def flow(self, request: Any) -> Iterator[Any]:
+        yield self(request)
+
+
+def copying(request: Any) -> Any:
+    """One that gives another request back."""
+    return Signing()(request.copy())
+
+
+SCHEMES = [Signing(), SigningFlow(), copying]
+
+
+@pytest.mark.parametrize("prepared", [False, True], ids=["plain", "prepared"])
+@pytest.mark.parametrize("auth", SCHEMES, ids=["callable", "flow", "copying"])
+def test_row_53_what_auth_has_set_stays_at_its_origin(auth: Any, prepared: bool, names: list[str]):
+    """Under any name, also after a hop within it, and after one back; other fields go on."""
+    paths = {
+        "/a": found("/b", 307), "/b": found("http://b.test:PORT/c", 307),
+        "/c": found("http://a.test:PORT/d", 307),
+    }  # fmt: skip
+    with serve(site(paths)) as server, session_for(auth=auth) as session:
+        url, fields = f"http://a.test:{server.port}/a", {"X-Replaced": "mine", "X-Other": "mine"}
+        if prepared:
+            request = session.prepare_request(gofer.Request("POST", url, fields, data=b"x"))
+            request.headers["X-Late"] = "mine"
+            session.send(request)
+        else:
+            session.post(url, headers={**fields, "X-Late": "mine"}, data=b"x")
+
+        fields_asked = ["x-signature", "x-replaced", "x-other", "x-late", "content-digest"]
+        signed = ["secret", "secret", "mine", "mine", "of the content"]
+        plain = [None, "mine", "mine", "mine", "of the content"]
+        assert [signed, signed, plain, plain] == [
+            [field(head, name) for name in fields_asked] for head in server.requests
+        ]
+
+
 def test_row_53_userinfo_stays_at_its_origin(names: list[str]):
     """user:password@ of the first URL is nothing to the second."""
     with serve(site({"/a": found("http://b.test:PORT/b")})) as server, session_for() as session:

@@ -229,6 +229,14 @@ def test_encoding(content_type: str, expected: str | None) -> None:
         ("hex", b"text", "text"),
         ("idna", b"text", "text"),
         ("undefined", b"text", "text"),
+        ("punycode", b"text\xff", "text\ufffd"),
+        ("punycode", b"te-xt", "te-xt"),
+        ("unicode_escape", rb"\d\x41", r"\d\x41"),
+        ("raw_unicode_escape", rb"\u0041", r"\u0041"),
+        ("utf-16", "日本".encode("utf-16"), "日本"),
+        ("utf-16", "日本".encode("utf-16-le") + b"!", "日本\ufffd"),
+        ("utf-32", "日本".encode("utf-32-le"), "日本"),
+        ("utf-16", b"!", "\ufffd"),
         ("x-sjis", "日本".encode("cp932"), "日本"),
         ("utf-8", b"", ""),
     ],
@@ -287,7 +295,11 @@ def test_json_like_the_library(content: bytes) -> None:
     assert repr(json.loads(content)) == repr(received(content).json())
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"1 2", b"\xff", b"<html>", b'{"a":1}x'])
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"{", b"1 2", b"\xff", b"<html>", b'{"a":1}x', b"[" * 200_000, b"1" * 5_000],
+    ids=lambda content: repr(content[:8]),
+)
 def test_json_that_is_none(content: bytes) -> None:
     """One error: Requests', the library's, and a ValueError; it carries the response."""
     answer = received(content)

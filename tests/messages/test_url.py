@@ -701,13 +701,23 @@ def test_messages_say_what_is_wrong():
         ("a=b%20c&d", "a=b%20c&d"),
         ("a b#c", "a%20b%23c"),
         (b"a=%41&b=\xc3\xa9", "a=A&b=%C3%A9"),
-        (b"\xe9", "%C3%A9"),
+        (b"\xe9", "%E9"),
         ("\r\nX: y", "%0D%0AX:%20y"),
     ],
 )
 def test_params(params, query):
     """Params are form-encoded behind the query that is there; ready text is only made legal."""
     assert query == with_params(parse("http://h/#f"), params).query
+
+
+@pytest.mark.parametrize(
+    ("params", "query"),
+    [(b"a=\xff", "a=%FF"), ("é".encode(), "%C3%A9"), ("é=\xff".encode() + b"\xff", "%C3%A9=%C3%BF%FF"),
+     (b"100%&\xff", "100%25&%FF"), (b"%ff%7e\xff", "%FF~%FF"), ({b"a": b"\xff"}, "a=%FF")],
+)  # fmt: skip
+def test_params_of_bytes(params, query):
+    """Bytes are escaped one by one, whether they are UTF-8 or not."""
+    assert query == with_params(parse("http://h/"), params).query
 
 
 def test_params_join_a_query():

@@ -167,6 +167,40 @@ def test_raise_for_status_is_for_errors(web: Web) -> None:
     assert url == caught.value.request.url
 
 
+def test_raise_for_status_keeps_secrets(web: Web) -> None:
+    """Neither the userinfo nor the query of a URL is in the message; both are on the request."""
+    url = f"http://ann:secret@127.0.0.1:{web.port}/status/404?token=secret#secret"
+    for config in ({}, {"danger_mode": True}):
+        with pytest.raises(gofer.HTTPError) as caught:
+            gofer.get(url, config=config).raise_for_status()
+
+        shown = f"http://***@127.0.0.1:{web.port}/status/404"
+        assert f"404 Client Error: Not Found for url: {shown}" == str(caught.value)
+        assert url == caught.value.request.url
+
+
+def test_raise_for_status_with_an_at_sign_in_the_path(web: Web) -> None:
+    """Behind the host it hides nothing."""
+    with pytest.raises(gofer.HTTPError, match=f"{web.url}/@scope/package$"):
+        gofer.get(web.url + "/@scope/package?mail=a@example.com").raise_for_status()
+
+
+def test_other_errors_keep_secrets(web: Web) -> None:
+    """Nor does a WebSocket, a stream of events, or a scheme that nobody serves show them."""
+    url = f"://ann:secret@127.0.0.1:{web.port}/get?token=secret"
+    with gofer.Session() as session:
+        for fails in (
+            lambda: session.websocket("ws" + url),
+            lambda: next(session.events("http" + url)),
+            lambda: session.get("ftp" + url),
+        ):
+            with pytest.raises(gofer.RequestException) as caught:
+                fails()
+
+            assert "secret" not in str(caught.value)
+            assert "***@127.0.0.1" in str(caught.value)
+
+
 def test_a_missing_field_is_a_key_error(web: Web) -> None:
     """As today; `get` gives None."""
     headers = gofer.get(web.url + "/get").headers

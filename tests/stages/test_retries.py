@@ -2,6 +2,7 @@
 
 import pickle
 import random
+import re
 from types import SimpleNamespace
 from typing import Any
 
@@ -61,7 +62,24 @@ def test_a_policy_does_not_change() -> None:
     assert hash(spent) == hash(policy.replace(total=1, connect=0))
 
 
-@pytest.mark.parametrize("name", ["total", "connect", "read", "status", "backoff"])
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [({"methods": "GET"}, "['GET']"), ({"methods": [b"GET"]}, "['GET']"),
+     ({"methods": 5}, "['GET']"), ({"statuses": "503"}, "[503]"), ({"statuses": 503}, "[503]"),
+     ({"statuses": ["503"]}, "[503]"), ({"total": 2.5}, "a whole number"),
+     ({"total": None}, "a whole number"), ({"connect": "1"}, "a whole number"),
+     ({"backoff": float("nan")}, "seconds"), ({"max_backoff": None}, "seconds")],
+    ids=str,
+)  # fmt: skip
+def test_what_would_never_match_is_refused(values: dict[str, Any], expected: str) -> None:
+    """At once, and with what to write instead."""
+    with pytest.raises(
+        ValueError, match=f"{next(iter(values))}=.* expected .*{re.escape(expected)}"
+    ):
+        gofer.Retry(**values)
+
+
+@pytest.mark.parametrize("name", ["total", "connect", "read", "status", "backoff", "max_backoff"])
 def test_negative_numbers_are_refused(name: str) -> None:
     with pytest.raises(ValueError, match=f"{name}=-1"):
         Retry(**{name: -1})

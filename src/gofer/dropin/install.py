@@ -31,6 +31,7 @@ REQUESTS_DEFAULTS: dict[str, Any] = {
     "connect_timeout": None,
     "read_timeout": None,
     "write_timeout": None,
+    "pool_timeout": None,
 }
 
 _defaults_before: dict[str, Any] | None = None  # while it is installed

@@ -15,7 +15,7 @@ from gofer.messages.request import WithHooks, check_hooks, default_hooks
 from gofer.messages.response_head import REDIRECT_STATUS_CODES
 from gofer.messages.url import encode_form, parse, with_params
 from gofer.protocols.http1_request import check_content_length
-from gofer.stages.auth import NoAuth, from_argument
+from gofer.stages.auth import NoAuth, claim_fields, from_argument
 
 if TYPE_CHECKING:
     from gofer.dropin.cookies import RequestsCookieJar
@@ -95,6 +95,7 @@ class PreparedRequest(RequestEncodingMixin, messages_request.PreparedRequest):
     __doc__ = messages_request.PreparedRequest.__doc__
 
     response_class = Response
+    _measured: Any = None  # a file, and the Content-Length that was declared for it
 
     def prepare(
         self,
@@ -194,6 +195,8 @@ class PreparedRequest(RequestEncodingMixin, messages_request.PreparedRequest):
                     self.headers["Transfer-Encoding"] = "chunked"
             elif not self.has_field("transfer-encoding"):
                 self.headers["Content-Length"] = str(known)
+                if hasattr(body, "read"):
+                    self._measured = body, str(known)
         elif self.method not in ("GET", "HEAD") and not (
             self.has_field("content-length") or self.has_field("transfer-encoding")
         ):
@@ -202,13 +205,18 @@ class PreparedRequest(RequestEncodingMixin, messages_request.PreparedRequest):
     def check_length(self, given: Any) -> None:
         """Refuse the Content-Length a caller gave if the content has another.
 
+        One that was measured here stays: of a file that has grown since, so much is sent.
+
         Raises:
             LocalProtocolError: it has, or the value is not a number.
         """
         from gofer.messages.content import length
 
         text = given.decode("latin-1") if isinstance(given, bytes) else str(given)
-        check_content_length(text, length(self.body))
+        actual = length(self.body)
+        if actual and self._measured == (self.body, text) and actual > int(text):
+            actual = int(text)
+        check_content_length(text, actual)
 
     def prepare_auth(self, auth: Any, url: Any = "") -> None:
         """Apply credentials: those given, else those in the URL."""
@@ -217,9 +225,11 @@ class PreparedRequest(RequestEncodingMixin, messages_request.PreparedRequest):
         scheme = from_argument(auth)
         if scheme is None:
             return
+        before = self.sent_headers.copy()
         result = scheme(self)
         if result is not None and result is not self:
             self.__dict__.update(result.__dict__)
+        claim_fields(self, before)
         # A plain callable has done its work now, once and for all.
         is_done = getattr(scheme, "flow", None) is None and not isinstance(scheme, NoAuth)
         self.auth = None if is_done else scheme

@@ -31,7 +31,7 @@ from gofer.network.environment import read as read_environment
 from gofer.network.proxies import choose_proxy, merged, proxy_headers
 from gofer.stages import Send
 from gofer.stages.auth.netrc import lookup
-from gofer.stages.redirects import Rules, drop_credentials, hop, keeps_credentials
+from gofer.stages.redirects import Rules, drop_credentials, hop, keeps_credentials, rewind
 
 __all__ = [
     "follow",
@@ -277,7 +277,7 @@ def resolve_redirects(
                 f"Exceeded {session.max_redirects} redirects.", request=req, response=resp
             )
         _let_go(resp)
-        following.rewind()
+        rewind(following, resp)
         following.outer_deadline = deadline
         _renew_cookies(session, following, req, resp)
         arguments["proxies"] = session.rebuild_proxies(following, arguments["proxies"])

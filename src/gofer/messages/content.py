@@ -14,6 +14,7 @@ from collections import deque
 from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping
 from typing import Any
 
+from gofer.callers import level_of_caller
 from gofer.exceptions import (
     FileModeWarning,
     InvalidJSONError,
@@ -161,7 +162,7 @@ def _is_text(body: Any) -> bool:
             "the file to send was opened in text mode and goes out as UTF-8;"
             " open it in binary mode (with 'b' in its mode)",
             FileModeWarning,
-            stacklevel=3,
+            stacklevel=level_of_caller(),
         )
     return is_text
 

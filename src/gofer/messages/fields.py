@@ -290,6 +290,14 @@ class Headers(MutableMapping[str, str]):
         copied._encoded = self._encoded
         return copied
 
+    def changes_since(self, before: "Headers") -> "dict[str, tuple[str, Any] | None]":
+        """What `before`, a copy made earlier, has of each field that has been set since.
+
+        By lower-case name: name and value, or None.
+        """
+        known = before._store.get
+        return {name: known(name) for name, now in self._store.items() if known(name) is not now}
+
     def __repr__(self) -> str:
         return str(dict(self.items()))
 

@@ -28,7 +28,8 @@ def foreign(text: str, params: object = None) -> URL:
         query = None if query is None else normal_query(query)
         added = encode_form(params) if params is not None else ""
         if added:
-            added = added.decode() if isinstance(added, bytes) else added
+            if isinstance(added, bytes):
+                added = normal_query(added.decode("latin-1"), "latin-1")
             query = f"{query}&{added}" if query else added
     has_authority = text[len(parts.scheme) + 1 :].startswith("//")
     place = Authority.foreign(scheme, parts.netloc if has_authority else None)

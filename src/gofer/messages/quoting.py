@@ -88,19 +88,19 @@ def normal_path(path: str) -> str:
     return _without_dot_segments(path) if "/." in path else path
 
 
-def normal_query(query: str) -> str:
+def normal_query(query: str, charset: str = "utf-8") -> str:
     """A query or a fragment as it is sent; `query` itself if it is so already."""
-    return query if _NORMAL_QUERY.fullmatch(query) else quoted(query, _NOT_IN_QUERY)
+    return query if _NORMAL_QUERY.fullmatch(query) else quoted(query, _NOT_IN_QUERY, charset)
 
 
-def quoted(text: str, illegal: str) -> str:
+def quoted(text: str, illegal: str, charset: str = "utf-8") -> str:
     """One component with its escapes in normal form and what is `illegal` escaped."""
     if "%" in text:
         if re.search(_BROKEN_ESCAPE, text):
             text = text.replace("%", "%25")  # a stray "%": quote all, as Requests does
         else:
             text = re.sub(ESCAPE, _normal_escape, text)
-    return escape(text, illegal)
+    return escape(text, illegal, charset)
 
 
 def _normal_escape(match: re.Match[str]) -> str:
@@ -108,16 +108,16 @@ def _normal_escape(match: re.Match[str]) -> str:
     return UNRESERVED_ESCAPES.get(escape, escape)
 
 
-def escape(text: str, illegal: str) -> str:
-    """`text` with what is `illegal` escaped as UTF-8; escapes in it stay as they are."""
+def escape(text: str, illegal: str, charset: str = "utf-8") -> str:
+    """`text` with what is `illegal` escaped as `charset` has it; escapes in it stay."""
+
+    def escaped(match: re.Match[str]) -> str:
+        return "".join([ESCAPED[octet] for octet in match[0].encode(charset)])
+
     try:
-        return re.sub(illegal, _escaped, text)
+        return re.sub(illegal, escaped, text)
     except UnicodeEncodeError as error:
         raise InvalidURL("a lone surrogate, which is no Unicode text") from error
-
-
-def _escaped(match: re.Match[str]) -> str:
-    return "".join([ESCAPED[octet] for octet in match[0].encode("utf-8")])
 
 
 def percent_decoded(text: str, errors: str = "replace") -> str:

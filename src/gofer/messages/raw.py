@@ -182,7 +182,7 @@ class RawContent:
             elif response._content_consumed or response._is_closed:
                 return b""  # it was read, handed out or let go of
             else:
-                self._reading = response._begin_reading(decode=decode)
+                self._reading = response._begin_waiting(decode=decode)
             if self._reading is None:
                 return b""
         return self._reading.source.run(self._reading.next())  # type: ignore[no-any-return]

@@ -102,6 +102,7 @@ class PreparedRequest(WithHooks):
     method: Any = None
     body: Any = None
     auth: Any = None
+    auth_fields: Any = None  # what was there, by lower-case name, of fields a scheme has set
     settings: Any = None  # Settings | None
     deadline: float | None = None  # monotonic seconds
     outer_deadline: float | None = None  # of what its sending is a part of; the next one takes it

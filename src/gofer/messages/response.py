@@ -87,8 +87,11 @@ class Response(ResponseHead, ResponseContent):
                 reason = reason.decode("utf-8")
             except UnicodeDecodeError:
                 reason = reason.decode("iso-8859-1")
+        from gofer.messages.url import without_secrets
+
         side = "Client" if status < 500 else "Server"
-        raise HTTPError(f"{status} {side} Error: {reason} for url: {self.url}", response=self)
+        url = without_secrets(str(self.url))
+        raise HTTPError(f"{status} {side} Error: {reason} for url: {url}", response=self)
 
     @property
     def history(self) -> "list[Self]":

@@ -145,7 +145,7 @@ class ResponseContent:
                 value, end = _scan_json(text := str(content, "utf-8"), 0)
                 if end == len(text):
                     return value
-            except (StopIteration, ValueError):
+            except (StopIteration, ValueError, RecursionError):
                 pass
         try:
             if content and self._encoding is _UNSET:
@@ -156,6 +156,10 @@ class ResponseContent:
             return json_library.loads(self.text, **kwargs)
         except json_library.JSONDecodeError as error:
             raise JSONDecodeError(error.msg, error.doc, error.pos, response=self) from error
+        except (ValueError, RecursionError) as error:  # a number, or nesting, without end
+            if kwargs:  # may be that of a function of the caller's
+                raise
+            raise JSONDecodeError(str(error), self.text, 0, response=self) from error
 
     # In pieces ------------------------------------------------------------------------------------
 
@@ -237,8 +241,17 @@ class ResponseContent:
 
         return [Decoded(self.encoding)]
 
+    def _begin_waiting(self, size: int | None = None, *, decode: bool = True) -> Reading | None:
+        """`_begin_reading`, for code that waits: where that is refused, nothing is taken."""
+
+        async def begin() -> Reading | None:
+            return self._begin_reading(size, decode=decode)
+
+        source = self._source or Received(b"")
+        return source.run(begin())  # type: ignore[no-any-return]
+
     def _iterate(self, chunk_size: int | None, steps: list[Step]) -> Iterator[Any]:
-        reading = self._begin_reading(chunk_size)
+        reading = self._begin_waiting(chunk_size)
         if reading is None:
             yield from through(self._iterate_raw(chunk_size), *steps)
             return

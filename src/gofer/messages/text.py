@@ -1,8 +1,8 @@
 """Text from bytes: whole, in pieces that may cut a character, and line by line.
 
 What a server calls its charset is never trusted to be one: Python's codecs also unpack zlib,
-decode base64, and refuse to work. Lines cost what their bytes cost, however long they are and
-however small the pieces.
+decode base64, evaluate escapes, and refuse to work. Lines cost what their bytes cost, however
+long they are and however small the pieces.
 """
 
 import codecs
@@ -14,37 +14,53 @@ from gofer.messages.media import python_codec
 __all__ = ["Decoded", "Lines", "SplitBy", "decode"]
 
 
+# Codecs from bytes to text that are no charsets
+_NOT_CHARSETS = {"idna", "punycode", "raw-unicode-escape", "undefined", "unicode-escape"}
+
+
 def decode(content: bytes, encoding: Any) -> str:
     """`content` as text; by UTF-8 if `encoding` is nothing that decodes text."""
     try:
-        return str(content, encoding, errors="replace")
+        if codecs.lookup(encoding).name not in _NOT_CHARSETS:
+            return str(content, encoding, errors="replace")
     except (LookupError, TypeError, ValueError):
-        return str(content, _codec_instead_of(encoding), errors="replace")
+        pass
+    return str(content, _codec_instead_of(encoding), errors="replace")
 
 
 class Decoded:
     """A step from bytes to text; a character cut by the end of a piece comes with the next."""
 
     def __init__(self, encoding: Any) -> None:
-        self._decoder = _incremental_decoder(encoding)
+        self._codec = _codec_for_pieces(encoding)
+        self._decoder = codecs.getincrementaldecoder(self._codec)("replace")
 
     def feed(self, piece: bytes) -> Iterator[str]:
-        if text := self._decoder.decode(piece):
+        if text := self._decode(piece):
             yield text
 
     def end(self) -> Iterator[str]:
-        if text := self._decoder.decode(b"", final=True):
+        if text := self._decode(b"", final=True):
             yield text
 
+    def _decode(self, piece: bytes, *, final: bool = False) -> str:
+        try:
+            return self._decoder.decode(piece, final)
+        except UnicodeError:  # UTF-16 or UTF-32 without a byte order mark, which is no error above
+            piece = self._decoder.getstate()[0] + piece
+            self._decoder = codecs.getincrementaldecoder(f"{self._codec}-le")("replace")
+            return self._decoder.decode(piece, final)
 
-def _incremental_decoder(encoding: Any) -> codecs.IncrementalDecoder:
+
+def _codec_for_pieces(encoding: Any) -> str:
     try:
         str(b"?", encoding, errors="replace")  # refused unless it decodes text
-        codec = str(encoding)
-        codecs.getincrementaldecoder(codec)  # some have none
+        codec = codecs.lookup(encoding)
+        if codec.name not in _NOT_CHARSETS and codec.incrementaldecoder is not None:
+            return codec.name
     except (LookupError, TypeError, ValueError):
-        codec = _codec_instead_of(encoding)
-    return codecs.getincrementaldecoder(codec)(errors="replace")
+        pass
+    return _codec_instead_of(encoding)
 
 
 def _codec_instead_of(encoding: Any) -> str:

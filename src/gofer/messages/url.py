@@ -30,6 +30,7 @@ __all__ = [
     "resolve",
     "same_origin",
     "with_params",
+    "without_secrets",
 ]
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
@@ -349,12 +350,14 @@ def with_params(url: URL, params: object) -> URL:
         ValueError: if params are neither text, a mapping, nor pairs.
     """
     encoded = encode_form(params) if params is not None else ""
+    charset = "utf-8"
     if isinstance(encoded, bytes):
-        encoded = _decoded(encoded)
+        charset = "latin-1"  # byte by byte: they mean what the caller meant
+        encoded = encoded.decode(charset)
     if not encoded:
         return url
     # Quoted here, so that "#" in ready text cannot end the query.
-    added = normal_query(encoded)
+    added = normal_query(encoded, charset)
     query = f"{url.query}&{added}" if url.query else added
     return url_of(url._place, url.path, query, url.fragment)
 
@@ -485,6 +488,12 @@ def _decoded(octets: bytes) -> str:
 
 
 # For messages ---------------------------------------------------------------------------------
+
+
+def without_secrets(href: str) -> str:
+    """The `href` of a URL for an error message: without userinfo, query and fragment."""
+    bare = re.split(r"[?#]", href, maxsplit=1)[0]
+    return re.sub(rf"^({_SCHEME}://)[^/]*@", r"\1***@", bare)
 
 
 def _shown(text: str) -> str:

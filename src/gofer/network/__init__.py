@@ -31,7 +31,6 @@ Keeping connections:
     bounds.py               what is remembered does not grow without end
     endings.py              what happens to objects that are dropped without being closed
     deadlines.py            when a phase must end, and the exception if it has not
-    callers.py              who called gofer, for warnings to be shown there
     losses.py               why a connection broke, and the exception for it
 
 HTTP/1.1, one exchange at a time:

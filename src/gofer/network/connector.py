@@ -8,6 +8,7 @@ from _thread import allocate_lock
 from functools import partial
 from typing import Any
 
+from gofer.callers import level_of_caller
 from gofer.exceptions import (
     ConnectTimeout,
     DeadlineExceeded,
@@ -17,7 +18,6 @@ from gofer.exceptions import (
 )
 from gofer.messages.request import PreparedRequest
 from gofer.network.alternatives import Alternatives
-from gofer.network.callers import level_of_caller
 from gofer.network.deadlines import earlier, share_of, timed_out
 from gofer.network.dial import dial
 from gofer.network.http1 import WE_CLOSE, Http1Connection

@@ -129,7 +129,10 @@ class Http1Connection(Timed):
                 self.feed(await stream.receive(RECEIVE, deadline))
             return self._response(request, started, upload)
         except BaseException as error:
-            raise self._failed(error, request, written) from error
+            named = self._failed(error, request, written)
+            if named is error:
+                raise
+            raise named from error
 
     async def switch(self, request: PreparedRequest, started: float, head: bytes) -> Response:
         """As `exchange`, for a request that asks for another protocol.
@@ -156,7 +159,10 @@ class Http1Connection(Timed):
             response._duplex = Http1Duplex(self, self.reader.switched)
             return response
         except BaseException as error:
-            raise self._failed(error, request, written) from error
+            named = self._failed(error, request, written)
+            if named is error:
+                raise
+            raise named from error
 
     def _whole_response(
         self, request: PreparedRequest, answer: WholeResponse, started: float

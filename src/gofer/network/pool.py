@@ -113,7 +113,8 @@ class Pool(Places):
                 if isinstance(error, TimedOut):
                     raise PoolTimeout(
                         f"waiting for a connection to {route.host}: none of the allowed ones"
-                        " became free (config: max_connections, max_connections_per_host)"
+                        " became free (config: max_connections, max_connections_per_host);"
+                        " a response that is neither read nor closed keeps its own"
                     ) from None
                 raise
             if waiter.connection is not None:

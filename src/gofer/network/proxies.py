@@ -9,6 +9,7 @@ from binascii import b2a_base64
 from collections.abc import Callable, Hashable, Mapping
 from typing import Any
 
+from gofer.callers import level_of_caller
 from gofer.exceptions import (
     ConfigWarning,
     InvalidProxyURL,
@@ -18,7 +19,6 @@ from gofer.exceptions import (
 )
 from gofer.messages.hosts import authority
 from gofer.messages.url import URL, parse
-from gofer.network.callers import level_of_caller
 from gofer.network.environment import Environment, NoProxy
 
 __all__ = ["Alone", "Proxy", "choose_proxy", "key_for", "key_of", "merged", "proxy_headers"]

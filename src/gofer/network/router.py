@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from gofer.config import has_http2, has_http3
 from gofer.exceptions import InvalidSchema, LocalProtocolError
-from gofer.messages.url import DEFAULT_PORTS, URL
+from gofer.messages.url import DEFAULT_PORTS, URL, without_secrets
 from gofer.network.environment import Environment
 from gofer.network.proxies import Fields, Proxy, choose_proxy
 from gofer.network.routes import HTTP_1_1, HTTP_2, Route
@@ -61,7 +61,7 @@ def choose(
     """
     if url.scheme not in DEFAULT_PORTS:
         raise InvalidSchema(
-            f"No connection adapters were found for {url.href[:40]!r}:"
+            f"No connection adapters were found for {without_secrets(url.href)[:40]!r}:"
             " the scheme is not http or https"
         )
     unix_path = settings.unix_socket

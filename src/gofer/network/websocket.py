@@ -19,6 +19,7 @@ from gofer.exceptions import (
     WriteTimeout,
 )
 from gofer.messages.response import Response
+from gofer.messages.url import without_secrets
 from gofer.network.deadlines import earlier
 from gofer.network.heartbeat import LAST_LOOK, Heartbeat
 from gofer.network.one_reader import OneReader
@@ -47,7 +48,7 @@ def begin(
     way = response._duplex
     if way is None:
         raise HTTPError(
-            f"opening a WebSocket at {response.url}: got {response.status_code}"
+            f"opening a WebSocket at {without_secrets(response.url)}: got {response.status_code}"
             f" {response.reason}, expected a WebSocket",
             response=response,
         )

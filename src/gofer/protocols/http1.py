@@ -429,24 +429,29 @@ class ResponseReader:
             raise RemoteProtocolError(
                 f"{where}got {first[:40]!r}, expected HTTP/1.x SP status-code"
             ) from error
-        kind = RemoteProtocolError
+        uncertain = ""  # where the framing stands; it is to blame if nothing else is
         lines = list(enumerate(head.partition(b"\r\n\r\n")[0].split(b"\r\n")))[1:]
         lines.sort(key=lambda numbered: b"\n" not in numbered[1])  # it may be what hid the rest
         for number, line in lines:
             name, colon, value = line.partition(b":")
+            here = f"{where}field line {number} ({name[:40]!r})"
             if b"\n" in line:
                 problem = "has a line that ends without CR"
+            elif line[:1] in b" \t" and number > 1:
+                continue  # the line before goes on, which is an error where that is the framing
             elif not colon:
                 problem = "has no colon"
             elif not TOKEN.fullmatch(name.decode("latin-1")):
                 problem = "has a name that is not a token"
             elif re.search(rb"[\x00-\x08\x0b-\x1f\x7f]", value):
                 problem = "holds a control character"
-            elif name.lower() in (b"content-length", b"transfer-encoding"):
-                problem, kind = "makes the end of the content uncertain", UncertainFraming
             else:
+                if name.lower() in (b"content-length", b"transfer-encoding"):
+                    uncertain = uncertain or here
                 continue
-            raise kind(f"{where}field line {number} ({name[:40]!r}) {problem}") from error
+            raise RemoteProtocolError(f"{here} {problem}") from error
+        if uncertain:
+            raise UncertainFraming(f"{uncertain} makes the end of the content uncertain") from error
         reason = str(error) if error is not None else "a line that ends without CR"
         raise RemoteProtocolError(f"{where}{reason[:120]}") from error
 

@@ -36,6 +36,6 @@ def mend(head: bytes) -> bytes:
     if b"\r\ntransfer-encoding:" in section.lower():
         section = re.sub(_LENGTH_LINES, b"", section)
     elif len(lengths) == 1:
-        value = lengths.pop()
-        section = re.sub(_LENGTH_LINES, b"", section) + b"Content-Length: %s\r\n" % value
+        kept = iter((b"\r\nContent-Length: " + lengths.pop(),))  # where the first was
+        section = re.sub(_LENGTH_LINES, lambda _: next(kept, b""), section)
     return section + rest

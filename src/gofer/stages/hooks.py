@@ -13,6 +13,7 @@ an error becomes a `HookWarning`. `config["hook_errors"]` overrides.
 import warnings
 from typing import Any
 
+from gofer.callers import level_of_caller
 from gofer.exceptions import HookWarning
 from gofer.messages.request import PreparedRequest, WithHooks
 from gofer.messages.response import Response
@@ -141,7 +142,7 @@ def _warn(event: str, callback: Any, error: Exception) -> None:
     warnings.warn(
         f"hook {event!r} ({_name(callback)}) raised {type(error).__name__}: {error}\n{text}",
         HookWarning,
-        stacklevel=2,
+        stacklevel=level_of_caller(),
     )
 
 

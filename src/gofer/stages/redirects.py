@@ -19,7 +19,7 @@ from gofer.stages import Send
 
 __all__ = [
     "SECRET_FIELDS", "Rules", "drop_credentials", "hop", "keeps_credentials", "method_after",
-    "next_request", "redirect_target", "redirects", "renew_authorization",
+    "next_request", "redirect_target", "redirects", "renew_authorization", "rewind",
 ]  # fmt: skip
 
 # Fields that are credentials; none of them follows to another origin. Longer than Requests' list:
@@ -73,34 +73,42 @@ RULES = Rules()
 
 
 async def redirects(request: Any, send: Send) -> Any:
-    """Send, and follow redirects until there are none, or too many."""
-    response = await send(request)
-    if response.status_code not in REDIRECT_STATUS_CODES:
-        return response
-    settings = request.settings
-    if not settings.allow_redirects:
-        response._next = _quietly_next(request, response)
-        return response
-    followed = 0
-    while response.status_code in REDIRECT_STATUS_CODES:
-        following = hop(request, response)
-        if following is None:
-            break
-        followed += 1
-        if followed > settings.max_redirects:
-            await response.discard(settings.max_drain)
-            raise TooManyRedirects(
-                f"exceeded {settings.max_redirects} redirects (config: max_redirects)",
-                request=request,
-                response=response,
-            )
-        await response.discard(settings.max_drain)
-        following.rewind()
-        following.redirect_history = [*response.history, response]
-        request = following
+    """Send, and follow redirects until there are none, or too many. Errors have a `request`."""
+    try:
         response = await send(request)
-        take_history(request, response)
-    return response
+        if response.status_code not in REDIRECT_STATUS_CODES:
+            return response
+        if not request.settings.allow_redirects:
+            response._next = _quietly_next(request, response)
+            return response
+        followed = 0
+        while response.status_code in REDIRECT_STATUS_CODES:
+            following = hop(request, response)
+            if following is None:
+                break
+            followed += 1
+            await _leave(request, response, followed)
+            rewind(following, response)
+            following.redirect_history = [*response.history, response]
+            request = following
+            response = await send(request)
+            take_history(request, response)
+        return response
+    except RequestException as error:
+        error.request = getattr(error, "request", None) or request
+        raise
+
+
+async def _leave(request: Any, response: Any, followed: int) -> None:
+    """Be done with a redirect; that was one too many if it is over the limit."""
+    settings = request.settings
+    await response.discard(settings.max_drain)
+    if followed > settings.max_redirects:
+        raise TooManyRedirects(
+            f"exceeded {settings.max_redirects} redirects (config: max_redirects)",
+            request=request,
+            response=response,
+        )
 
 
 def take_history(request: Any, response: Any) -> None:
@@ -131,6 +139,15 @@ def hop(request: Any, response: Any, rules: Rules | None = None) -> Any:
         response.close()
         error.request = error.request or request
         error.response = response
+        raise
+
+
+def rewind(following: Any, response: Any) -> None:
+    """Make the content of the request that follows `response` ready; an error carries both."""
+    try:
+        following.rewind()
+    except RequestException as error:
+        error.request, error.response = following, response
         raise
 
 
@@ -223,6 +240,13 @@ def _drop_content(request: Any) -> None:
 def drop_credentials(request: Any) -> None:
     """Forget every credential, for this hop and all after it."""
     headers = request.headers
+    for name, before in (request.auth_fields or {}).items():
+        if name not in headers or name in CONTENT_FIELDS:  # content may be the scheme's, too
+            continue
+        del headers[name]
+        if before is not None:
+            headers[before[0]] = before[1]
+    request.auth_fields = None
     more = {name.lower() for name in (request.settings.secret_headers if request.settings else ())}
     for name in list(headers):
         if name.lower() in SECRET_FIELDS or name.lower() in more:

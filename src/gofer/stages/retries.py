@@ -8,7 +8,7 @@ made. A request that may have been read and is not idempotent is never sent twic
 names its method.
 """
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from time import time
 from typing import Any
 
@@ -55,7 +55,7 @@ class Retry:
         raise_on_status: RetryError when repeats for a status are used up; else the last answer.
 
     Raises:
-        ValueError: a negative number.
+        ValueError: a number below 0, or something else than was expected.
     """
 
     __slots__ = (
@@ -77,10 +77,15 @@ class Retry:
         respect_retry_after: bool = True,
         raise_on_status: bool = False,
     ) -> None:
-        for name, number in (("total", total), ("connect", connect), ("read", read),
-                             ("status", status), ("backoff", backoff)):  # fmt: skip
-            if number is not None and number < 0:
-                raise ValueError(f"Retry({name}={number!r}): expected 0 or more")
+        _check("total", total, _is_count, "a whole number, 0 or more")
+        for name, number in (("connect", connect), ("read", read), ("status", status)):
+            if number is not None:
+                _check(name, number, _is_count, "a whole number, 0 or more, or None")
+        for name, seconds in (("backoff", backoff), ("max_backoff", max_backoff)):
+            _check(name, seconds, _is_duration, "seconds, 0 or more")
+        _check("statuses", statuses, _are_counts, "status codes, such as [503]")
+        if methods is not None:
+            _check("methods", methods, _are_texts, "methods, such as ['GET'], or None for any")
         put = object.__setattr__
         put(self, "total", total)
         put(self, "connect", connect)
@@ -172,6 +177,28 @@ class Retry:
     def __reduce__(self) -> Any:
         values = {name: getattr(self, name) for name in self.__slots__}
         return _retry_of, (values,)
+
+
+def _check(name: str, value: Any, is_fine: Callable[[Any], bool], expected: str) -> None:
+    if not is_fine(value):
+        raise ValueError(f"Retry({name}={value!r:.60}): expected {expected}")
+
+
+def _is_count(value: Any) -> bool:
+    return hasattr(value, "__index__") and value >= 0
+
+
+def _is_duration(value: Any) -> bool:
+    return isinstance(value, int | float) and value >= 0
+
+
+def _are_counts(values: Any) -> bool:
+    return isinstance(values, Collection) and all(map(_is_count, values))
+
+
+def _are_texts(values: Any) -> bool:
+    is_several = isinstance(values, Collection) and not isinstance(values, str)
+    return is_several and all(isinstance(value, str) for value in values)
 
 
 def _retry_of(values: dict[str, Any]) -> Retry:

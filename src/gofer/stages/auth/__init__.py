@@ -10,8 +10,9 @@ responses (`response = yield request`); the last response is the result, earlier
 history. Under an asynchronous face both may be `async def`. To add a scheme, write one file here
 and its line in `SCHEMES`.
 
-The stage runs once for each hop, below redirects, which take `request.auth` away when a hop
-leaves the origin: so a scheme sees one origin at a time and can answer no other. State is the
+The stage runs once for each hop, below redirects, which take `request.auth` and the fields that it
+has set away when a hop leaves the origin: so a scheme sees one origin at a time and can answer no
+other. State is the
 schemes' own (a Digest nonce).
 """
 
@@ -20,6 +21,7 @@ from time import time
 from typing import TYPE_CHECKING, Any
 
 from gofer.exceptions import RequestException
+from gofer.messages.fields import Headers
 from gofer.messages.request import PreparedRequest
 from gofer.stages.auth.netrc import lookup
 
@@ -40,6 +42,7 @@ __all__ = [
     "NoAuth",
     "apply",
     "auth",
+    "claim_fields",
     "credentials_for",
     "from_argument",
 ]
@@ -175,7 +178,7 @@ async def apply(scheme: Any, request: Any) -> None:
     Raises:
         TypeError: it returned neither a request nor None, which stands for the same request.
     """
-    body = request.body
+    body, before = request.body, request.sent_headers.copy()
     result = scheme(request)
     if hasattr(result, "__await__"):  # an async def: not for synchronous faces
         result = await result
@@ -186,8 +189,16 @@ async def apply(scheme: Any, request: Any) -> None:
                 " expected the request it was given"
             )
         request.__dict__.update(result.__dict__)
+    claim_fields(request, before)
     if request.body is not body:
         _describe_content(request)
+
+
+def claim_fields(request: Any, before: Headers) -> None:
+    """Note which fields a scheme has set since `before`: they go to no other origin."""
+    changes = request.sent_headers.changes_since(before)
+    if changes:
+        request.auth_fields = {**changes, **(request.auth_fields or {})}
 
 
 def _describe_content(request: Any) -> None:
@@ -208,12 +219,14 @@ def _name(scheme: Any) -> str:
 async def _follow(flow: Flow | AsyncFlow, request: Any, send: "Send") -> Any:
     """Send what `flow` yields until it ends; the last response, with those before it."""
     earlier: list[Any] = []
+    before = request.sent_headers.copy()
     try:
         following = await _next(flow, None)
         if following is None:  # a flow that yields nothing has only edited the request
             following = request
         while True:
             _lend(following, request)
+            claim_fields(following, before)
             response = await send(following)
             try:
                 repeat = await _next(flow, response)

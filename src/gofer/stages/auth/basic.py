@@ -5,6 +5,7 @@ import warnings
 from binascii import b2a_base64
 from typing import Any
 
+from gofer.callers import level_of_caller
 from gofer.exceptions import InvalidHeader
 from gofer.stages.auth import AuthBase
 
@@ -48,7 +49,7 @@ def _text(value: Any, what: str) -> str | bytes:
         f"Basic credentials: the {what} is {type(value).__name__}, expected str or bytes;"
         " write str(...) around it",
         DeprecationWarning,
-        stacklevel=4,
+        stacklevel=level_of_caller(),
     )
     return str(value)
 

@@ -8,6 +8,7 @@ most. State: `_seen`, replaced as a whole, so that no lock is needed. When netrc
 import os
 import warnings
 
+from gofer.callers import level_of_caller
 from gofer.exceptions import GoferWarning
 
 __all__ = ["lookup"]
@@ -77,7 +78,7 @@ def _look(path: str | None, now: float) -> _Seen:
             f"the passwords in {name} are not used: others may read it, or it is not yours;"
             " expected your own file with mode 600",
             GoferWarning,
-            stacklevel=2,
+            stacklevel=level_of_caller(),
         )
     return seen
 
