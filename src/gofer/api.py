@@ -1,6 +1,8 @@
 """The functions of the top level: a session for one call, closed when the call is done.
 
 A response whose content was not read yet stays readable; its connection goes when it is done.
+
+Each calls the next as Requests' does, for the sake of those who replace one of them in a test.
 """
 
 from typing import TYPE_CHECKING, Any, Literal, overload
@@ -64,9 +66,9 @@ def request(method: Any, url: Any, *, session: Session | None = None, **kwargs: 
         ValueError, TypeError: arguments that contradict each other or are of no use.
     """
     if session is not None:
-        return session.request(method, url, **kwargs)
+        return session.request(method=method, url=url, **kwargs)
     with Session() as own:
-        response: Any = own.request(method, url, **kwargs)
+        response: Any = own.request(method=method, url=url, **kwargs)
     if kwargs.get("return_response") is False:
         response.session = None  # an unsent request, which gets another one when it is sent
     return response
@@ -89,7 +91,9 @@ def get(
     Raises:
         RequestException, ValueError, TypeError: as `request`; a 4xx or 5xx raises nothing.
     """
-    return request("GET", url, params=params, session=session, **options)
+    if session is not None:
+        return session.request("GET", url, params=params, **options)
+    return request("get", url, params=params, **options)
 
 
 def options(
@@ -104,7 +108,9 @@ def options(
     Raises:
         RequestException, ValueError, TypeError: as `request`; a 4xx or 5xx raises nothing.
     """
-    return request("OPTIONS", url, session=session, **options)
+    if session is not None:
+        return session.request("OPTIONS", url, **options)
+    return request("options", url, **options)
 
 
 def head(
@@ -122,7 +128,9 @@ def head(
         RequestException, ValueError, TypeError: as `request`; a 4xx or 5xx raises nothing.
     """
     options.setdefault("allow_redirects", False)
-    return request("HEAD", url, session=session, **options)
+    if session is not None:
+        return session.request("HEAD", url, **options)
+    return request("head", url, **options)
 
 
 def post(
@@ -145,7 +153,9 @@ def post(
     Raises:
         RequestException, ValueError, TypeError: as `request`; a 4xx or 5xx raises nothing.
     """
-    return request("POST", url, data=data, json=json, session=session, **options)
+    if session is not None:
+        return session.request("POST", url, data=data, json=json, **options)
+    return request("post", url, data=data, json=json, **options)
 
 
 def put(
@@ -165,7 +175,9 @@ def put(
     Raises:
         RequestException, ValueError, TypeError: as `request`; a 4xx or 5xx raises nothing.
     """
-    return request("PUT", url, data=data, session=session, **options)
+    if session is not None:
+        return session.request("PUT", url, data=data, **options)
+    return request("put", url, data=data, **options)
 
 
 def patch(
@@ -185,7 +197,9 @@ def patch(
     Raises:
         RequestException, ValueError, TypeError: as `request`; a 4xx or 5xx raises nothing.
     """
-    return request("PATCH", url, data=data, session=session, **options)
+    if session is not None:
+        return session.request("PATCH", url, data=data, **options)
+    return request("patch", url, data=data, **options)
 
 
 def delete(
@@ -200,4 +214,6 @@ def delete(
     Raises:
         RequestException, ValueError, TypeError: as `request`; a 4xx or 5xx raises nothing.
     """
-    return request("DELETE", url, session=session, **options)
+    if session is not None:
+        return session.request("DELETE", url, **options)
+    return request("delete", url, **options)
