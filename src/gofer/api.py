@@ -7,8 +7,8 @@ Each calls the next as Requests' does, for the sake of those who replace one of 
 
 from typing import TYPE_CHECKING, Any, Literal, overload
 
+from gofer import sessions
 from gofer.dropin.models import Request, Response
-from gofer.sessions import Session
 
 if TYPE_CHECKING:
     from typing import Unpack
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         RequestOptions,
         Url,
     )
+    from gofer.sessions import Session
 
 __all__ = ["delete", "get", "head", "options", "patch", "post", "put", "request"]
 
@@ -32,7 +33,7 @@ def request(
     url: "Url",
     *,
     return_response: Literal[False],
-    session: Session | None = None,
+    session: "Session | None" = None,
     **options: "Unpack[RequestOptions]",
 ) -> Request: ...
 
@@ -43,12 +44,12 @@ def request(
     url: "Url",
     *,
     return_response: Literal[True] = True,
-    session: Session | None = None,
+    session: "Session | None" = None,
     **options: "Unpack[RequestOptions]",
 ) -> Response: ...
 
 
-def request(method: Any, url: Any, *, session: Session | None = None, **kwargs: Any) -> Any:
+def request(method: Any, url: Any, *, session: "Session | None" = None, **kwargs: Any) -> Any:
     """Send a request with any method (RFC 9110, 9).
 
     Args:
@@ -67,7 +68,7 @@ def request(method: Any, url: Any, *, session: Session | None = None, **kwargs: 
     """
     if session is not None:
         return session.request(method=method, url=url, **kwargs)
-    with Session() as own:
+    with sessions.Session() as own:
         response: Any = own.request(method=method, url=url, **kwargs)
     if kwargs.get("return_response") is False:
         response.session = None  # an unsent request, which gets another one when it is sent
@@ -78,7 +79,7 @@ def get(
     url: "Url",
     params: "Params | None" = None,
     *,
-    session: Session | None = None,
+    session: "Session | None" = None,
     **options: "Unpack[GetOptions]",
 ) -> Response:
     """Send a GET: ask for a representation of what is at `url` (RFC 9110, 9.3.1).
@@ -97,7 +98,7 @@ def get(
 
 
 def options(
-    url: "Url", *, session: Session | None = None, **options: "Unpack[RequestOptions]"
+    url: "Url", *, session: "Session | None" = None, **options: "Unpack[RequestOptions]"
 ) -> Response:
     """Send an OPTIONS: ask what can be done at `url` (RFC 9110, 9.3.7).
 
@@ -114,7 +115,7 @@ def options(
 
 
 def head(
-    url: "Url", *, session: Session | None = None, **options: "Unpack[RequestOptions]"
+    url: "Url", *, session: "Session | None" = None, **options: "Unpack[RequestOptions]"
 ) -> Response:
     """Send a HEAD: a GET whose answer has no content (RFC 9110, 9.3.2).
 
@@ -138,7 +139,7 @@ def post(
     data: "Data | None" = None,
     json: Any = None,
     *,
-    session: Session | None = None,
+    session: "Session | None" = None,
     **options: "Unpack[PostOptions]",
 ) -> Response:
     """Send a POST: have `url` process the content (RFC 9110, 9.3.3).
@@ -162,7 +163,7 @@ def put(
     url: "Url",
     data: "Data | None" = None,
     *,
-    session: Session | None = None,
+    session: "Session | None" = None,
     **options: "Unpack[PutOptions]",
 ) -> Response:
     """Send a PUT: make the content the representation at `url` (RFC 9110, 9.3.4).
@@ -184,7 +185,7 @@ def patch(
     url: "Url",
     data: "Data | None" = None,
     *,
-    session: Session | None = None,
+    session: "Session | None" = None,
     **options: "Unpack[PutOptions]",
 ) -> Response:
     """Send a PATCH: change what is at `url` as the content says (RFC 5789).
@@ -203,7 +204,7 @@ def patch(
 
 
 def delete(
-    url: "Url", *, session: Session | None = None, **options: "Unpack[RequestOptions]"
+    url: "Url", *, session: "Session | None" = None, **options: "Unpack[RequestOptions]"
 ) -> Response:
     """Send a DELETE: have what is at `url` removed (RFC 9110, 9.3.5).
 

@@ -266,8 +266,6 @@ else:
 
 def __getattr__(name: str) -> Any:
     """Names that programs take from here though they live elsewhere; they patch one of them."""
-    if name.startswith("__"):  # the import system asks for __path__
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     if name != "get_netrc_auth":
         from gofer.dropin.incidental import find
 

@@ -366,12 +366,3 @@ def _is_replaced() -> bool:
 
 
 watches.append(_is_replaced)
-
-
-def __getattr__(name: str) -> Any:
-    """Names that programs take from here though they live elsewhere."""
-    if name.startswith("__"):  # the import system asks for __path__
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from gofer.dropin.incidental import find
-
-    return find(__name__, name)

@@ -367,15 +367,6 @@ class Request(WithHooks):
         return f"<Request [{self.method}]>"
 
 
-def __getattr__(name: str) -> Any:
-    """Names that programs take from here though they live elsewhere."""
-    if name.startswith("__"):  # the import system asks for __path__
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from gofer.dropin.incidental import find
-
-    return find(__name__, name)
-
-
 _OPTIONS = frozenset(
     ("allow_redirects", "cert", "config", "deadline", "prefetch", "priority", "proxies", "proxy",
      "stream", "timeout", "verify")
