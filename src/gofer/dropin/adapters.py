@@ -82,7 +82,7 @@ class HTTPAdapter(BaseAdapter):
         pool_block: bool = DEFAULT_POOLBLOCK,
     ) -> None:
         policy_from(max_retries)  # complain early
-        self.max_retries = _in_words_of_urllib3(max_retries)
+        self.max_retries = in_words_of_urllib3(max_retries)
         self.config: dict[str, Any] = {}
         self.proxy_manager: dict[str, Any] = {}
         super().__init__()
@@ -324,7 +324,7 @@ class HTTPAdapter(BaseAdapter):
         self.init_poolmanager(self._pool_connections, self._pool_maxsize, block=self._pool_block)
 
 
-def _in_words_of_urllib3(max_retries: Any) -> Any:
+def in_words_of_urllib3(max_retries: Any) -> Any:
     """`max_retries` as programs and mocking libraries expect to find it: never a bare number."""
     if not isinstance(max_retries, int):
         return max_retries

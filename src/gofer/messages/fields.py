@@ -245,6 +245,8 @@ class Headers(MutableMapping[str, str]):
             values = [] if found is None else [found[1]]
         return values if values or failobj == () else failobj
 
+    getlist = get_all  # by urllib3's name
+
     def _lower(self, name: Any) -> str:
         if isinstance(name, bytes):
             name = name.decode("latin-1")
