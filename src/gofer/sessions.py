@@ -9,6 +9,7 @@ A session may be shared between threads, survives fork (connections are not inhe
 (without connections).
 """
 
+import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -242,6 +243,14 @@ class Session(SessionRedirectMixin, Replaceable, Client[Response, "WebSocket", "
         return steps.rules_of(self)
 
     # Its life -----------------------------------------------------------------------------------
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        install = sys.modules.get("gofer.dropin.install")
+        if install is not None and install.is_installed():
+            from gofer.dropin.giving_way import give_way
+
+            give_way(cls)
 
     def __getstate__(self) -> dict[str, Any]:
         state = super().__getstate__()

@@ -68,6 +68,11 @@ def uninstall_as_requests() -> None:
     _defaults_before = None
 
 
+def is_installed() -> bool:
+    """True while `import requests` means gofer."""
+    return _defaults_before is not None
+
+
 class _Finder:
     """Finds Requests' modules, which are gofer's of the same name."""
 
