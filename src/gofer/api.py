@@ -1,12 +1,14 @@
 """The functions of the top level: a session for one call, closed when the call is done.
 
 A response whose content was not read yet stays readable; its connection goes when it is done.
+
+Each calls the next as Requests' does, for the sake of those who replace one of them in a test.
 """
 
 from typing import TYPE_CHECKING, Any, Literal, overload
 
+from gofer import sessions
 from gofer.dropin.models import Request, Response
-from gofer.sessions import Session
 
 if TYPE_CHECKING:
     from typing import Unpack
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
         RequestOptions,
         Url,
     )
+    from gofer.sessions import Session
 
 __all__ = ["delete", "get", "head", "options", "patch", "post", "put", "request"]
 
@@ -30,7 +33,7 @@ def request(
     url: "Url",
     *,
     return_response: Literal[False],
-    session: Session | None = None,
+    session: "Session | None" = None,
     **options: "Unpack[RequestOptions]",
 ) -> Request: ...
 
@@ -41,12 +44,12 @@ def request(
     url: "Url",
     *,
     return_response: Literal[True] = True,
-    session: Session | None = None,
+    session: "Session | None" = None,
     **options: "Unpack[RequestOptions]",
 ) -> Response: ...
 
 
-def request(method: Any, url: Any, *, session: Session | None = None, **kwargs: Any) -> Any:
+def request(method: Any, url: Any, *, session: "Session | None" = None, **kwargs: Any) -> Any:
     """Send a request with any method (RFC 9110, 9).
 
     Args:
@@ -64,9 +67,9 @@ def request(method: Any, url: Any, *, session: Session | None = None, **kwargs: 
         ValueError, TypeError: arguments that contradict each other or are of no use.
     """
     if session is not None:
-        return session.request(method, url, **kwargs)
-    with Session() as own:
-        response: Any = own.request(method, url, **kwargs)
+        return session.request(method=method, url=url, **kwargs)
+    with sessions.Session() as own:
+        response: Any = own.request(method=method, url=url, **kwargs)
     if kwargs.get("return_response") is False:
         response.session = None  # an unsent request, which gets another one when it is sent
     return response
@@ -76,7 +79,7 @@ def get(
     url: "Url",
     params: "Params | None" = None,
     *,
-    session: Session | None = None,
+    session: "Session | None" = None,
     **options: "Unpack[GetOptions]",
 ) -> Response:
     """Send a GET: ask for a representation of what is at `url` (RFC 9110, 9.3.1).
@@ -89,11 +92,13 @@ def get(
     Raises:
         RequestException, ValueError, TypeError: as `request`; a 4xx or 5xx raises nothing.
     """
-    return request("GET", url, params=params, session=session, **options)
+    if session is not None:
+        return session.request("GET", url, params=params, **options)
+    return request("get", url, params=params, **options)
 
 
 def options(
-    url: "Url", *, session: Session | None = None, **options: "Unpack[RequestOptions]"
+    url: "Url", *, session: "Session | None" = None, **options: "Unpack[RequestOptions]"
 ) -> Response:
     """Send an OPTIONS: ask what can be done at `url` (RFC 9110, 9.3.7).
 
@@ -104,11 +109,13 @@ def options(
     Raises:
         RequestException, ValueError, TypeError: as `request`; a 4xx or 5xx raises nothing.
     """
-    return request("OPTIONS", url, session=session, **options)
+    if session is not None:
+        return session.request("OPTIONS", url, **options)
+    return request("options", url, **options)
 
 
 def head(
-    url: "Url", *, session: Session | None = None, **options: "Unpack[RequestOptions]"
+    url: "Url", *, session: "Session | None" = None, **options: "Unpack[RequestOptions]"
 ) -> Response:
     """Send a HEAD: a GET whose answer has no content (RFC 9110, 9.3.2).
 
@@ -122,7 +129,9 @@ def head(
         RequestException, ValueError, TypeError: as `request`; a 4xx or 5xx raises nothing.
     """
     options.setdefault("allow_redirects", False)
-    return request("HEAD", url, session=session, **options)
+    if session is not None:
+        return session.request("HEAD", url, **options)
+    return request("head", url, **options)
 
 
 def post(
@@ -130,7 +139,7 @@ def post(
     data: "Data | None" = None,
     json: Any = None,
     *,
-    session: Session | None = None,
+    session: "Session | None" = None,
     **options: "Unpack[PostOptions]",
 ) -> Response:
     """Send a POST: have `url` process the content (RFC 9110, 9.3.3).
@@ -145,14 +154,16 @@ def post(
     Raises:
         RequestException, ValueError, TypeError: as `request`; a 4xx or 5xx raises nothing.
     """
-    return request("POST", url, data=data, json=json, session=session, **options)
+    if session is not None:
+        return session.request("POST", url, data=data, json=json, **options)
+    return request("post", url, data=data, json=json, **options)
 
 
 def put(
     url: "Url",
     data: "Data | None" = None,
     *,
-    session: Session | None = None,
+    session: "Session | None" = None,
     **options: "Unpack[PutOptions]",
 ) -> Response:
     """Send a PUT: make the content the representation at `url` (RFC 9110, 9.3.4).
@@ -165,14 +176,16 @@ def put(
     Raises:
         RequestException, ValueError, TypeError: as `request`; a 4xx or 5xx raises nothing.
     """
-    return request("PUT", url, data=data, session=session, **options)
+    if session is not None:
+        return session.request("PUT", url, data=data, **options)
+    return request("put", url, data=data, **options)
 
 
 def patch(
     url: "Url",
     data: "Data | None" = None,
     *,
-    session: Session | None = None,
+    session: "Session | None" = None,
     **options: "Unpack[PutOptions]",
 ) -> Response:
     """Send a PATCH: change what is at `url` as the content says (RFC 5789).
@@ -185,11 +198,13 @@ def patch(
     Raises:
         RequestException, ValueError, TypeError: as `request`; a 4xx or 5xx raises nothing.
     """
-    return request("PATCH", url, data=data, session=session, **options)
+    if session is not None:
+        return session.request("PATCH", url, data=data, **options)
+    return request("patch", url, data=data, **options)
 
 
 def delete(
-    url: "Url", *, session: Session | None = None, **options: "Unpack[RequestOptions]"
+    url: "Url", *, session: "Session | None" = None, **options: "Unpack[RequestOptions]"
 ) -> Response:
     """Send a DELETE: have what is at `url` removed (RFC 9110, 9.3.5).
 
@@ -200,4 +215,6 @@ def delete(
     Raises:
         RequestException, ValueError, TypeError: as `request`; a 4xx or 5xx raises nothing.
     """
-    return request("DELETE", url, session=session, **options)
+    if session is not None:
+        return session.request("DELETE", url, **options)
+    return request("delete", url, **options)

@@ -41,11 +41,11 @@ async def after_args_hooks(
     if arguments["auth"] is None:
         arguments["auth"] = session.auth
     if arguments["timeout"] is None:
-        arguments["timeout"] = session.timeout
+        arguments["timeout"] = session._timeout
 
     seen: dict[str, Any] = {"headers": Headers(own_headers(session._headers))}
-    for name in ("params", "proxies", "config"):
-        values = getattr(session, name)
+    ours = {"params": session.params, "proxies": session._proxies, "config": session._config}
+    for name, values in ours.items():
         seen[name] = dict(values) if isinstance(values, Mapping) else {}
     seen["cookies"] = {}  # the jar decides when the URL is known
     for name in tuple(seen):

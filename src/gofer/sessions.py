@@ -9,6 +9,7 @@ A session may be shared between threads, survives fork (connections are not inhe
 (without connections).
 """
 
+import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -243,6 +244,14 @@ class Session(SessionRedirectMixin, Replaceable, Client[Response, "WebSocket", "
 
     # Its life -----------------------------------------------------------------------------------
 
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        install = sys.modules.get("gofer.dropin.install")
+        if install is not None and install.is_installed():
+            from gofer.dropin.giving_way import give_way
+
+            give_way(cls)
+
     def __getstate__(self) -> dict[str, Any]:
         state = super().__getstate__()
         chosen = vars(self).get("_runtime")
@@ -266,8 +275,6 @@ else:
 
 def __getattr__(name: str) -> Any:
     """Names that programs take from here though they live elsewhere; they patch one of them."""
-    if name.startswith("__"):  # the import system asks for __path__
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     if name != "get_netrc_auth":
         from gofer.dropin.incidental import find
 

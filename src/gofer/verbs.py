@@ -39,6 +39,9 @@ class Verbs(Generic[Answer]):
         Raises:
             RequestException, ValueError, TypeError: as `request`; a 4xx or 5xx raises nothing.
         """
+        if not options:  # 1 % of a request the less
+            return self.request("GET", url, params=params, allow_redirects=True)
+        options.setdefault("allow_redirects", True)
         return self.request("GET", url, params=params, **options)
 
     def options(self, url: "Url", **options: "Unpack[RequestOptions]") -> Answer:
@@ -50,6 +53,7 @@ class Verbs(Generic[Answer]):
         Raises:
             RequestException, ValueError, TypeError: as `request`; a 4xx or 5xx raises nothing.
         """
+        options.setdefault("allow_redirects", True)
         return self.request("OPTIONS", url, **options)
 
     def head(self, url: "Url", **options: "Unpack[RequestOptions]") -> Answer:

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+import gofer
+from gofer.dropin.giving_way import OURS
 from servers.web import Web
 
 MODULES = (
@@ -166,3 +168,97 @@ with requests.Session() as session:
     session.mount("https://", requests.adapters.HTTPAdapter(max_retries=Retry(3, backoff_factor=0)))
     assert session.get({web_tls.url + "/get"!r}, verify=False).ok
 """)
+
+
+SUBCLASS = """
+import gofer
+gofer.install_as_requests()
+import requests
+
+class Events:
+    def events(self):
+        return "theirs"
+
+class Network:
+    network = "theirs"
+
+class Api(requests.Session, Events, Network):
+    def __init__(self):
+        self.timeout = 7  # before the session is there
+        super().__init__()
+        self.config = "a file"
+
+class More(Api, Events):
+    pass
+"""
+
+
+def test_a_subclass_keeps_the_names_that_requests_has_not(web: Web) -> None:
+    """A method of another base, an attribute of its own: gofer's give way, and it works on."""
+    run(f"""{SUBCLASS}
+for api in Api(), More():
+    assert ("theirs", "theirs", "a file", 7) == (
+        api.events(), api.network, api.config, api.timeout
+    )
+    for name in "config", "events", "network", "pins", "prefetch", "timeout", "websocket":
+        for value in "x", ["x"], {{"x": "y"}}, None, object():
+            setattr(api, name, value)
+            assert value is getattr(api, name)
+    api.prefetch = True
+    assert api.adapters and api.get({web.url + "/get"!r}).ok
+    api.hooks["args"] = lambda arguments: arguments
+    api.config = {{"a setting": "of theirs"}}
+    assert api.get({web.url + "/get"!r}).ok
+""")
+
+
+def test_what_a_subclass_means_for_gofer_counts() -> None:
+    """A number as timeout, settings as config; and gofer's own names where there are no others."""
+    run(f"""{SUBCLASS}
+class Plain(requests.Session):
+    pass
+
+plain = Plain()
+plain.timeout = 3
+plain.config = {{"max_redirects": 5}}
+plain.config["keep_alive"] = False
+assert (3, 5) == (plain.timeout, plain.max_redirects)
+assert (3, False) == (plain._settings_now().timeouts.read, plain._settings_now().keep_alive)
+assert callable(plain.events) and plain.network is not None
+""")
+
+
+def test_nothing_gives_way_unasked() -> None:
+    """Without `install_as_requests`, or in a session that is no subclass."""
+    run("""
+import gofer
+
+class Events:
+    def events(self):
+        return "theirs"
+
+class Mine(gofer.Session, Events):
+    pass
+
+assert Mine.events is gofer.Session.events
+for session in Mine(), gofer.Session():
+    for name, value in ("config", "x"), ("timeout", "x"):
+        try:
+            setattr(session, name, value)
+        except (TypeError, ValueError):
+            continue
+        raise AssertionError(name)
+""")
+
+
+def test_every_name_of_ours_gives_way() -> None:
+    """A session's public names are Requests', or are listed."""
+    theirs = (
+        "adapters auth cert close cookies delete get get_adapter get_redirect_target head headers"
+        " hooks max_redirects merge_environment_settings mount options params patch post"
+        " prepare_request proxies put rebuild_auth rebuild_method rebuild_proxies request"
+        " resolve_redirects send should_strip_auth stream trust_env verify"
+    )
+    ours = {name for name in dir(gofer.Session) if not name.startswith("_")} - {*theirs.split()}
+
+    assert ours == set(OURS)

@@ -32,5 +32,6 @@ In place of Requests:
     requests_face.py        the module that `import requests` gives
     requests_version.py     its `__version__`
     aliases.py              one module by two names, never two copies
+    giving_way.py           names of a session that subclasses may have for themselves
     incidental.py           names that programs take from Requests' modules by accident
 """

@@ -82,7 +82,7 @@ class HTTPAdapter(BaseAdapter):
         pool_block: bool = DEFAULT_POOLBLOCK,
     ) -> None:
         policy_from(max_retries)  # complain early
-        self.max_retries = _in_words_of_urllib3(max_retries)
+        self.max_retries = in_words_of_urllib3(max_retries)
         self.config: dict[str, Any] = {}
         self.proxy_manager: dict[str, Any] = {}
         super().__init__()
@@ -95,7 +95,7 @@ class HTTPAdapter(BaseAdapter):
     @classmethod
     def _default_of(cls, session: Any) -> "HTTPAdapter":
         """The adapter that stands for a session's own network."""
-        config = session.config
+        config = session._config
         adapter = cls(config["pool_connections"], config["pool_maxsize"], config["max_retries"])
         adapter._session = ref(session)
         return adapter
@@ -217,7 +217,7 @@ class HTTPAdapter(BaseAdapter):
         """The connections it sends by: its own, or those of the session it stands for."""
         session = None if self._session is None else self._session()
         if session is not None:
-            return session.network  # type: ignore[no-any-return]
+            return (session._road or session._make_road()).network  # type: ignore[no-any-return]
         if self._network is None:
             pool_limits = PoolLimits(
                 self._pool_connections,
@@ -324,7 +324,7 @@ class HTTPAdapter(BaseAdapter):
         self.init_poolmanager(self._pool_connections, self._pool_maxsize, block=self._pool_block)
 
 
-def _in_words_of_urllib3(max_retries: Any) -> Any:
+def in_words_of_urllib3(max_retries: Any) -> Any:
     """`max_retries` as programs and mocking libraries expect to find it: never a bare number."""
     if not isinstance(max_retries, int):
         return max_retries
@@ -366,12 +366,3 @@ def _is_replaced() -> bool:
 
 
 watches.append(_is_replaced)
-
-
-def __getattr__(name: str) -> Any:
-    """Names that programs take from here though they live elsewhere."""
-    if name.startswith("__"):  # the import system asks for __path__
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from gofer.dropin.incidental import find
-
-    return find(__name__, name)

@@ -1,12 +1,23 @@
-"""One module by several names: `gofer.models` is `gofer.dropin.models`, and never a copy of it."""
+"""One module by several names: `gofer.models` is `gofer.dropin.models`, and never a copy of it.
 
+One of Requests' modules also answers for the names that programs take from there by accident.
+"""
+
+from functools import partial
 from importlib import import_module
 from types import ModuleType
 from typing import Any
 
-__all__ = ["find"]
+__all__ = ["MODULES", "find"]
 
 ModuleSpec: Any = type(__spec__)  # to import importlib.machinery would take longer than all this
+
+# Requests' modules, each of which gofer has under the same name.
+MODULES = (
+    "__version__", "_internal_utils", "adapters", "api", "auth", "certs", "compat", "cookies",
+    "exceptions", "help", "hooks", "models", "packages", "sessions", "status_codes",
+    "structures", "utils",
+)  # fmt: skip
 
 
 def find(fullname: str, name: str) -> Any:
@@ -24,7 +35,9 @@ def find(fullname: str, name: str) -> Any:
         real_name = real_name_of(name.removeprefix("packages."))
     elif "." in name:
         real_name = None
-    return None if real_name is None else ModuleSpec(fullname, _Alias(real_name))
+    if real_name is None:
+        return None
+    return ModuleSpec(fullname, _Alias(real_name, lends=name in MODULES))
 
 
 # Requests' modules that are not in `dropin/` under their own names.
@@ -39,10 +52,15 @@ _ELSEWHERE = {
 
 
 class _Alias:
-    """A loader that gives a module that is there, or can be had, by another name."""
+    """A loader that gives a module that is there, or can be had, by another name.
 
-    def __init__(self, real_name: str) -> None:
+    Args:
+        lends: what the module has not is looked for in `incidental.py`.
+    """
+
+    def __init__(self, real_name: str, *, lends: bool) -> None:
         self._real_name = real_name
+        self._lends = lends
         self._own_spec: Any = None
 
     def get_code(self, fullname: str) -> Any:
@@ -58,8 +76,16 @@ class _Alias:
         """The very module, not a copy: what is patched in one is patched in both."""
         module = import_module(self._real_name)
         self._own_spec = module.__spec__
+        if self._lends:
+            vars(module).setdefault("__getattr__", partial(_lent, module.__name__))
         return module
 
     def exec_module(self, module: ModuleType) -> None:
         """It has run already; the import system has only given it another spec, which goes."""
         module.__spec__ = self._own_spec
+
+
+def _lent(module: str, name: str) -> Any:
+    from gofer.dropin.incidental import find
+
+    return find(module, name)

@@ -1,9 +1,10 @@
 """Names that Requests' modules import for themselves, and that programs take from there anyway.
 
-`requests.models.urlencode`, `requests.adapters.Retry`: whatever one of those modules lacks is
-looked for where it lives, in the others and in urllib3.
+`requests.models.urlencode`, `requests.adapters.Retry`, `requests.utils.os`: whatever one of those
+modules lacks is looked for where it lives: in the others, in the standard library, in urllib3.
 """
 
+import sys
 from importlib import import_module
 from typing import Any
 
@@ -20,16 +21,31 @@ _HOMES = (
     "gofer.dropin.compat",
     "gofer.dropin.steps",
     "gofer.dropin.utils",
+    "gofer.dropin.adapters",
 )
 
-# urllib3's, by the names that Requests' modules have for them
-_URLLIB3 = {
-    "PoolManager": "poolmanager",
-    "Retry": "util.retry",
-    "Timeout": "util",
-    "TimeoutSauce": "util",
-    "parse_url": "util",
-    "proxy_from_url": "poolmanager",
+# Those that are in none of them, or by another name
+_ELSEWHERE = {
+    "BaseHTTPError": "gofer.packages.urllib3.exceptions.HTTPError",
+    "CompatJSONDecodeError": "json.JSONDecodeError",
+    "NullHandler": "logging.NullHandler",
+    "PoolManager": "gofer.packages.urllib3.poolmanager.PoolManager",
+    "RequestField": "gofer.packages.urllib3.fields.RequestField",
+    "RequestsJSONDecodeError": "gofer.exceptions.JSONDecodeError",
+    "RequestsSSLError": "gofer.exceptions.SSLError",
+    "Retry": "gofer.packages.urllib3.util.retry.Retry",
+    "Timeout": "gofer.packages.urllib3.util.Timeout",
+    "TimeoutSauce": "gofer.packages.urllib3.util.Timeout",
+    "UnsupportedOperation": "io.UnsupportedOperation",
+    "b64encode": "base64.b64encode",
+    "complexjson": "gofer.dropin.compat.json",
+    "encode_multipart_formdata": "gofer.packages.urllib3.filepost.encode_multipart_formdata",
+    "make_headers": "gofer.packages.urllib3.util.make_headers",
+    "parse_url": "gofer.packages.urllib3.util.parse_url",
+    "preferred_clock": "time.perf_counter",
+    "proxy_from_url": "gofer.packages.urllib3.poolmanager.proxy_from_url",
+    "timedelta": "datetime.timedelta",
+    "urllib3": "gofer.packages.urllib3",
 }
 
 
@@ -39,12 +55,17 @@ def find(module: str, name: str) -> Any:
     Raises:
         AttributeError: nobody has one.
     """
-    for home in _HOMES:
-        found = vars(import_module(home)).get(name)
-        if found is not None and home != module:
-            return found
-    try:
-        theirs = import_module(f"gofer.packages.urllib3.{_URLLIB3.get(name, 'exceptions')}")
-        return getattr(theirs, name.removesuffix("Sauce"))
-    except (ImportError, AttributeError):
-        raise AttributeError(f"module {module!r} has no attribute {name!r}") from None
+    if not name.startswith("__"):  # the import system asks for __path__
+        for home in _HOMES:
+            names = vars(import_module(home))
+            if name in names and home != module:
+                return names[name]
+        if name in sys.stdlib_module_names:
+            return import_module(name)
+        path = _ELSEWHERE.get(name, f"gofer.packages.urllib3.exceptions.{name}")
+        place, _, there = path.rpartition(".")
+        try:
+            return getattr(import_module(place), there)
+        except (ImportError, AttributeError):
+            pass
+    raise AttributeError(f"module {module!r} has no attribute {name!r}")

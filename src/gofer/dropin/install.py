@@ -13,16 +13,9 @@ import sys
 from typing import Any
 
 from gofer.config import defaults
-from gofer.dropin.aliases import find
+from gofer.dropin.aliases import MODULES, find
 
 __all__ = ["install_as_requests", "uninstall_as_requests"]
-
-# Requests' modules, each of which gofer has under the same name.
-MODULES = (
-    "__version__", "_internal_utils", "adapters", "api", "auth", "certs", "compat", "cookies",
-    "exceptions", "help", "hooks", "models", "packages", "sessions", "status_codes",
-    "structures", "utils",
-)  # fmt: skip
 
 # What Requests does where gofer's own defaults differ: content is read before a call returns, and
 # nothing is given up for taking long.
@@ -74,6 +67,11 @@ def uninstall_as_requests() -> None:
     for name in [name for name in sys.modules if name.partition(".")[0] == "requests"]:
         del sys.modules[name]
     _defaults_before = None
+
+
+def is_installed() -> bool:
+    """True while `import requests` means gofer."""
+    return _defaults_before is not None
 
 
 class _Finder:

@@ -53,6 +53,14 @@ class Response(messages_response.Response):
     def cookies(self, value: Any) -> None:
         self.__dict__["_cookies"] = value
 
+    @property
+    def _retries(self) -> Any:
+        """The policy of retries in urllib3's words, for `raw`."""
+        from gofer.dropin.adapters import in_words_of_urllib3
+
+        settings = getattr(self.request, "settings", None)
+        return in_words_of_urllib3(0 if settings is None else settings.max_retries)
+
     def _iterate_raw(self, chunk_size: int | None) -> Iterator[bytes]:
         try:
             yield from super()._iterate_raw(chunk_size)
@@ -375,15 +383,6 @@ class Request(WithHooks):
 
     def __repr__(self) -> str:
         return f"<Request [{self.method}]>"
-
-
-def __getattr__(name: str) -> Any:
-    """Names that programs take from here though they live elsewhere."""
-    if name.startswith("__"):  # the import system asks for __path__
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from gofer.dropin.incidental import find
-
-    return find(__name__, name)
 
 
 _OPTIONS = frozenset(

@@ -7,12 +7,19 @@ from typing import Any
 
 import gofer
 from gofer.dropin import requests_version
+from gofer.dropin.incidental import find
 
 __all__ = (  # noqa: F822
     "ConnectTimeout", "ConnectionError", "HTTPError", "JSONDecodeError", "PreparedRequest",
     "ReadTimeout", "Request", "RequestException", "Response", "Session", "Timeout",
     "TooManyRedirects", "URLRequired", "codes", "delete", "get", "head", "options", "packages",
     "patch", "post", "put", "request", "session", "utils",
+)  # fmt: skip
+
+# What a program finds here by accident: Requests imports it for itself.
+_INCIDENTAL = (
+    "DependencyWarning", "NullHandler", "RequestsDependencyWarning", "logging", "ssl", "urllib3",
+    "warnings",
 )  # fmt: skip
 
 __path__: list[str] = []  # a package, whose modules `install.py` finds
@@ -27,6 +34,8 @@ def check_compatibility(
 def __getattr__(name: str) -> Any:
     if name.startswith("__"):
         return getattr(requests_version, name)
+    if name in _INCIDENTAL:
+        return find(__name__, name)
     return getattr(gofer, name)
 
 

@@ -22,7 +22,7 @@ from gofer.dropin.cookies import cookiejar_from_dict
 from gofer.dropin.steps import get_netrc_auth, to_key_val_list
 from gofer.exceptions import InvalidHeader, UnrewindableBodyError
 from gofer.messages import content as contents
-from gofer.messages.fields import check_field
+from gofer.messages.fields import FIELD_VALUE, TOKEN, check_field
 from gofer.messages.media import encoding_from_headers as get_encoding_from_headers
 from gofer.messages.media import guess_json_encoding as guess_json_utf
 from gofer.messages.media import parse_link_header as parse_header_links
@@ -38,6 +38,7 @@ __all__ = [
     "DEFAULT_ACCEPT_ENCODING",
     "DEFAULT_CA_BUNDLE_PATH",
     "DEFAULT_PORTS",
+    "HEADER_VALIDATORS",
     "NETRC_FILES",
     "UNRESERVED_SET",
     "add_dict_to_cookiejar",
@@ -90,6 +91,15 @@ DEFAULT_ACCEPT_ENCODING = accept_encoding()
 UNRESERVED_SET = frozenset(
     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~"  # RFC 3986, 2.3
 )
+
+# Field names and field values that can be sent, to `match` with.
+HEADER_VALIDATORS = {
+    str: (re.compile(rf"(?:{TOKEN.pattern})\Z"), re.compile(rf"(?:{FIELD_VALUE.pattern})\Z")),
+    bytes: (
+        re.compile(rb"(?:%s)\Z" % TOKEN.pattern.encode()),
+        re.compile(rb"(?:%s)\Z" % FIELD_VALUE.pattern.encode()),
+    ),
+}
 
 # Where HTML and XML declare their charset. No quantifier runs over a `<`: linear.
 _DECLARED_CHARSETS = (
@@ -464,12 +474,3 @@ def atomic_open(filename: str) -> Iterator[Any]:
     except BaseException:
         os.remove(temporary)
         raise
-
-
-def __getattr__(name: str) -> Any:
-    """Names that programs take from here though they live elsewhere."""
-    if name.startswith("__"):  # the import system asks for __path__
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from gofer.dropin.incidental import find
-
-    return find(__name__, name)

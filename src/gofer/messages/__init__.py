@@ -18,6 +18,7 @@ Nothing here waits, reads a clock or opens a socket.
     reading.py              content on its way to the caller, decoded
     pieces.py               steps that cut, join and decode it
     raw.py                  `response.raw`
+    original.py             what libraries look for below `response.raw`
     status_codes.py         `codes`
     text.py                 text from bytes, and lines
     media.py                media types, charsets, the Link field

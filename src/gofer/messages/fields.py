@@ -12,7 +12,10 @@ from typing import Any
 
 from gofer.exceptions import InvalidHeader
 
-__all__ = ["TOKEN", "EncodedFields", "FieldSection", "Headers", "check_field", "given_fields"]
+__all__ = [
+    "FIELD_VALUE", "TOKEN", "EncodedFields", "FieldSection", "Headers", "check_field",
+    "given_fields",
+]  # fmt: skip
 
 # field-name = token; field-value = no CTL but HTAB, no surrounding white space (RFC 9110, 5.1, 5.5)
 _TOKEN = r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
@@ -30,7 +33,7 @@ TOKEN = re.compile(_TOKEN)  # RFC 9110, 5.6.2
 _HOST = (
     r"(?:\[[0-9A-Fa-f:.v]+\]|(?:[-._~!$&'()*+,;=0-9A-Za-z\x80-\xff]|%[0-9A-Fa-f]{2})*)(?::[0-9]*)?"
 )
-_FIELD_VALUE = re.compile(r"(?:[^\x00-\x20\x7f][^\x00-\x08\n-\x1f\x7f]*)?")
+FIELD_VALUE = re.compile(r"(?:[^\x00-\x20\x7f][^\x00-\x08\n-\x1f\x7f]*)?")
 
 
 class FieldSection:
@@ -242,6 +245,8 @@ class Headers(MutableMapping[str, str]):
             values = [] if found is None else [found[1]]
         return values if values or failobj == () else failobj
 
+    getlist = get_all  # by urllib3's name
+
     def _lower(self, name: Any) -> str:
         if isinstance(name, bytes):
             name = name.decode("latin-1")
@@ -404,7 +409,7 @@ def check_field(name: Any, value: Any) -> tuple[bytes, bytes]:
         raise InvalidHeader(
             f"field {shown}: its value starts with white space; expected none (use .strip())"
         )
-    if not _FIELD_VALUE.fullmatch(field_value):
+    if not FIELD_VALUE.fullmatch(field_value):
         raise InvalidHeader(
             f"field {shown}: its value holds a line break or another control character;"
             " expected one line of text (RFC 9110, 5.5)"

@@ -1,12 +1,17 @@
 """`Response.raw`: content as a file-like object, in the manner of urllib3's response.
 
 Bytes come as they were received; with `decode_content=True` they are decoded by Content-Encoding.
+It has the public names of urllib3's `HTTPResponse`, and those below it that libraries use (see
+`original.py`).
 """
 
+import io
+import json
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from gofer.messages.fields import Headers
+from gofer.messages.original import Original, connection_of
 from gofer.messages.reading import PIECE, Reading, Received, Source
 
 if TYPE_CHECKING:
@@ -15,96 +20,63 @@ if TYPE_CHECKING:
 __all__ = ["RawContent"]
 
 
-class _OriginalResponse:
-    """What third parties ask of http.client's response: its message, and whether it is closed."""
-
-    def __init__(self, raw: "RawContent") -> None:
-        self._raw = raw
-
-    @property
-    def msg(self) -> Headers:
-        return self._raw.headers
-
-    def isclosed(self) -> bool:
-        return self._raw.closed
-
-    def close(self) -> None:
-        self._raw.close()
-
-
-class _Undecoded:
-    """The rest of a response's content as it comes, as a file that only reads."""
-
-    def __init__(self, response: "Response") -> None:
-        self._source = _taken_from(response)
-        self._buffer = b""
-        self.closed = response._content_consumed or response._is_closed
-
-    def read(self, amt: int | None = None) -> bytes:
-        """At most `amt` bytes, or all of it with None; b"" at the end."""
-        pieces = [self._buffer]
-        size = len(self._buffer)
-        try:
-            while not self.closed and (amt is None or size < amt):
-                piece = self._source.run(self._source.receive())
-                self.closed = not piece
-                pieces.append(piece)
-                size += len(piece)
-        except BaseException:
-            self.close()  # a piece may be lost
-            raise
-        data = b"".join(pieces)
-        end = len(data) if amt is None else amt
-        self._buffer = data[end:]
-        return data[:end]
-
-    def close(self) -> None:
-        """Let go of the connection."""
-        self._source.abort()
-        self.closed = True
-
-
-def _taken_from(response: "Response") -> Source:
-    """The source of its content, which the response has no more: ours is read from `raw` then."""
-    if response._content_consumed or response._is_closed:
-        return Received(b"")
-    source = response._source
-    if source is None:
-        whole = response._received if response._received is not None else response._content
-        source = Received(whole or b"")
-    response._source = response._received = None
-    response._content = False
-    return source
-
-
 class _FileSource(Received):
     """A file that somebody put in the place of ours, as the source of content."""
 
     def __init__(self, file: Any) -> None:
         super().__init__(b"")
         self._file = file
+        # Ours says what is there; of another one only `read` is known to be its own.
+        self._read = file.read1 if type(file) is Original else file.read
 
     async def receive(self) -> bytes:
-        return self._file.read(PIECE)  # type: ignore[no-any-return]
+        return self._read(PIECE)
 
     def abort(self) -> None:
         self._file.close()
 
 
+class _GivenDecoder:
+    """A decoder that somebody put in the place of ours: urllib3's, or one like it."""
+
+    pending = False
+
+    def __init__(self, decoder: Any) -> None:
+        self._decoder = decoder
+
+    def decode(self, data: bytes, max_bytes: int) -> bytes:
+        del max_bytes
+        return self._decoder.decompress(data)  # type: ignore[no-any-return]
+
+    def finish(self) -> None:
+        self._decoder.flush()
+
+
 _VERSIONS = {"HTTP/2": 20, "HTTP/3": 30}  # as urllib3 counts them
 
 
-class RawContent:
-    """The rest of a response's content as a readable, not seekable file."""
+class RawContent(io.IOBase):
+    """The rest of a response's content as a readable, not seekable file.
 
-    chunked = False  # what is read here has no chunks any more
+    Attributes:
+        auto_close: it counts as closed when it is read; with False, which wrappers of the `io`
+            module need, when `close` is called.
+        chunked: it came in chunks, which nobody sees who reads here.
+    """
+
+    REDIRECT_STATUSES = (301, 302, 303, 307, 308)
+    auto_close = True
+    enforce_content_length = True
 
     def __init__(self, response: "Response") -> None:
         self._response = response
         self._buffer = bytearray()
         self._ended = False
+        self._is_closed = False
         self._reading: Reading | None = None
         self._file: Any = None
+        self._given_decoder: Any = None
+        self._body: bytes | None = None
         self._position = 0
         self.decode_content = False
         self.status = response.status_code
@@ -112,14 +84,29 @@ class RawContent:
         self.version = _VERSIONS.get(response.version, 11)
         if self.version == 11 and response.fields.block.startswith(b"HTTP/1.0"):
             self.version = 10
-        self.headers = response.headers
-        self._original_response = _OriginalResponse(self)
-        self._request_url = response.url
+        self.version_string = f"HTTP/{self.version / 10}"
+        self.headers = self.msg = response.headers
+        self.chunked = "chunked" in self.headers.get("Transfer-Encoding", "").lower()
+        length = self.headers.get("Content-Length", "")
+        self._length = int(length) if length.isdecimal() else None
+        if self.status in (204, 304) or getattr(response.request, "method", None) == "HEAD":
+            self._length = 0
+        self._original_response = Original(self)
+        self.url = self._request_url = response.url
 
     # Reading ------------------------------------------------------------------------------------
 
-    def read(self, amt: int | None = None, decode_content: bool | None = None) -> bytes:
-        """At most `amt` bytes, or all of it with None; b"" at the end."""
+    def read(
+        self,
+        amt: int | None = None,
+        decode_content: bool | None = None,
+        cache_content: bool = False,
+    ) -> bytes:
+        """At most `amt` bytes, or all of it with None; b"" at the end.
+
+        Args:
+            cache_content: what is read will be `data`.
+        """
         if amt is not None and amt < 0:
             amt = None
         while not self._ended and (amt is None or len(self._buffer) < amt):
@@ -132,6 +119,8 @@ class RawContent:
         data = bytes(self._buffer[:size])
         del self._buffer[:size]
         self._position += len(data)
+        if cache_content:
+            self._body = data
         return data
 
     def read1(self, amt: int | None = None, decode_content: bool | None = None) -> bytes:
@@ -158,8 +147,20 @@ class RawContent:
         while data := self.read1(amt, decode_content):
             yield data
 
-    def readline(self, limit: int = -1) -> bytes:
+    read_chunked = stream
+
+    @property
+    def data(self) -> bytes:
+        """All that is left; the same when it is asked for again."""
+        return self.read(cache_content=True) if self._body is None else self._body
+
+    def json(self) -> Any:
+        """The value of JSON in UTF-8."""
+        return json.loads(self.data)
+
+    def readline(self, limit: int | None = -1) -> bytes:
         """One line with its end, b"" at the end of the content."""
+        limit = -1 if limit is None else limit
         while b"\n" not in self._buffer and not self._ended:
             if 0 <= limit <= len(self._buffer):
                 break
@@ -179,7 +180,9 @@ class RawContent:
             response, decode = self._response, decode or self.decode_content
             if self._file is not None:
                 self._reading = Reading(response, _FileSource(self._file), decode=decode)
-            elif response._content_consumed or response._is_closed:
+                if decode and self._given_decoder is not None:
+                    self._reading._decoder = _GivenDecoder(self._given_decoder)
+            elif self._is_read:
                 return b""  # it was read, handed out or let go of
             else:
                 self._reading = response._begin_waiting(decode=decode)
@@ -187,19 +190,65 @@ class RawContent:
                 return b""
         return self._reading.source.run(self._reading.next())  # type: ignore[no-any-return]
 
+    # What stands below --------------------------------------------------------------------------
+
     @property
     def _fp(self) -> Any:
         """The file below, which urllib3 calls so; caches put theirs in its place, to read along."""
-        if self._file is None:
-            self._file = _Undecoded(self._response)
-        return self._file
+        return self._original_response if self._file is None else self._file
 
     @_fp.setter
     def _fp(self, file: Any) -> None:
+        self._original_response.take()
         self._file = file
         self._reading = None
         self._ended = False
         self._buffer.clear()
+
+    @property
+    def _decoder(self) -> Any:
+        """What decodes; downloaders put theirs in its place, to see what came."""
+        return self._given_decoder
+
+    @_decoder.setter
+    def _decoder(self, decoder: Any) -> None:
+        self._original_response.take()  # whoever asks the response reads here from now on
+        self._given_decoder = decoder
+
+    def _hand_over(self) -> Source:
+        """The source of the content, for `Original`: the response has it no more, and asks here."""
+        response, reading = self._response, self._reading
+        if reading is not None:
+            source = reading.source
+        else:
+            self._file = self._original_response
+            if self._is_read:
+                return Received(b"")
+            whole = response._received if response._received is not None else response._content
+            source = response._source or Received(whole or b"")
+        response._source = response._received = None
+        response._content, response._content_consumed = False, False
+        return source
+
+    @property
+    def _connection(self) -> Any:
+        """urllib3's connection, while there is something to read."""
+        return None if self.closed else connection_of(self, self._original_response)
+
+    @property
+    def connection(self) -> Any:
+        return self._connection
+
+    @property
+    def _wire(self) -> Any:
+        """The stream that content comes over; None if it has come."""
+        source = self._response._source or self._original_response._source
+        return getattr(source, "wire", None)
+
+    @property
+    def retries(self) -> Any:
+        """The policy of retries, as a `Retry`. Its `history` is empty: gofer keeps none."""
+        return getattr(self._response, "_retries", None)
 
     # A file's other questions ---------------------------------------------------------------------
 
@@ -217,12 +266,20 @@ class RawContent:
 
     @property
     def closed(self) -> bool:
+        if self._is_closed or not self.auto_close:
+            return self._is_closed
         if self._buffer:
             return False
         if self._ended or self._reading is not None:
             return self._ended
-        response = self._response
-        return response._source is None and response._received is None
+        return self._is_read if self._file is None else bool(getattr(self._file, "closed", False))
+
+    @property
+    def _is_read(self) -> bool:
+        """True if the content was read, handed out or let go of, by whomever."""
+        if self._reading is not None:
+            return self._ended
+        return self._response._content_consumed or self._response._is_closed
 
     def isclosed(self) -> bool:
         return self.closed
@@ -230,11 +287,21 @@ class RawContent:
     def close(self) -> None:
         """Let go of the connection."""
         self._buffer.clear()
-        self._ended = True
+        self._ended = self._is_closed = True
         source = self._response._source
         if source is not None:
             self._response._source = None
             source.abort()
+        if self._file is not None:
+            self._file.close()
+
+    shutdown = close
+
+    def flush(self) -> None:
+        """Nothing is ever held back."""
+
+    def __del__(self) -> None:
+        """Not as `io` has it: a source that is dropped lets go by itself, and takes no lock."""
 
     def release_conn(self) -> None:
         """Give the connection back if the content is read; otherwise it is closed."""
@@ -246,6 +313,38 @@ class RawContent:
         source = self._response._source
         if source is not None:
             source.run(self._response.discard())
+
+    @property
+    def length_remaining(self) -> int | None:
+        """Bytes of the content that have not been read here; None if that is not known."""
+        if self.closed:
+            return 0
+        return None if self._length is None else max(0, self._length - self._position)
+
+    @length_remaining.setter
+    def length_remaining(self, value: int | None) -> None:
+        self._length, self._position = value, 0
+
+    @property
+    def chunk_left(self) -> int | None:
+        """Bytes that can be read without waiting, of content that came in chunks."""
+        return self._original_response.chunk_left
+
+    def supports_chunked_reads(self) -> bool:
+        return True
+
+    def _update_chunk_length(self) -> None:
+        """Nothing to do: caches put a step of theirs in its place."""
+
+    def get_redirect_location(self) -> Any:
+        """Where a redirect leads, None if it does not say; False if it is none."""
+        return self.headers.get("Location") if self.status in self.REDIRECT_STATUSES else False
+
+    def geturl(self) -> str:
+        return self.url
+
+    def info(self) -> Headers:
+        return self.headers
 
     def getheaders(self) -> Headers:
         return self.headers

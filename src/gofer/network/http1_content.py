@@ -1,7 +1,7 @@
 """The content of an HTTP/1.1 response that did not come whole: read when somebody wants it."""
 
 from io import BytesIO
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from gofer.exceptions import (
     BodyReadTimeout,
@@ -60,6 +60,12 @@ class Http1Content:
         self.outlives_cancelling = False
         self.has_length = connection.reader.framing is LENGTH
         self.run = connection.runtime.run
+
+    @property
+    def wire(self) -> Any:
+        """The `Stream` that it comes over; None at its end."""
+        connection = self._connection
+        return None if connection is None else connection.stream
 
     async def receive(self) -> bytes:
         """The next piece as it came, b"" at the end.

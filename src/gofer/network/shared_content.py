@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from io import BytesIO
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from gofer.exceptions import BodyReadTimeout, WriteTimeout
 from gofer.messages.request import PreparedRequest
@@ -48,6 +48,12 @@ class SharedContent:
         self.outlives_cancelling = False
         self.has_length = bool(stream.fields and stream.fields.has(b"content-length"))
         self.run = connection.runtime.run
+
+    @property
+    def wire(self) -> Any:
+        """The `Stream` that it comes over; None at its end."""
+        connection = self._connection
+        return None if connection is None else connection.stream
 
     async def receive(self) -> bytes:
         """The next piece as it came, b"" at the end.

@@ -2,10 +2,12 @@
 
 from gofer.exceptions import (
     ChunkedEncodingError,
+    ConnectionError,
     ConnectTimeout,
     ContentDecodingError,
     GoferWarning,
     InsecureRequestWarning,
+    InvalidHeader,
     InvalidURL,
     NameResolutionError,
     ProxyError,
@@ -17,19 +19,21 @@ from gofer.exceptions import (
 )
 
 __all__ = [
-    "ConnectTimeoutError", "DecodeError", "DependencyWarning", "HTTPError", "HTTPWarning",
-    "InsecureRequestWarning", "LocationParseError", "MaxRetryError", "NameResolutionError",
-    "NewConnectionError", "ProtocolError", "ProxyError", "ReadTimeoutError", "SSLError",
+    "ClosedPoolError", "ConnectTimeoutError", "DecodeError", "DependencyWarning", "HTTPError",
+    "HTTPWarning", "InsecureRequestWarning", "InvalidHeader", "LocationParseError",
+    "LocationValueError", "MaxRetryError", "NameResolutionError", "NewConnectionError",
+    "ProtocolError", "ProxyError", "ReadTimeoutError", "ResponseError", "SSLError",
     "SecurityWarning", "TimeoutError",
 ]  # fmt: skip
 
 HTTPError = RequestException
 HTTPWarning = SecurityWarning = DependencyWarning = GoferWarning
-MaxRetryError = RetryError
+MaxRetryError = ResponseError = RetryError
 ProtocolError = ChunkedEncodingError
 DecodeError = ContentDecodingError
 TimeoutError = Timeout
 ReadTimeoutError = ReadTimeout
 ConnectTimeoutError = ConnectTimeout
 NewConnectionError = ConnectTimeout
-LocationParseError = InvalidURL
+LocationParseError = LocationValueError = InvalidURL
+ClosedPoolError = ConnectionError
