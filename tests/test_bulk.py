@@ -4,7 +4,9 @@ import asyncio
 import gc
 import sys
 import threading
+import time
 from collections.abc import Iterator
+from itertools import islice, repeat
 from typing import Any
 
 import pytest
@@ -60,6 +62,65 @@ def test_an_input_that_raises(web: Web) -> None:
 
     assert (200, 404, 0) == (good.status_code, missing.status_code, failed.status_code)
     assert isinstance(failed.error, LookupError)
+
+
+def test_results_come_while_the_input_takes_its_time(web: Web) -> None:
+    """A slow input need not be at its end, nor `size` be reached, before the first result."""
+    results: list[gofer.Response] = []
+    unheard = []
+
+    def items() -> Iterator[str]:
+        for number in range(300):
+            if results:
+                return
+            time.sleep(0.005)
+            yield f"{web.url}/get?n={number}"
+        unheard.append("all the time")
+
+    results.extend(gofer.imap(items(), size=300))  # one by one
+
+    assert {200} == {r.status_code for r in results}
+    assert [] == unheard
+
+
+def test_pages_of_an_input_are_sent_before_the_next_page(web: Web) -> None:
+    """An input that waits after some quick items finds all of them sent."""
+    missing = []
+
+    def items() -> Iterator[str]:
+        for page in range(3):
+            time.sleep(0.03)
+            deadline = time.monotonic() + 5
+            while len(web.requests) < 10 * page and time.monotonic() < deadline:
+                time.sleep(0.001)
+            missing.append(10 * page - len(web.requests))
+            for number in range(10):
+                yield f"{web.url}/get?n={page}{number}"
+
+    assert [200] * 30 == [r.status_code for r in gofer.imap(items())]
+    assert [0, 0, 0] == missing
+
+
+def test_the_first_is_sent_before_the_second_is_read(web: Web) -> None:
+    """Nobody knows yet whether the input will take its time."""
+    sent = []
+
+    def items() -> Iterator[str]:
+        yield web.url + "/get"
+        with web.changed:
+            web.changed.wait_for(lambda: bool(web.requests), 5)
+        sent.append(len(web.requests))
+
+    assert [200] == [r.status_code for r in gofer.imap(items())]
+    assert [1] == sent
+
+
+@pytest.mark.parametrize("ordered", [True, False])
+def test_an_endless_input_of_what_fails_at_once(ordered: bool) -> None:
+    """Its results are handed out; it is not read to the end first."""
+    responses = gofer.imap(repeat("no url"), size=2, ordered=ordered)
+
+    assert [0] * 50 == [r.status_code for r in islice(responses, 50)]
 
 
 @pytest.mark.parametrize(

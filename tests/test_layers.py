@@ -24,6 +24,7 @@ FACES = {
     "aio",
     "bulk",
     "bulk_clients",
+    "bulk_input",
     "async_",
     "cli",
     "dropin",

@@ -7,16 +7,15 @@ millions. Cookies are the session's own, and its connections are there for its n
 """
 
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator, Sized
+from collections.abc import Callable, Generator, Iterable, Iterator
 from heapq import heappop, heappush
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
 from gofer.bulk_clients import BulkClient, KeptRoad, client_for
+from gofer.bulk_input import Input, origin_of, session_of_first, sharing_key
 from gofer.client import failed_response
 from gofer.dropin.models import PreparedRequest, Request, Response
-from gofer.exceptions import RequestException
-from gofer.messages.url import parse
 from gofer.precedence import prefetch_from
 from gofer.sessions import Session
 
@@ -31,10 +30,6 @@ Instead = TypeVar("Instead")  # what an exception handler puts in the place of a
 
 MOST_AT_ONCE = 512  # open exchanges where the caller sets no `size`
 LOOK_AHEAD = 1000  # items read past one whose host is at its limit
-
-SHARED_METHODS = frozenset(
-    ("GET", "HEAD", "OPTIONS")
-)  # RFC 9110, 9.2.1: safe, so one answer serves
 
 
 @overload
@@ -127,7 +122,8 @@ def imap(
     Closing the iterator stops everything that is under way.
 
     Args:
-        requests: as for `map`; a generator of millions is fine.
+        requests: as for `map`; a generator of millions is fine. It is read in the caller's thread:
+            while it takes its time nothing else goes on, and then the others have a turn.
         size: how many are open at a time, content included.
         prefetch, stream: whether contents are read; they are, unless told otherwise.
         session: whose defaults, cookies, auth and hooks count for requests that have no session.
@@ -289,9 +285,9 @@ class _Bulk:
         raises: bool,
         exception_handler: Callable[[Any, Exception], Any] | None,
     ) -> None:
-        self.total = len(requests) if isinstance(requests, Sized) else None
+        self._input = Input(requests)
+        self.total = self._input.total
         self.failed = 0
-        self._source: Iterator[Any] | None = iter(requests)
         self._size = size
         self._prefetch = prefetch
         self._session = session
@@ -304,7 +300,7 @@ class _Bulk:
         self._exception_handler = exception_handler
 
         # Whose connections outlive the run; a generator is not asked for its first item yet.
-        self._keeper = session or _session_of_first(requests)
+        self._keeper = session or session_of_first(requests)
         self._road = KeptRoad.taken_from(self._keeper)
         self._hub = self._road.hub
         self._clients: dict[int, tuple[Any, BulkClient]] = {}
@@ -321,13 +317,14 @@ class _Bulk:
         """The results, as they complete or in order; the run ends with the iterator."""
         try:
             while True:
-                self._begin_more()
                 item = self._take_done()
+                if item is None:
+                    self._input.end_pause(self._open)
+                    self._begin_more()
+                    item = self._take_done()  # some fail at once
                 if item is not None:
-                    while item is not None:
-                        yield item.result
-                        item = self._take_done()
-                    continue  # handing out made room
+                    yield item.result
+                    continue
                 if self._fatal is not None:
                     raise self._fatal
                 if not self._open and not self._is_waiting():
@@ -344,24 +341,26 @@ class _Bulk:
 
     def _is_waiting(self) -> bool:
         """True if there is something that has not begun."""
-        return self._source is not None or (self._hosts is not None and self._hosts.parked > 0)
+        return self._input.is_open or (self._hosts is not None and self._hosts.parked > 0)
 
     def _wake_up_at(self) -> float | None:
-        """When something may begin though nothing ends: the limits of rate say."""
+        """When something may begin though nothing ends: limits of rate say, and slow input."""
         if self._open >= self._size or not self._is_waiting():
             return None
         until = self._hosts.next_start() if self._hosts is not None else None
         if self._interval and (until is None or until < self._next_start):
             until = self._next_start
-        return until
+        pause = self._input.pause
+        return pause if until is None or (pause is not None and pause < until) else until
 
     # Beginning ------------------------------------------------------------------------------------
 
     def _begin_more(self) -> None:
         """Begin as many requests as the limits allow."""
-        most_pending = 4 * self._size  # done, but one before them is not
+        # Not handed out yet: one before them is not done, or they failed at once, all in one turn.
+        kept, most_kept = self._pending if self._ordered else self._done, 4 * self._size
         while self._open < self._size and self._fatal is None:
-            if self._ordered and len(self._pending) >= most_pending:
+            if len(kept) >= most_kept:
                 return
             now = monotonic() if self._interval else 0.0
             if now < self._next_start:
@@ -383,11 +382,11 @@ class _Bulk:
             item = hosts.take()
             if item is not None:
                 return item
-        while self._source is not None and (hosts is None or hosts.parked < LOOK_AHEAD):
+        while self._input.is_ready() and (hosts is None or hosts.parked < LOOK_AHEAD):
             item = self._read()
             if item is None or self._is_shared(item):
                 continue
-            if hosts is None or hosts.admits(item, _origin_of(item.given)):
+            if hosts is None or hosts.admits(item, origin_of(item.given)):
                 return item
         return None
 
@@ -395,12 +394,10 @@ class _Bulk:
         """The next item of the input; None if it has none, or nothing to send."""
         item = _Item(None)
         try:
-            item.given = next(self._source)  # type: ignore[arg-type]
+            item.given = self._input.read()
         except StopIteration:
-            self._source = None
             return None
         except Exception as error:  # the caller's generator failed: that has a place of its own
-            self._source = None
             if self._ordered:
                 self._pending.append(item)
             self._fail(item, error)
@@ -413,7 +410,7 @@ class _Bulk:
         """True if `item` will have the answer of an equal one that is not done yet."""
         if not self._dedupe:
             return False
-        key = _sharing_key(item.given)
+        key = sharing_key(item.given)
         if key is None:
             return False
         first = self._sharing.setdefault(key, item)
@@ -446,7 +443,8 @@ class _Bulk:
         if item.host is not None:
             self._hosts.end(item.host)  # type: ignore[union-attr]
         # What is next goes out in the same turn, before anybody looks at this result.
-        self._begin_more()
+        if not self._input.is_slow:
+            self._begin_more()
 
     async def _send(self, given: Any) -> Any:
         """The response to anything that `map` takes."""
@@ -517,52 +515,10 @@ class _Bulk:
 
     def _close(self) -> None:
         """Stop what is under way; close what idles."""
-        self._source = None
+        self._input.close()
         self._hub.close()
         for session, client in self._clients.values():
             if session is not self._keeper:
                 client.close()
         if self._keeper is not None:
             self._road.leave_to(self._keeper)
-
-
-def _session_of_first(requests: Any) -> Any:
-    """The session of the first of `requests`, if they are a list and it has one."""
-    if not isinstance(requests, list | tuple) or not requests:
-        return None
-    return getattr(requests[0], "session", None)
-
-
-def _origin_of(given: Any) -> Any:
-    """The origin an item will be sent to first; None for what is no request."""
-    if isinstance(given, PreparedRequest):
-        return given.url_parsed.origin
-    url = given
-    if isinstance(given, Request):
-        url = given.url
-    elif isinstance(given, dict):
-        url = given.get("url")
-    elif isinstance(given, (tuple, list)):
-        url = given[1] if len(given) == 2 else None
-    try:
-        return parse(url).origin
-    except (RequestException, TypeError, ValueError):
-        return None  # it will fail by itself, with its own error
-
-
-def _sharing_key(given: Any) -> Any:
-    """What two items have in common when they can share a response; None for those that cannot.
-
-    Only safe methods without content share (RFC 9110, 9.2.1).
-    """
-    if isinstance(given, str):
-        return "GET", given
-    if isinstance(given, (tuple, list)) and len(given) == 2:
-        method, url = given
-        if isinstance(method, str) and isinstance(url, str) and method.upper() in SHARED_METHODS:
-            return method.upper(), url
-    if isinstance(given, Request) and not (given.data or given.files or given.json or given.auth):
-        method = str(given.method).upper()
-        if method in SHARED_METHODS and not given.options and not any(given.hooks.values()):
-            return method, given.full_url, repr(given.headers), repr(given.cookies), given.session
-    return None

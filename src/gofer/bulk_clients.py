@@ -47,7 +47,7 @@ class KeptRoad:
         if roads:
             with contextlib.suppress(IndexError):  # another thread was quicker
                 return roads.pop()  # type: ignore[no-any-return]
-        return cls(Hub())
+        return cls(_new_hub(session))
 
     def leave_to(self, session: Client[Any, Any, Any]) -> None:
         """Let the next run of `session` have it, unless it has one by now.
@@ -65,6 +65,15 @@ class KeptRoad:
             session._kept_roads = []
             when_dropped(session, _abandon, session._kept_roads)  # if nobody calls close()
         session._kept_roads.append(self)
+
+
+def _new_hub(session: Client[Any, Any] | None) -> Hub:
+    """A hub that waits as `session` does: with gevent the other greenlets go on."""
+    if session is not None and session._runtime.name == "gevent":
+        from gofer.runtime.gevent import GeventHub
+
+        return GeventHub()
+    return Hub()
 
 
 def _abandon(roads: list[KeptRoad]) -> None:

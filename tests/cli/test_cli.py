@@ -38,6 +38,18 @@ def run(capfdbinary: pytest.CaptureFixture[bytes]) -> Run:
     return runner
 
 
+def without(descriptor: int, *arguments: str) -> subprocess.CompletedProcess[bytes]:
+    """`python -m gofer` with these arguments, and with that descriptor closed."""
+    command = [sys.executable, "-m", "gofer", *arguments]
+    return subprocess.run(
+        ["sh", "-c", f'exec "$@" {descriptor}>&-', "sh", *command],
+        capture_output=True,
+        env={**os.environ, "PYTHONPATH": str(SOURCE)},
+        timeout=30,
+        check=False,
+    )
+
+
 def process(*arguments: str, stdin: bytes | None = None) -> subprocess.CompletedProcess[bytes]:
     """`python -m gofer` with these arguments."""
     return subprocess.run(
@@ -133,6 +145,15 @@ def test_data_from_standard_input(web: Web):
     assert {"bytes": 300_000} == json.loads(done.stdout)
 
 
+def test_a_file_among_data(web: Web, run: Run, tmp_path: Path):
+    """-d @FILE beside others is a part of the form, without its line breaks."""
+    file = tmp_path / "part"
+    file.write_bytes(b"a=1\r\n")
+    _, out, _ = run("-d", f"@{file}", "-d", "b=2", f"{web.url}/anything")
+
+    assert {"a": "1", "b": "2"} == json.loads(out)["form"]
+
+
 def test_json_is_sent_as_written(web: Web, run: Run):
     """--json sends the text itself, not another spelling of its value."""
     _, out, _ = run("--json", '{"n": 1.10}', f"{web.url}/anything")
@@ -214,15 +235,43 @@ def test_errors_are_one_line(run: Run):
         ("-X", "NOT A TOKEN", "http://localhost:1/"),
         ("-H", "a: b\nc: d", "http://localhost:1/"),
         ("-H", "a b: c", "http://localhost:1/"),
-        ("-d", "@/does/not/exist", "http://localhost:1/"),
+        ("-x", "ftp://localhost/", "http://localhost:1/"),
     ],
 )
 def test_useless_requests_are_one_line(run: Run, arguments: tuple[str, ...]):
-    """What cannot be sent is status 1 and one line, before anything is connected to."""
+    """What cannot be sent is status 2 and one line, before anything is connected to."""
     status, out, err = run(*arguments)
 
-    assert (1, b"", 1) == (status, out, err.count("\n"))
+    assert (2, b"", 1) == (status, out, err.count("\n"))
     assert err.startswith("gofer: ")
+
+
+def test_a_file_that_is_not_there(run: Run):
+    """It is status 1 and one line."""
+    status, out, err = run("-d", "@/does/not/exist", "http://localhost:1/")
+
+    assert (1, b"", 1) == (status, out, err.count("\n"))
+    assert err.startswith("gofer: /does/not/exist")
+
+
+def test_a_redirect_to_what_is_no_url(run: Run):
+    """The arguments were good: the server is wrong, and that is status 1."""
+    moved = raw.response(status="302 Found", location="http://[::1/")
+    with serve(raw.always(moved)) as server:
+        status, out, err = run(server.url)
+
+    assert (1, b"", 1) == (status, out, err.count("\n"))
+
+
+def test_closed_standard_streams(web: Web):
+    """What cannot be read or written to is one line; what is not needed may be closed."""
+    for descriptor, arguments in ((0, ("-d", "@-")), (1, ())):
+        done = without(descriptor, *arguments, f"{web.url}/anything")
+        assert (1, b"", 1) == (done.returncode, done.stdout, done.stderr.count(b"\n"))
+        assert b"is closed" in done.stderr
+
+    done = without(2, f"http://127.0.0.1:{refused_port()}/")
+    assert (1, b"", b"") == (done.returncode, done.stdout, done.stderr)
 
 
 @pytest.mark.parametrize(
@@ -237,6 +286,7 @@ def test_useless_requests_are_one_line(run: Run, arguments: tuple[str, ...]):
         ("-H", "no colon", "http://localhost/"),
         ("-H", ": no name", "http://localhost/"),
         ("--unknown", "http://localhost/"),
+        ("--head", "X: not short for --header", "http://localhost/"),
     ],
 )
 def test_wrong_usage_is_status_2(run: Run, arguments: tuple[str, ...]):

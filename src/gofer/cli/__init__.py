@@ -20,6 +20,7 @@ from gofer.exceptions import InsecureRequestWarning, RequestException
 __all__ = ["main"]
 
 FAILED = 1
+USELESS = 2  # arguments, as argparse has it
 INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 PIPE_CLOSED = 141  # 128 + SIGPIPE
 
@@ -40,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return PIPE_CLOSED
     except (OSError, ValueError) as error:  # gofer's own errors are OSErrors too
         _complain(error)
-        return FAILED
+        return USELESS if _is_refused(error) else FAILED
 
 
 # Arguments ----------------------------------------------------------------------------------------
@@ -49,6 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="gofer",
+        allow_abbrev=False,  # `--head` would be `--header`
         description="Fetch a URL and print it.",
         epilog="Exit status: 0 for a status code below 400, 4 for 4xx, 5 for 5xx, 1 if there was"
         " no complete response, 2 for invalid arguments.",
@@ -155,12 +157,25 @@ def _content(options: argparse.Namespace, opened: contextlib.ExitStack) -> tuple
         return None, None
     parts: list[str] = options.data
     if len(parts) == 1 and parts[0].startswith("@"):
-        name = parts[0][1:]
-        if name == "-":
-            return sys.stdin.buffer, "application/octet-stream"
-        return opened.enter_context(open(name, "rb")), "application/octet-stream"
-    text = "&".join(parts)
-    return text.encode("utf-8", "surrogateescape"), "application/x-www-form-urlencoded"
+        return _opened(parts[0][1:], opened), "application/octet-stream"
+    form = b"&".join([_part_of_form(part, opened) for part in parts])
+    return form, "application/x-www-form-urlencoded"
+
+
+def _part_of_form(part: str, opened: contextlib.ExitStack) -> bytes:
+    """`part`, or what is in the file it names without its line breaks, as curl has it."""
+    if part.startswith("@"):
+        return _opened(part[1:], opened).read().translate(None, b"\r\n")
+    return part.encode("utf-8", "surrogateescape")
+
+
+def _opened(name: str, opened: contextlib.ExitStack) -> BinaryIO:
+    """The file called `name`, or standard input."""
+    if name != "-":
+        return opened.enter_context(open(name, "rb"))
+    if sys.stdin is None:
+        raise OSError("standard input is closed")
+    return sys.stdin.buffer
 
 
 def _exit_status(status_code: int) -> int:
@@ -177,20 +192,23 @@ class _OutputClosed(Exception):
 def _print(response: Any, options: argparse.Namespace) -> None:
     """The head if it was asked for, then the content as it comes."""
     if options.include:
-        _write(sys.stdout.buffer, response.fields.block + b"\r\n")
+        _write(response.fields.block + b"\r\n")
     if options.output and options.output != "-":
         with open(options.output, "wb") as file:
             for piece in response.iter_content(None):
                 file.write(piece)
         return
     for piece in response.iter_content(None):
-        _write(sys.stdout.buffer, piece)
+        _write(piece)
 
 
-def _write(output: BinaryIO, data: bytes) -> None:
+def _write(data: bytes) -> None:
+    """Write to standard output."""
+    if sys.stdout is None:
+        raise OSError("standard output is closed")
     try:
-        output.write(data)
-        output.flush()  # a stream of events is to be seen when it happens
+        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()  # a stream of events is to be seen when it happens
     except BrokenPipeError:
         raise _OutputClosed from None
 
@@ -202,8 +220,17 @@ def _forget_output() -> None:
     os.close(nowhere)
 
 
+def _is_refused(error: Exception) -> bool:
+    """True if it is about the arguments: nothing was sent."""
+    if not isinstance(error, RequestException):
+        return isinstance(error, ValueError)
+    return isinstance(error, ValueError) and error.request is None
+
+
 def _complain(error: Exception) -> None:
     """One line that says what went wrong."""
+    if sys.stderr is None:
+        return
     text = str(error) or type(error).__name__
     if not isinstance(error, RequestException) and isinstance(error, OSError) and error.filename:
         text = f"{error.filename}: {error.strerror}"

@@ -1,9 +1,11 @@
 """The gevent runtime: waits in gevent's hub, so that other greenlets go on; nothing is patched.
 
 In a process that gevent has patched the plain blocking runtime does the same by itself. This one
-is for those who use gevent without patching: `Session(runtime="gevent")`.
+is for those who use gevent without patching: `Session(runtime="gevent")`. Its bulk runs are on
+`GeventHub`, a hub whose poll is a wait in gevent's.
 """
 
+import select
 import socket
 from collections.abc import Callable
 from time import monotonic
@@ -13,6 +15,7 @@ try:
     import gevent
     from gevent import event as gevent_event
     from gevent import select as gevent_select
+    from gevent import selectors as gevent_selectors
     from gevent import socket as gevent_socket
 except ImportError as error:
     raise ImportError("runtime='gevent' needs gevent: pip install gofer[gevent]") from error
@@ -22,10 +25,11 @@ from gofer.runtime.base import Event, TimedOut
 from gofer.runtime.blocking import BlockingRuntime
 from gofer.runtime.connecting import connect_datagrams, connect_first, connect_unix
 from gofer.runtime.datagrams import DatagramSocket
+from gofer.runtime.hub import Hub, SelectorPoll
 from gofer.runtime.names import Address
 from gofer.runtime.sockets import READABLE, WRITABLE, ByTurns, closed, poll
 
-__all__ = ["GeventDatagrams", "GeventRuntime", "GeventStream", "runtime"]
+__all__ = ["GeventDatagrams", "GeventHub", "GeventRuntime", "GeventStream", "runtime"]
 
 T = TypeVar("T")
 
@@ -164,3 +168,40 @@ class GeventDatagrams(DatagramSocket, GeventStream):
 
     __slots__ = ()
     receive = GeventStream.receive
+
+
+class GeventHub(Hub):
+    """A hub in one greenlet: the others go on while it waits, and once a turn if it need not."""
+
+    def _open_poll(self) -> Any:
+        if hasattr(select, "epoll"):
+            self._poll = _Epoll()
+        else:  # not on Linux, or patched
+            self._poll = SelectorPoll(gevent_selectors.GeventSelector())
+        return self._poll
+
+
+class _Epoll:
+    """What a hub needs of `select.epoll`; gevent waits for its descriptor to become readable."""
+
+    def __init__(self) -> None:
+        self._epoll = select.epoll()
+        self.register = self._epoll.register
+        self.modify = self._epoll.modify
+        self.unregister = self._epoll.unregister
+        self.close = self._epoll.close
+
+    def poll(self, seconds: float) -> list[tuple[int, int]]:
+        ready = self._epoll.poll(0)
+        if ready or not seconds:
+            gevent.sleep(0)
+            return ready
+        hub = gevent.get_hub()
+        watcher = hub.loop.io(self._epoll.fileno(), 1)
+        try:
+            _limited(monotonic() + seconds, hub.wait, watcher)
+        except TimedOut:
+            pass
+        finally:
+            watcher.close()
+        return self._epoll.poll(0)

@@ -27,7 +27,7 @@ from gofer.runtime.names import Address
 from gofer.runtime.sockets import LONGEST_POLL, READABLE, WRITABLE
 from gofer.runtime.threads import NEEDS_LOOP, at_once, in_thread
 
-__all__ = ["PAUSE", "Hub", "Task"]
+__all__ = ["PAUSE", "Hub", "SelectorPoll", "Task"]
 
 T = TypeVar("T")
 
@@ -300,7 +300,11 @@ class Hub:
     # Descriptors ----------------------------------------------------------------------------------
 
     def _open_poll(self) -> Any:
-        self._poll = select.epoll() if hasattr(select, "epoll") else _Selector()
+        self._poll = (
+            select.epoll()
+            if hasattr(select, "epoll")
+            else SelectorPoll(selectors.DefaultSelector())
+        )
         return self._poll
 
     def register(self, descriptor: int, events: int, target: Callable[[int], None]) -> None:
@@ -523,11 +527,11 @@ class _WakeUp:
         self._there.close()
 
 
-class _Selector:
+class SelectorPoll:
     """What a hub needs of `select.epoll`, where there is none."""
 
-    def __init__(self) -> None:
-        self._selector = selectors.DefaultSelector()
+    def __init__(self, selector: selectors.BaseSelector) -> None:
+        self._selector = selector
 
     def register(self, descriptor: int, events: int) -> None:
         self._selector.register(descriptor, self._translate(events))
