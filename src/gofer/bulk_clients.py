@@ -67,7 +67,7 @@ class KeptRoad:
         session._kept_roads.append(self)
 
 
-def _new_hub(session: Client[Any, Any] | None) -> Hub:
+def _new_hub(session: Client[Any, Any, Any] | None) -> Hub:
     """A hub that waits as `session` does: with gevent the other greenlets go on."""
     if session is not None and session._runtime.name == "gevent":
         from gofer.runtime.gevent import GeventHub
