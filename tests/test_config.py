@@ -134,9 +134,9 @@ def test_every_way_to_change_it_counts():
         (lambda: settings.clear(), 30),
     ]
     for change, expected in changes:
-        session._settings_now()
+        session._settings_now_()
         change()
-        assert expected == session._settings_now().max_redirects
+        assert expected == session._settings_now_().max_redirects
 
     with pytest.raises(ValueError, match="max_redirects"):
         settings |= {"max_redirects": "x"}

@@ -11,7 +11,7 @@ from gofer.precedence import settings_for_call
 
 def for_call(session: gofer.Session, **said: Any) -> Settings:
     """The settings of a call on `session` that says this itself."""
-    return settings_for_call(session._settings_now(), session.timeout, **said)
+    return settings_for_call(session._settings_now_(), session.timeout, **said)
 
 
 @pytest.mark.parametrize("said", [{"deadline": 5}, {"config": {"deadline": 5}}])
@@ -40,6 +40,6 @@ def test_none_is_no_limit_for_a_call_either() -> None:
 
     assert (None, None) == (said.timeouts.total, said.timeouts.read)
     assert (5, 20) == (
-        session._settings_now().timeouts.total,
-        session._settings_now().timeouts.read,
+        session._settings_now_().timeouts.total,
+        session._settings_now_().timeouts.read,
     )

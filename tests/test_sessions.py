@@ -5,6 +5,7 @@ import inspect
 import pickle
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 
@@ -104,7 +105,42 @@ def test_a_session_waits_as_before_after_pickling() -> None:
     pytest.importorskip("gevent")
     session = pickle.loads(pickle.dumps(gofer.Session(runtime="gevent")))
 
-    assert "gevent" == session._runtime.name
+    assert "gevent" == session._runtime_.name
+
+
+@pytest.mark.parametrize("face", [gofer.Session, gofer.AsyncSession])
+def test_names_of_our_own_are_no_names_of_a_subclass(face: type[Any]) -> None:
+    """What is private ends in an underscore, so that what subclasses are likely to have does not."""
+    private = {name for name in {*dir(face), *vars(face())} if name.startswith("_")}
+
+    assert {"_is_protocol"} == {name for name in private if not name.endswith("_")}  # of `Generic`
+
+
+class Api(gofer.Session):
+    """A client as many are: nothing of it is meant for gofer."""
+
+    def __init__(self, base: str) -> None:
+        super().__init__()
+        self._base = base
+        self._config = self._headers = self._timeout = self._proxies = self._verify = "its own"
+        self._settings = self._runtime = self._road = self._limits = self._cert = None
+
+    def _request(self, path: str) -> Any:
+        return self._send("GET", path)
+
+    def _send(self, method: str, path: str) -> Any:
+        return self.request(method, self._base + path)
+
+    def _prepare(self) -> None:
+        raise NotImplementedError
+
+    _call = _drive = _resolve = _exchange = _prepare
+
+
+def test_a_subclass_has_private_names_of_its_own(web: Web) -> None:
+    with Api(web.url) as api:
+        assert 200 == api._request("/get").status_code
+        assert [200, 200] == [r.status_code for r in gofer.map([web.url + "/get"] * 2, session=api)]
 
 
 def test_the_collector_may_come_while_the_pool_is_locked(web: Web) -> None:

@@ -143,6 +143,6 @@ def world(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> It
     from gofer.sessions import Session
 
     with _MAKERS[request.param]() as runtime:
-        monkeypatch.setattr(Session, "_runtime", runtime)
-        monkeypatch.setattr(Session, "_drive", staticmethod(runtime.run))
+        monkeypatch.setattr(Session, "_runtime_", runtime)
+        monkeypatch.setattr(Session, "_drive_", staticmethod(runtime.run))
         yield runtime

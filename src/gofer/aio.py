@@ -52,40 +52,40 @@ class AsyncSession(Client[Awaitable, "AsyncWebSocket", "AsyncEventStream"]):
     event loops may use it one after the other.
     """
 
-    _can_await = True
-    _prefetch_default = True  # properties cannot await
+    _can_await_ = True
+    _prefetch_default_ = True  # properties cannot await
 
     @cached_property
-    def _roads(self) -> dict[Any, Road]:
+    def _roads_(self) -> dict[Any, Road]:
         """Networks, by the loop they belong to."""
         roads: dict[Any, Road] = {}
         when_dropped(self, _abandon, roads)  # for those who never call close()
         return roads
 
-    def _drive(self, coroutine: Awaitable) -> Awaitable:
+    def _drive_(self, coroutine: Awaitable) -> Awaitable:
         return coroutine
 
-    def _conversation(self, socket: "AsyncWebSocket") -> "AsyncWebSocket":
+    def _conversation_(self, socket: "AsyncWebSocket") -> "AsyncWebSocket":
         return socket
 
-    def _listening(self, events: "AsyncEventStream") -> "AsyncEventStream":
+    def _listening_(self, events: "AsyncEventStream") -> "AsyncEventStream":
         return events
 
     @property
-    def _runtime(self) -> Runtime:  # type: ignore[override]
+    def _runtime_(self) -> Runtime:  # type: ignore[override]
         return here.runtime()  # type: ignore[no-any-return]
 
     @property
-    def _road(self) -> Road | None:  # type: ignore[override]
-        return self._roads.get(here.runtime().loop())
+    def _road_(self) -> Road | None:  # type: ignore[override]
+        return self._roads_.get(here.runtime().loop())
 
-    def _make_road(self) -> Road:
+    def _make_road_(self) -> Road:
         runtime = here.runtime()
-        for loop in [loop for loop in self._roads if runtime.is_over(loop)]:
-            self._roads.pop(loop).network.pool.close()
-        pool = Pool(runtime, self._pool_limits())
-        road = Road(Network(runtime, self._limits(), pool, self.alternatives))
-        self._roads[runtime.loop()] = road
+        for loop in [loop for loop in self._roads_ if runtime.is_over(loop)]:
+            self._roads_.pop(loop).network.pool.close()
+        pool = Pool(runtime, self._pool_limits_())
+        road = Road(Network(runtime, self._limits_(), pool, self.alternatives))
+        self._roads_[runtime.loop()] = road
         return road
 
     def close(self) -> None:
@@ -93,7 +93,7 @@ class AsyncSession(Client[Awaitable, "AsyncWebSocket", "AsyncEventStream"]):
 
         A session can be used again after that.
         """
-        for road in self._roads.values():
+        for road in self._roads_.values():
             road.network.pool.close()
 
     async def aclose(self) -> None:

@@ -428,7 +428,7 @@ class _Bulk:
         try:
             try:
                 if type(given) is str:
-                    response = await self._client_of(None)._request("GET", given)
+                    response = await self._client_of(None)._request_("GET", given)
                 else:
                     response = await self._send(given)
             except Exception as error:
@@ -450,23 +450,23 @@ class _Bulk:
         """The response to anything that `map` takes."""
         if isinstance(given, Request):
             client = self._client_of(given.session)
-            response = await client._request(**given.as_arguments(), **given.options)
+            response = await client._request_(**given.as_arguments(), **given.options)
             given.sent = True
             given.response = response
             return response
         if isinstance(given, PreparedRequest):
-            return await self._client_of(given.session)._send(given)
+            return await self._client_of(given.session)._send_(given)
         client = self._client_of(None)
         if isinstance(given, dict):
-            return await client._request(**{"method": "GET", **given})
+            return await client._request_(**{"method": "GET", **given})
         if isinstance(given, (tuple, list)) and len(given) == 2:
-            return await client._request(*given)
+            return await client._request_(*given)
         if given is None or isinstance(given, (int, float, tuple, list, set)):
             raise TypeError(
                 f"not a request: {given!r:.60}; expected a URL, (method, URL), a dict of arguments,"
                 " or a Request"
             )
-        return await client._request("GET", given)
+        return await client._request_("GET", given)
 
     def _client_of(self, session: Any) -> BulkClient:
         """Who sends for the session that an item belongs to."""

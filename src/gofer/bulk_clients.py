@@ -43,7 +43,7 @@ class KeptRoad:
     @classmethod
     def taken_from(cls, session: Client[Any, Any, Any] | None) -> "KeptRoad":
         """What the last run of `session` left, or a new one."""
-        roads = None if session is None else session._kept_roads
+        roads = None if session is None else session._kept_roads_
         if roads:
             with contextlib.suppress(IndexError):  # another thread was quicker
                 return roads.pop()  # type: ignore[no-any-return]
@@ -58,18 +58,18 @@ class KeptRoad:
         if pool is None:
             return
         idle, in_use, _ = pool.counts
-        if in_use or not idle or session._kept_roads:
+        if in_use or not idle or session._kept_roads_:
             pool.close()
             return
-        if "_kept_roads" not in session.__dict__:
-            session._kept_roads = []
-            when_dropped(session, _abandon, session._kept_roads)  # if nobody calls close()
-        session._kept_roads.append(self)
+        if "_kept_roads_" not in session.__dict__:
+            session._kept_roads_ = []
+            when_dropped(session, _abandon, session._kept_roads_)  # if nobody calls close()
+        session._kept_roads_.append(self)
 
 
 def _new_hub(session: Client[Any, Any, Any] | None) -> Hub:
     """A hub that waits as `session` does: with gevent the other greenlets go on."""
-    if session is not None and session._runtime.name == "gevent":
+    if session is not None and session._runtime_.name == "gevent":
         from gofer.runtime.gevent import GeventHub
 
         return GeventHub()
@@ -94,35 +94,35 @@ class HubClient(Client[Any, Any, Any]):
         until: float | None,
     ) -> None:
         self.__dict__.update(session.__dict__)
-        self.__dict__.pop("_kept_roads", None)  # the session's; the twin is one if sent by again
-        self._until = until
-        self._runtime = road.hub
-        self._settings = None
-        self._sent_headers = None
-        self._config = session._config.copy()
-        self._config["prefetch"] = prefetch
-        limits = self._pool_limits()
+        self.__dict__.pop("_kept_roads_", None)  # the session's; the twin is one if sent by again
+        self._until_ = until
+        self._runtime_ = road.hub
+        self._settings_ = None
+        self._sent_headers_ = None
+        self._config_ = session._config_.copy()
+        self._config_["prefetch"] = prefetch
+        limits = self._pool_limits_()
         limits.idle_per_host = max(limits.idle_per_host, size)
         limits.hosts = max(limits.hosts, size)
         if road.pool is None:
             road.pool = Pool(road.hub, limits)
         else:
             road.pool.limits = limits
-        self._road = Road(Network(road.hub, self._limits(), road.pool, self.alternatives))
+        self._road_ = Road(Network(road.hub, self._limits_(), road.pool, self.alternatives))
 
-    def _drive(self, coroutine: Any) -> Any:
-        return self._runtime.run(coroutine)
+    def _drive_(self, coroutine: Any) -> Any:
+        return self._runtime_.run(coroutine)
 
-    def _prepare(self, *arguments: Any, **options: Any) -> PreparedRequest:
-        request = super()._prepare(*arguments, **options)
-        until = self._until
+    def _prepare_(self, *arguments: Any, **options: Any) -> PreparedRequest:
+        request = super()._prepare_(*arguments, **options)
+        until = self._until_
         if until is not None and (request.deadline is None or until < request.deadline):
             request.deadline = until
         return request
 
-    async def _send(self, request: Any, *arguments: Any, **options: Any) -> Any:
-        request.outer_deadline = self._until
-        return await super()._send(request, *arguments, **options)
+    async def _send_(self, request: Any, *arguments: Any, **options: Any) -> Any:
+        request.outer_deadline = self._until_
+        return await super()._send_(request, *arguments, **options)
 
 
 class ThreadClient:
@@ -140,11 +140,11 @@ class ThreadClient:
         self._prefetch = prefetch
         self._until = until
 
-    async def _request(self, method: Any, url: Any, **options: Any) -> Any:
+    async def _request_(self, method: Any, url: Any, **options: Any) -> Any:
         given = {name: value for name, value in options.items() if value is not None}
         return await self._in_thread(given, lambda: self._session.request(method, url, **given))
 
-    async def _send(self, request: Any) -> Any:
+    async def _send_(self, request: Any) -> Any:
         return await self._in_thread({}, lambda: self._session.send(request))
 
     async def _in_thread(self, options: dict[str, Any], call: Callable[[], Any]) -> Any:
@@ -182,7 +182,7 @@ def _goes_its_own_way(session: Any) -> bool:
         return not isinstance(session, Client)
     if getattr(session.request, "__func__", None) is not _REQUEST:
         return True
-    return session._goes_by_steps()
+    return session._goes_by_steps_()
 
 
 _REQUEST = Client.request

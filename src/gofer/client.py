@@ -65,31 +65,31 @@ Events = TypeVar("Events")  # what `events` gives
 class Client(SessionState, Verbs[Answer], Generic[Answer, Socket, Events]):
     """A session on any runtime: a face says how a coroutine is driven."""
 
-    _road: Road | None = None  # made for the first request
-    _kept_roads: Any = ()  # what a bulk run leaves to the next: a list of its `KeptRoad`
-    _can_await = False  # the caller's own coroutines and async iterators, in hooks and content
-    _redirect_rules = RULES
+    _road_: Road | None = None  # made for the first request
+    _kept_roads_: Any = ()  # what a bulk run leaves to the next: a list of its `KeptRoad`
+    _can_await_ = False  # the caller's own coroutines and async iterators, in hooks and content
+    _redirect_rules_ = RULES
 
-    def _drive(self, coroutine: Coroutine[Any, Any, Any]) -> Answer:
+    def _drive_(self, coroutine: Coroutine[Any, Any, Any]) -> Answer:
         """What a call gives its caller: the face's own way to get a coroutine done."""
         raise NotImplementedError
 
-    def _conversation(self, socket: "AsyncWebSocket") -> Socket:
+    def _conversation_(self, socket: "AsyncWebSocket") -> Socket:
         """What a WebSocket is for the caller: one that waits, or one that is awaited."""
         raise NotImplementedError
 
-    def _listening(self, events: "AsyncEventStream") -> Events:
+    def _listening_(self, events: "AsyncEventStream") -> Events:
         """The same of events."""
         raise NotImplementedError
 
     @property
     def network(self) -> Network:
         """Pool and limits, made when the first connection is needed."""
-        return (self._road or self._make_road()).network
+        return (self._road_ or self._make_road_()).network
 
-    def _make_road(self) -> Road:
-        pool = Pool(self._runtime, self._pool_limits())
-        road = self._road = Road(Network(self._runtime, self._limits(), pool, self.alternatives))
+    def _make_road_(self) -> Road:
+        pool = Pool(self._runtime_, self._pool_limits_())
+        road = self._road_ = Road(Network(self._runtime_, self._limits_(), pool, self.alternatives))
         # For those who never call close().
         when_dropped(self, pool.abandon)
         return road
@@ -148,8 +148,8 @@ class Client(SessionState, Verbs[Answer], Generic[Answer, Socket, Events]):
             RequestException: see `gofer.exceptions` for the tree.
             ValueError, TypeError: arguments that contradict each other or are of no use.
         """
-        return self._drive(
-            self._request(
+        return self._drive_(
+            self._request_(
                 method, url, params, data, headers, cookies, files, auth, timeout, allow_redirects,
                 proxies, hooks, stream, verify, cert, json, prefetch, config, deadline,
                 return_response, priority, proxy,
@@ -177,7 +177,7 @@ class Client(SessionState, Verbs[Answer], Generic[Answer, Socket, Events]):
         """
         from gofer.listening import AsyncEventStream
 
-        return self._listening(AsyncEventStream(self, url, last_event_id, reconnects, options))
+        return self._listening_(AsyncEventStream(self, url, last_event_id, reconnects, options))
 
     def websocket(
         self,
@@ -209,7 +209,7 @@ class Client(SessionState, Verbs[Answer], Generic[Answer, Socket, Events]):
         """
         from gofer.websocket import AsyncWebSocket
 
-        return self._conversation(
+        return self._conversation_(
             AsyncWebSocket(self, url, subprotocols, compress, max_message, heartbeat, options)
         )
 
@@ -220,7 +220,7 @@ class Client(SessionState, Verbs[Answer], Generic[Answer, Socket, Events]):
         Raises:
             ValueError: it is a `Request`, which has to be prepared first.
         """
-        return self._drive(self._send(request, **options))
+        return self._drive_(self._send_(request, **options))
 
     def prepare_request(self, request: Request) -> PreparedRequest:
         """A `PreparedRequest` of `request` merged over this session, to look at or to change."""
@@ -230,7 +230,7 @@ class Client(SessionState, Verbs[Answer], Generic[Answer, Socket, Events]):
 
     # The road of a request ----------------------------------------------------------------------
 
-    async def _request(
+    async def _request_(
         self,
         method: Any,
         url: Any,
@@ -272,7 +272,7 @@ class Client(SessionState, Verbs[Answer], Generic[Answer, Socket, Events]):
                 }  # fmt: skip
                 left = await after_args_hooks(self, arguments)
                 left.setdefault("deadline", deadline)
-                return await self._request(**left, return_response=return_response)
+                return await self._request_(**left, return_response=return_response)
         if not return_response:
             return Request(
                 method, url, headers, files, data, params, auth, cookies, hooks, json,
@@ -280,41 +280,41 @@ class Client(SessionState, Verbs[Answer], Generic[Answer, Socket, Events]):
                 stream=stream, verify=verify, cert=cert, prefetch=prefetch, config=config,
                 deadline=deadline,
             )  # fmt: skip
-        settings = self._settings
-        if settings is None or self._settings_version != defaults.version:
-            settings = self._make_settings()
+        settings = self._settings_
+        if settings is None or self._settings_version_ != defaults.version:
+            settings = self._make_settings_()
         if not (
             allow_redirects and timeout is None and proxies is None and stream is None
             and verify is None and cert is None and prefetch is None and config is None
             and deadline is None
         ):  # fmt: skip
             settings = settings_for_call(
-                settings, self._timeout, timeout=timeout, allow_redirects=allow_redirects,
+                settings, self._timeout_, timeout=timeout, allow_redirects=allow_redirects,
                 proxies=proxies, stream=stream, verify=verify, cert=cert, prefetch=prefetch,
                 config=config, deadline=deadline,
             )  # fmt: skip
         if settings.safe_mode:
-            call = self._call(
+            call = self._call_(
                 settings, timeout, method, url, params, data, headers, cookies, files, auth, hooks,
                 json,
             )  # fmt: skip
-            return await self._safely(settings, call)
-        if self._goes_by_steps():
-            return self._by_steps(
+            return await self._safely_(settings, call)
+        if self._goes_by_steps_():
+            return self._by_steps_(
                 settings, timeout, method, url, params, data, headers, cookies, files, auth, hooks,
                 json,
             )  # fmt: skip
-        request = self._prepare(
+        request = self._prepare_(
             settings, method, url, params, data, headers, cookies, files, auth, hooks, json
         )
-        response = await (self._road or self._make_road()).chain_for(request)(request)
+        response = await (self._road_ or self._make_road_()).chain_for(request)(request)
         if settings.prefetch:
             await response._load()
         if settings.danger_mode:
             response.raise_for_status()
         return response
 
-    async def _send(
+    async def _send_(
         self,
         request: Any,
         stream: bool | None = None,
@@ -340,7 +340,7 @@ class Client(SessionState, Verbs[Answer], Generic[Answer, Socket, Events]):
         if given is not None:
             request.check_length(given)
         settings = settings_for_call(
-            request.call_settings or self._settings_now(), self._timeout, timeout=timeout,
+            request.call_settings or self._settings_now_(), self._timeout_, timeout=timeout,
             allow_redirects=allow_redirects, proxies=proxies, stream=stream, verify=verify,
             cert=cert, prefetch=prefetch, config=config, deadline=deadline,
         )  # fmt: skip
@@ -355,13 +355,13 @@ class Client(SessionState, Verbs[Answer], Generic[Answer, Socket, Events]):
         if (
             settings.safe_mode and request.call_settings is None
         ):  # else a step of a call, which does
-            return await self._safely(settings, self._exchange(request))
-        response = await self._exchange(request)
+            return await self._safely_(settings, self._exchange_(request))
+        response = await self._exchange_(request)
         if settings.danger_mode and not settings.safe_mode:
             response.raise_for_status()
         return response
 
-    async def _switch(
+    async def _switch_(
         self,
         url: Any,
         fields: Mapping[str, str],
@@ -381,19 +381,19 @@ class Client(SessionState, Verbs[Answer], Generic[Answer, Socket, Events]):
             text = str(url, "utf-8") if isinstance(url, bytes) else str(url)
             url = re.sub(r"(?i)^(\s*)ws(s?):", r"\1http\2:", text)
         options["proxies"] = proxies_from(proxy, options.get("proxies"))
-        settings = settings_for_call(self._settings_now(), self._timeout, **options)
-        request = self._prepare(
+        settings = settings_for_call(self._settings_now_(), self._timeout_, **options)
+        request = self._prepare_(
             settings, "GET", url, params, None, headers, cookies, None, auth, hooks, None
         )
         request.headers.update(fields)
         request.protocol = b"websocket"
-        road = self._road or self._make_road()
+        road = self._road_ or self._make_road_()
         response = await road.chain_for(request, PROTOCOL)(request)
         if settings.prefetch and response._duplex is None:
             await response._load()
         return response
 
-    async def _safely(self, settings: Settings, answer: Coroutine[Any, Any, Any]) -> Any:
+    async def _safely_(self, settings: Settings, answer: Coroutine[Any, Any, Any]) -> Any:
         """What `answer` gives, or for an error a falsy response (config: safe_mode)."""
         try:
             response = await answer
@@ -406,16 +406,16 @@ class Client(SessionState, Verbs[Answer], Generic[Answer, Socket, Events]):
             response.error = error
         return response
 
-    async def _call(self, settings: Settings, timeout: Any, *arguments: Any) -> Any:
+    async def _call_(self, settings: Settings, timeout: Any, *arguments: Any) -> Any:
         """The response to a call."""
-        if self._goes_by_steps():
-            return self._by_steps(settings, timeout, *arguments)
-        return await self._exchange(self._prepare(settings, *arguments))
+        if self._goes_by_steps_():
+            return self._by_steps_(settings, timeout, *arguments)
+        return await self._exchange_(self._prepare_(settings, *arguments))
 
-    async def _exchange(self, request: PreparedRequest) -> Any:
+    async def _exchange_(self, request: PreparedRequest) -> Any:
         """The response to a prepared request; an error names the request."""
         try:
-            response = await (self._road or self._make_road()).chain_for(request)(request)
+            response = await (self._road_ or self._make_road_()).chain_for(request)(request)
             if request.settings.prefetch:
                 await response._load()
         except RequestException as error:
@@ -423,15 +423,15 @@ class Client(SessionState, Verbs[Answer], Generic[Answer, Socket, Events]):
             raise
         return response
 
-    _prepare = prepare  # a method, for the bulk functions add to it
+    _prepare_ = prepare  # a method, for the bulk functions add to it
 
     # Requests' way, which only blocking sessions know -------------------------------------------
 
-    def _goes_by_steps(self) -> bool:
+    def _goes_by_steps_(self) -> bool:
         """True if a step that users can replace is replaced, so that each has to be called."""
         return False
 
-    def _by_steps(self, settings: Settings, timeout: Any, *arguments: Any) -> Any:
+    def _by_steps_(self, settings: Settings, timeout: Any, *arguments: Any) -> Any:
         """The response to a call, by Requests' steps."""
         raise NotImplementedError
 
@@ -442,14 +442,14 @@ class Client(SessionState, Verbs[Answer], Generic[Answer, Socket, Events]):
 
         A session can be used again after that.
         """
-        if self._road is not None:
-            self._road.network.pool.close()
-        while self._kept_roads:
-            self._kept_roads.pop().pool.close()
+        if self._road_ is not None:
+            self._road_.network.pool.close()
+        while self._kept_roads_:
+            self._kept_roads_.pop().pool.close()
 
     def __repr__(self) -> str:
         name = type(self).__name__
-        return f"<{name} {self._road.network.pool!r}>" if self._road else f"<{name}>"
+        return f"<{name} {self._road_.network.pool!r}>" if self._road_ else f"<{name}>"
 
 
 def failed_response(error: Exception, request: Any) -> Response:

@@ -161,7 +161,7 @@ class AsyncEventStream:
             headers.append(("Last-Event-ID", identity))
         options = dict(self._options)
         method = options.pop("method", "GET")
-        response = await self._client._request(
+        response = await self._client._request_(
             method, self._url, headers=headers, stream=True, **options
         )
         self.response = response

@@ -41,10 +41,10 @@ async def after_args_hooks(
     if arguments["auth"] is None:
         arguments["auth"] = session.auth
     if arguments["timeout"] is None:
-        arguments["timeout"] = session._timeout
+        arguments["timeout"] = session._timeout_
 
-    seen: dict[str, Any] = {"headers": Headers(own_headers(session._headers))}
-    ours = {"params": session.params, "proxies": session._proxies, "config": session._config}
+    seen: dict[str, Any] = {"headers": Headers(own_headers(session._headers_))}
+    ours = {"params": session.params, "proxies": session._proxies_, "config": session._config_}
     for name, values in ours.items():
         seen[name] = dict(values) if isinstance(values, Mapping) else {}
     seen["cookies"] = {}  # the jar decides when the URL is known
@@ -57,7 +57,7 @@ async def after_args_hooks(
         seen[name].update(given or {})
         arguments[name] = {k: v for k, v in seen[name].items() if v is not None}
 
-    settings = session._settings_now()
+    settings = session._settings_now_()
     config = arguments["config"]
     if isinstance(config, Mapping) and "hook_errors" in config:
         settings = settings.replace(hook_errors=config["hook_errors"])
@@ -106,11 +106,11 @@ def prepare(
         target = url_with_params(target, session.params, params)
     request._url = target
 
-    session_headers = session._headers
-    shared = session._sent_headers
+    session_headers = session._headers_
+    shared = session._sent_headers_
     if shared is None or session_headers._encoded is not shared._encoded:
         session_headers.encode()
-        shared = session._sent_headers = session_headers.copy()
+        shared = session._sent_headers_ = session_headers.copy()
     request._shared_headers = shared
     if headers or settings.base_headers is not None:
         request.headers = merged_headers(session_headers, headers, settings.base_headers)
@@ -119,7 +119,7 @@ def prepare(
     if cookies is not None:
         request.cookie_overrides = cookies
     if data is not None or files is not None or json is not None:
-        if not session._can_await:
+        if not session._can_await_:
             from gofer.messages.content import refuse_async
 
             refuse_async(data)

@@ -121,26 +121,26 @@ class Session(SessionRedirectMixin, Replaceable, Client[Response, "WebSocket", "
     `close()` lets go of idle connections, and so does dropping it.
     """
 
-    _runtime: Runtime = runtime
-    _drive = staticmethod(runtime.run)
+    _runtime_: Runtime = runtime
+    _drive_ = staticmethod(runtime.run)
 
-    _adapters: Any = None
+    _adapters_: Any = None
 
-    def _conversation(self, socket: "AsyncWebSocket") -> "WebSocket":
+    def _conversation_(self, socket: "AsyncWebSocket") -> "WebSocket":
         from gofer.websocket import WebSocket
 
-        return WebSocket(socket, self._drive)
+        return WebSocket(socket, self._drive_)
 
-    def _listening(self, events: "AsyncEventStream") -> "EventStream":
+    def _listening_(self, events: "AsyncEventStream") -> "EventStream":
         from gofer.listening import EventStream
 
-        return EventStream(events, self._drive)
+        return EventStream(events, self._drive_)
 
-    def _choose_runtime(self, name: str) -> None:
+    def _choose_runtime_(self, name: str) -> None:
         if name == "gevent":
             from gofer.runtime.gevent import runtime as cooperative
 
-            self._runtime = cooperative
+            self._runtime_ = cooperative
         elif name != "blocking":
             raise ValueError(f"runtime is {name!r}: expected 'gevent' or 'blocking'")
 
@@ -156,8 +156,8 @@ class Session(SessionRedirectMixin, Replaceable, Client[Response, "WebSocket", "
         A session can be used again after that.
         """
         super().close()
-        if self._adapters is not None:
-            for adapter in self._adapters.values():
+        if self._adapters_ is not None:
+            for adapter in self._adapters_.values():
                 adapter.close()
 
     # As in Requests -----------------------------------------------------------------------------
@@ -169,11 +169,11 @@ class Session(SessionRedirectMixin, Replaceable, Client[Response, "WebSocket", "
         Raises:
             ValueError: it is a `Request`, which has to be prepared first.
         """
-        if not self._goes_by_steps():
-            return self._drive(self._send(request, **kwargs))  # type: ignore[no-any-return]
+        if not self._goes_by_steps_():
+            return self._drive_(self._send_(request, **kwargs))  # type: ignore[no-any-return]
         from gofer.dropin import steps
 
-        return self._drive(steps.send(self, request, **kwargs))  # type: ignore[no-any-return]
+        return self._drive_(steps.send(self, request, **kwargs))  # type: ignore[no-any-return]
 
     def merge_environment_settings(
         self, url: Any, proxies: Any, stream: Any, verify: Any, cert: Any
@@ -188,7 +188,7 @@ class Session(SessionRedirectMixin, Replaceable, Client[Response, "WebSocket", "
     @property
     def adapters(self) -> Any:
         """The mounted adapters, longest prefix first."""
-        if self._adapters is None:
+        if self._adapters_ is None:
             from collections import OrderedDict
 
             from gofer.dropin.adapters import HTTPAdapter
@@ -196,12 +196,12 @@ class Session(SessionRedirectMixin, Replaceable, Client[Response, "WebSocket", "
             self.adapters = OrderedDict(
                 (prefix, HTTPAdapter._default_of(self)) for prefix in ("https://", "http://")
             )
-        return self._adapters
+        return self._adapters_
 
     @adapters.setter
     def adapters(self, value: Any) -> None:
-        self._adapters = value
-        self._has_steps = True  # whoever looks at an adapter may change it
+        self._adapters_ = value
+        self._has_steps_ = True  # whoever looks at an adapter may change it
 
     def mount(self, prefix: str, adapter: Any) -> None:
         """Send requests whose URL starts with `prefix` by `adapter`; the longest prefix wins."""
@@ -224,19 +224,19 @@ class Session(SessionRedirectMixin, Replaceable, Client[Response, "WebSocket", "
 
     # Requests' way, where a step is replaced ------------------------------------------------------
 
-    def _make_settings(self) -> Settings:
-        if self._replaces_a_step():
-            self._has_steps = True
-        return super()._make_settings()
+    def _make_settings_(self) -> Settings:
+        if self._replaces_a_step_():
+            self._has_steps_ = True
+        return super()._make_settings_()
 
-    def _by_steps(self, settings: Settings, timeout: Any, *arguments: Any) -> Any:
+    def _by_steps_(self, settings: Settings, timeout: Any, *arguments: Any) -> Any:
         from gofer.dropin import steps
 
         return steps.request(self, settings, timeout, *arguments)
 
     @property
-    def _redirect_rules(self) -> Rules:  # type: ignore[override]
-        if not self._replaces_a_step():
+    def _redirect_rules_(self) -> Rules:  # type: ignore[override]
+        if not self._replaces_a_step_():
             return RULES
         from gofer.dropin import steps
 
@@ -254,11 +254,11 @@ class Session(SessionRedirectMixin, Replaceable, Client[Response, "WebSocket", "
 
     def __getstate__(self) -> dict[str, Any]:
         state = super().__getstate__()
-        chosen = vars(self).get("_runtime")
+        chosen = vars(self).get("_runtime_")
         if chosen is not None:
             state["arguments"]["runtime"] = chosen.name
-        if self._adapters is not None:
-            state["adapters"] = self._adapters
+        if self._adapters_ is not None:
+            state["adapters"] = self._adapters_
         return state
 
 

@@ -1,7 +1,10 @@
 """What a session holds: the defaults of its requests, readable and settable, whatever the face.
 
-State: `_settings` is made from everything else when it is first needed, and forgotten when
+State: `_settings_` is made from everything else when it is first needed, and forgotten when
 something it was made from changes. What changes per request travels in the request.
+
+A session's private names end in an underscore, too: people derive clients from it, as from
+Requests' own, that have a `_request`, a `_config` or `_headers` of their own.
 """
 
 import os
@@ -119,21 +122,21 @@ class SessionState:
         Raises:
             ValueError: `prefetch` and `stream` contradict each other, or a value is of no use.
         """
-        self._settings: Settings | None = None
-        self._settings_version = -1
-        self._sent_headers: Headers | None = None
-        self._jar: Any = None
+        self._settings_: Settings | None = None
+        self._settings_version_ = -1
+        self._sent_headers_: Headers | None = None
+        self._jar_: Any = None
         self.alternatives = Alternatives()
-        self._config = Config(config, changed=_forgetting(self))
-        self._headers = default_headers()
-        self._timeout = timeout
-        self._verify = verify
-        self._cert = cert
+        self._config_ = Config(config, changed=_forgetting(self))
+        self._headers_ = default_headers()
+        self._timeout_ = timeout
+        self._verify_ = verify
+        self._cert_ = cert
         if unix_socket is not None and not isinstance(unix_socket, str | os.PathLike):
             raise TypeError(f"unix_socket: got {type(unix_socket).__name__}, expected a path")
-        self._unix_socket = None if unix_socket is None else os.fspath(unix_socket)
+        self._unix_socket_ = None if unix_socket is None else os.fspath(unix_socket)
         if runtime is not None:
-            self._choose_runtime(runtime)
+            self._choose_runtime_(runtime)
         if source_address is not None and not (
             isinstance(source_address, str)
             or (
@@ -145,18 +148,18 @@ class SessionState:
                 f"source_address: got {source_address!r:.60}, expected an address, or"
                 " (address, port)"
             )
-        self._source_address = source_address
-        self._socket_options: tuple[tuple[Any, ...], ...] = ()
-        self._resolve = None
+        self._source_address_ = source_address
+        self._socket_options_: tuple[tuple[Any, ...], ...] = ()
+        self._resolve_ = None
         if socket_options is not None or resolve is not None:
             from gofer.network.addresses import check_resolve, checked_options
 
-            self._socket_options = checked_options(socket_options)
-            self._resolve = check_resolve(resolve)
+            self._socket_options_ = checked_options(socket_options)
+            self._resolve_ = check_resolve(resolve)
         proxies = proxies_from(proxy, proxies)
         self.pins = pins
-        self._proxies: dict[str, Any] = dict(checked_proxies(proxies)) if proxies else {}
-        self._cookie_store: Any = CookieStore()
+        self._proxies_: dict[str, Any] = dict(checked_proxies(proxies)) if proxies else {}
+        self._cookie_store_: Any = CookieStore()
         self.auth = auth
         self.params: Any = {} if params is None else params
         self.hooks: dict[str, Any] = default_hooks()
@@ -165,125 +168,125 @@ class SessionState:
         if headers:
             for name, value in given_fields(headers):
                 if value is None:
-                    self._headers.pop(name, None)
+                    self._headers_.pop(name, None)
                 else:
-                    self._headers[name] = value
+                    self._headers_[name] = value
         if cookies is not None:
             self.cookies = cookies
         if timeout is not None:
             timeouts_from(timeout, Timeouts())  # complain now, not at the first request
         if deadline is not None:
-            self._config["deadline"] = deadline
+            self._config_["deadline"] = deadline
         prefetch = prefetch_from(prefetch, stream)
-        if prefetch is None and "prefetch" not in self._config:
-            prefetch = self._prefetch_default
+        if prefetch is None and "prefetch" not in self._config_:
+            prefetch = self._prefetch_default_
         if prefetch is not None:
-            self._config["prefetch"] = prefetch
+            self._config_["prefetch"] = prefetch
 
     # What a session holds, readable and settable ------------------------------------------------
 
     @property
     def headers(self) -> Headers:
         """Header fields of every request; None as a value leaves a default out."""
-        return self._headers
+        return self._headers_
 
     @headers.setter
     def headers(self, value: "Fields") -> None:
-        self._headers = value if isinstance(value, Headers) else Headers(value)
+        self._headers_ = value if isinstance(value, Headers) else Headers(value)
 
     @property
     def cookies(self) -> "RequestsCookieJar":
         """The cookie jar; a dict or any `http.cookiejar.CookieJar` may be assigned."""
-        if self._jar is None:
+        if self._jar_ is None:
             from gofer.dropin.cookies import RequestsCookieJar
 
-            self._jar = RequestsCookieJar.over(self._cookie_store)
-        return self._jar  # type: ignore[no-any-return]
+            self._jar_ = RequestsCookieJar.over(self._cookie_store_)
+        return self._jar_  # type: ignore[no-any-return]
 
     @cookies.setter
     def cookies(self, value: "Cookies | None") -> None:
         from gofer.dropin.cookies import RequestsCookieJar, store_for
 
-        self._cookie_store = store_for(value)
-        if isinstance(self._cookie_store, CookieStore):
-            self._jar = value if isinstance(value, RequestsCookieJar) else None
+        self._cookie_store_ = store_for(value)
+        if isinstance(self._cookie_store_, CookieStore):
+            self._jar_ = value if isinstance(value, RequestsCookieJar) else None
         else:
-            self._jar = value
-        self._forget_settings()
+            self._jar_ = value
+        self._forget_settings_()
 
     @property
     def config(self) -> Config:
         """Settings of this session; reading one that is not set gives the package default."""
-        return self._config
+        return self._config_
 
     @config.setter
     def config(self, value: Mapping[str, Any]) -> None:
-        self._config = Config(value, changed=_forgetting(self))
-        self._forget_settings()
+        self._config_ = Config(value, changed=_forgetting(self))
+        self._forget_settings_()
 
     @property
     def proxies(self) -> dict[str, Any]:
         """Proxy URLs by `scheme://host`, `scheme`, `all://host` or `all`."""
-        return self._proxies
+        return self._proxies_
 
     @proxies.setter
     def proxies(self, value: "Proxies | None") -> None:
-        self._proxies = value if isinstance(value, dict) else dict(checked_proxies(value or {}))
-        self._forget_settings()
+        self._proxies_ = value if isinstance(value, dict) else dict(checked_proxies(value or {}))
+        self._forget_settings_()
 
     @property
     def timeout(self) -> "Timeout | None":
         """Seconds, (connect, read), or `Timeouts`; None for what `config` says."""
-        return self._timeout
+        return self._timeout_
 
     @timeout.setter
     def timeout(self, value: "Timeout | None") -> None:
         timeouts_from(value, Timeouts())
-        self._timeout = value
-        self._forget_settings()
+        self._timeout_ = value
+        self._forget_settings_()
 
     @property
     def verify(self) -> "Verify":
         """Whom to trust: True, False, a path to certificates, or an `ssl.SSLContext`."""
-        return self._verify
+        return self._verify_
 
     @verify.setter
     def verify(self, value: "Verify") -> None:
-        self._verify = value
-        self._forget_settings()
+        self._verify_ = value
+        self._forget_settings_()
 
     @property
     def cert(self) -> "Cert | None":
         """The client certificate: a path, (certificate, key), or (certificate, key, password)."""
-        return self._cert
+        return self._cert_
 
     @cert.setter
     def cert(self, value: "Cert | None") -> None:
-        self._cert = value
-        self._forget_settings()
+        self._cert_ = value
+        self._forget_settings_()
 
     @property
     def pins(self) -> Any:
         """The certificates or keys that servers must show, by host; None for no such rule."""
-        return self._pins
+        return self._pins_
 
     @pins.setter
     def pins(self, value: Any) -> None:
-        self._pins: Any = None
+        self._pins_: Any = None
         if value is not None:
             from gofer.network.pins import check_pins
 
-            self._pins = check_pins(value)
-        self._forget_settings()
+            self._pins_ = check_pins(value)
+        self._forget_settings_()
 
     @property
     def prefetch(self) -> bool:
         """Whether content is read before a call returns."""
-        return bool(self._config["prefetch"])
+        return bool(self._config_["prefetch"])
 
     @prefetch.setter
     def prefetch(self, value: bool) -> None:
-        self._config["prefetch"] = bool(value)
+        self._config_["prefetch"] = bool(value)
 
     @property
     def stream(self) -> bool:
@@ -292,48 +295,48 @@ class SessionState:
 
     @stream.setter
     def stream(self, value: bool) -> None:
-        self._config["prefetch"] = not value
+        self._config_["prefetch"] = not value
 
     @property
     def max_redirects(self) -> int:
         """How many redirects a call follows; one more is `TooManyRedirects`."""
-        return self._config["max_redirects"]  # type: ignore[no-any-return]
+        return self._config_["max_redirects"]  # type: ignore[no-any-return]
 
     @max_redirects.setter
     def max_redirects(self, value: int) -> None:
-        self._config["max_redirects"] = value
+        self._config_["max_redirects"] = value
 
     @property
     def trust_env(self) -> bool:
         """Whether proxies, netrc and certificates of the environment count."""
-        return bool(self._config["trust_env"])
+        return bool(self._config_["trust_env"])
 
     @trust_env.setter
     def trust_env(self, value: bool) -> None:
-        self._config["trust_env"] = bool(value)
+        self._config_["trust_env"] = bool(value)
 
-    def _choose_runtime(self, name: str) -> None:
+    def _choose_runtime_(self, name: str) -> None:
         """Wait another way than usual."""
         raise ValueError(f"runtime is {name!r}: this kind of session finds out by itself")
 
     # Settings ---------------------------------------------------------------------------------
 
-    _prefetch_default: bool | None = None  # the package's
-    _runtime: Runtime  # how to wait: each face has its own
+    _prefetch_default_: bool | None = None  # the package's
+    _runtime_: Runtime  # how to wait: each face has its own
 
-    def _forget_settings(self) -> None:
-        self._settings = None
+    def _forget_settings_(self) -> None:
+        self._settings_ = None
 
-    def _settings_now(self) -> Settings:
+    def _settings_now_(self) -> Settings:
         """The settings of calls that bring none of their own."""
-        settings = self._settings
-        if settings is None or self._settings_version != defaults.version:
-            settings = self._make_settings()
+        settings = self._settings_
+        if settings is None or self._settings_version_ != defaults.version:
+            settings = self._make_settings_()
         return settings
 
-    def _make_settings(self) -> Settings:
+    def _make_settings_(self) -> Settings:
         common = _common()
-        config = self._config
+        config = self._config_
         changes: dict[str, Any] = {}
         timeouts = common.settings.timeouts
         if config:
@@ -341,7 +344,7 @@ class SessionState:
             if "max_retries" in changes:
                 policy_from(changes["max_retries"])  # complain early
             timeouts = timeouts.replace(**config.own_of(TIMEOUTS))
-        own = self._timeout if self._timeout is not None else config["timeout"]
+        own = self._timeout_ if self._timeout_ is not None else config["timeout"]
         if own is not None:
             timeouts = timeouts_from(own, timeouts)
             deadline = dict.get(config, "deadline")
@@ -350,53 +353,53 @@ class SessionState:
         settings = common.settings.replace(
             **changes,
             base_headers=dict.get(config, "base_headers"),
-            cert=self._cert,
-            cookie_store=self._cookie_store,
-            proxies=self._proxies,
-            pins=self._pins,
-            resolve=self._resolve,
-            socket_options=self._socket_options,
-            source_address=self._source_address,
+            cert=self._cert_,
+            cookie_store=self._cookie_store_,
+            proxies=self._proxies_,
+            pins=self._pins_,
+            resolve=self._resolve_,
+            socket_options=self._socket_options_,
+            source_address=self._source_address_,
             timeouts=timeouts,
-            unix_socket=self._unix_socket,
-            verify=self._verify,
+            unix_socket=self._unix_socket_,
+            verify=self._verify_,
         )
         settings.router = Router(settings)
-        self._settings = settings
-        self._settings_version = common.version
+        self._settings_ = settings
+        self._settings_version_ = common.version
         return settings
 
-    def _limits(self) -> Limits:
+    def _limits_(self) -> Limits:
         """What a peer may make us keep."""
-        return Limits(**_common().limits | self._config.own_of(RESPONSE))
+        return Limits(**_common().limits | self._config_.own_of(RESPONSE))
 
-    def _pool_limits(self) -> PoolLimits:
+    def _pool_limits_(self) -> PoolLimits:
         """How many connections may idle, and how many may be open."""
-        return PoolLimits(**_common().pool_limits | self._config.own_of(POOL))
+        return PoolLimits(**_common().pool_limits | self._config_.own_of(POOL))
 
     def __getstate__(self) -> dict[str, Any]:
         """The arguments that make such a session, and attributes to set: a subclass adds to them by
         `__attrs__`, as in Requests."""
         arguments = {
             "auth": self.auth,
-            "proxies": self._proxies,
+            "proxies": self._proxies_,
             "params": self.params,
-            "verify": self._verify,
-            "cert": self._cert,
-            "timeout": self._timeout,
-            "config": dict(self._config),
-            "unix_socket": self._unix_socket,
-            "source_address": self._source_address,
-            "socket_options": self._socket_options,
-            "resolve": self._resolve,
-            "pins": self._pins,
+            "verify": self._verify_,
+            "cert": self._cert_,
+            "timeout": self._timeout_,
+            "config": dict(self._config_),
+            "unix_socket": self._unix_socket_,
+            "source_address": self._source_address_,
+            "socket_options": self._socket_options_,
+            "resolve": self._resolve_,
+            "pins": self._pins_,
         }
         added = [name for name in self.__attrs__ if name not in SessionState.__attrs__]
         return {
             "arguments": arguments,
-            "headers": dict(self._headers),
+            "headers": dict(self._headers_),
             "hooks": self.hooks,
-            "_cookie_store": self._cookie_store,
+            "_cookie_store_": self._cookie_store_,
             "alternatives": self.alternatives,
             **{name: getattr(self, name, None) for name in added},
         }
@@ -414,7 +417,7 @@ def _forgetting(session: SessionState) -> Callable[[], None]:
     def forget() -> None:
         session = known()
         if session is not None:
-            session._forget_settings()
+            session._forget_settings_()
 
     return forget
 

@@ -79,7 +79,7 @@ class AsyncWebSocket:
         if self._conversation is not None or self.closed is not None:
             return self
         client = self._client
-        self.response = await client._switch(self._url, self._protocol.fields(), **self._options)
+        self.response = await client._switch_(self._url, self._protocol.fields(), **self._options)
         self._conversation = begin(
             self.response, self._protocol, client.network.runtime, self._heartbeat
         )

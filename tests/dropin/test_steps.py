@@ -107,7 +107,7 @@ def test_sessions_that_replace_nothing_take_the_short_way(web: Web) -> None:
     with gofer.Session() as session, gofer.Session() as other:
         other.mount("http://", HTTPAdapter())
         assert session.get(web.url + "/redirect/1").ok
-        assert not session._goes_by_steps()
+        assert not session._goes_by_steps_()
         assert other._goes_by_steps()
 
 

@@ -228,7 +228,7 @@ def test_what_a_session_was_told_survives_pickling(web: Web) -> None:
         pickle.loads(pickle.dumps(first)) as session,
     ):
         assert 200 == session.get("http://a.example/get").status_code
-        route = session._settings_now().router.route(parse("https://a.example/"), None)
+        route = session._settings_now_().router.route(parse("https://a.example/"), None)
         assert ((pins,), ("127.0.0.1", 0)) == (route.pins, route.source_address)
         assert ((socket.SOL_SOCKET, socket.SO_PRIORITY, 3),) == route.socket_options
     with pickle.loads(pickle.dumps(gofer.Session(unix_socket="/nowhere"))) as session:

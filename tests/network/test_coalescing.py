@@ -536,7 +536,7 @@ def test_what_was_misdirected_in_one_bulk_is_known_in_the_next(
             for host in NAMES:
                 url = f"https://{host}:{particular.port}/get"
                 assert [200] == [a.status_code for a in gofer.map([url], session=session)]
-            for road in session._kept_roads:
+            for road in session._kept_roads_:
                 road.pool.close()
     assert 1 == len(particular.refused)
 

@@ -95,7 +95,7 @@ class HTTPAdapter(BaseAdapter):
     @classmethod
     def _default_of(cls, session: Any) -> "HTTPAdapter":
         """The adapter that stands for a session's own network."""
-        config = session._config
+        config = session._config_
         adapter = cls(config["pool_connections"], config["pool_maxsize"], config["max_retries"])
         adapter._session = ref(session)
         return adapter
@@ -217,7 +217,7 @@ class HTTPAdapter(BaseAdapter):
         """The connections it sends by: its own, or those of the session it stands for."""
         session = None if self._session is None else self._session()
         if session is not None:
-            return (session._road or session._make_road()).network  # type: ignore[no-any-return]
+            return (session._road_ or session._make_road_()).network  # type: ignore[no-any-return]
         if self._network is None:
             pool_limits = PoolLimits(
                 self._pool_connections,
@@ -278,7 +278,7 @@ class HTTPAdapter(BaseAdapter):
         """Give `request` the settings that the adapter's wishes come to."""
         settings = request.settings
         if settings is None:
-            settings = sessions.Session()._settings_now()
+            settings = sessions.Session()._settings_now_()
         timeouts = settings.timeouts
         if timeout is not None:
             timeouts = timeouts_from(timeout, Timeouts())

@@ -45,26 +45,26 @@ def remember(session: type) -> None:
 class Replaceable:
     """A session that notices when one of its steps is replaced."""
 
-    _has_steps = False  # one is replaced for good, or adapters are looked at
+    _has_steps_ = False  # one is replaced for good, or adapters are looked at
 
     def __setattr__(self, name: str, value: Any) -> None:
         super().__setattr__(name, value)
         if name in STEPS:
-            super().__setattr__("_has_steps", True)
+            super().__setattr__("_has_steps_", True)
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         if _our_steps is not None and _steps_of(cls) != _our_steps:
-            cls._has_steps = True
+            cls._has_steps_ = True
 
-    def _replaces_a_step(self) -> bool:
+    def _replaces_a_step_(self) -> bool:
         """True if any is replaced, here or in the class; asked seldom, for it looks at all."""
-        return self._has_steps or _steps_of(type(self)) != _our_steps
+        return self._has_steps_ or _steps_of(type(self)) != _our_steps
 
-    def _goes_by_steps(self) -> bool:
+    def _goes_by_steps_(self) -> bool:
         """True if each step has to be called; asked before each request."""
         return (
-            self._has_steps
+            self._has_steps_
             or _patched_steps_of(self.__class__) != _our_patched_steps
             or (watches and any(is_replaced() for is_replaced in watches))  # type: ignore[return-value]
         )

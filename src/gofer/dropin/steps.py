@@ -89,7 +89,7 @@ def request(
 
 def prepare_request(session: Any, request: Any) -> PreparedRequest:
     """`Session.prepare_request`: `request` merged over the session."""
-    settings = session._settings_now()
+    settings = session._settings_now_()
     arguments = request.as_arguments()
     arguments["headers"] = request._headers_to_send() or None
     auth = request.auth
@@ -99,7 +99,7 @@ def prepare_request(session: Any, request: Any) -> PreparedRequest:
     if PreparedRequest._parsed(request.url).scheme not in DEFAULT_PORTS:  # an adapter may know it
         target = PreparedRequest._parsed(request.url, params=request.params)
         arguments.update(url=target, params=None)
-    prepared: PreparedRequest = session._prepare(settings, **arguments)
+    prepared: PreparedRequest = session._prepare_(settings, **arguments)
     for name in [name for name, value in prepared.headers.items() if value is None]:
         del prepared.headers[name]
     if not prepared.has_field("cookie"):
@@ -204,7 +204,7 @@ async def send(session: Any, request: Any, **arguments: Any) -> Any:
         for name in ("stream", "timeout", "verify", "cert", "proxies")
         if name in arguments
     }
-    return await session._send(request, **ours, **shared, adapter_arguments=arguments)
+    return await session._send_(request, **ours, **shared, adapter_arguments=arguments)
 
 
 async def send_by_adapter(request: Any) -> Any:

@@ -127,7 +127,7 @@ def _quietly_next(request: Any, response: Any) -> Any:
 
 
 def _rules(request: Any) -> Rules:
-    return RULES if request.session is None else request.session._redirect_rules
+    return RULES if request.session is None else request.session._redirect_rules_
 
 
 def hop(request: Any, response: Any, rules: Rules | None = None) -> Any:
