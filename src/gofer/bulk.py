@@ -360,9 +360,10 @@ class _Bulk:
     def _begin_more(self) -> None:
         """Begin as many requests as the limits allow."""
         # Not handed out yet: one before them is not done, or they failed at once, all in one turn.
-        kept, most_kept = self._pending if self._ordered else self._done, 4 * self._size
+        if len(self._done) >= 4 * self._size:
+            return
         while self._open < self._size and self._fatal is None:
-            if len(kept) >= most_kept:
+            if self._ordered and len(self._pending) >= 4 * self._size:
                 return
             now = monotonic() if self._interval else 0.0
             if now < self._next_start:
