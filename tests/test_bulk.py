@@ -50,6 +50,27 @@ def test_an_item_that_is_no_request(web: Web, item: Any) -> None:
     assert isinstance(wrong.error, (TypeError, ValueError, gofer.URLRequired))
 
 
+def test_what_was_refused_says_what_it_was() -> None:
+    """A failure can be matched to its input though there never was a request."""
+    request = gofer.Request("GET", "ftp://h/")
+    items = ["no url", b"no bytes", ("GET", "x:y"), {"url": "http://h/", "timeout": -1}, request, 7]
+    responses = gofer.map(items)
+
+    assert ["no url", "no bytes", "x:y", "http://h/", "ftp://h/", None] == [
+        r.url for r in responses
+    ]
+    assert [None, None, None, None, request, None] == [r.request for r in responses]
+
+
+@pytest.mark.parametrize(
+    "one", ["http://h/", b"http://h/", {"url": "http://h/"}, gofer.Request("GET", "http://h/")]
+)
+def test_one_request_is_no_input(one: Any) -> None:
+    """Whoever forgot the list is told at once."""
+    with pytest.raises(TypeError, match="expected an iterable"):
+        gofer.imap(one)
+
+
 def test_an_input_that_raises(web: Web) -> None:
     """What was begun is completed, and the error has the place of the item that did not come."""
 
@@ -59,6 +80,8 @@ def test_an_input_that_raises(web: Web) -> None:
         raise LookupError("no more")
 
     good, missing, failed = gofer.map(items())
+    with pytest.raises(LookupError, match="no more"):
+        gofer.map(items(), on_error="raise")
 
     assert (200, 404, 0) == (good.status_code, missing.status_code, failed.status_code)
     assert isinstance(failed.error, LookupError)

@@ -13,7 +13,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
 from gofer.bulk_clients import BulkClient, KeptRoad, client_for
-from gofer.bulk_input import Input, origin_of, session_of_first, sharing_key
+from gofer.bulk_input import Input, origin_of, session_of_first, sharing_key, url_as_given
 from gofer.client import failed_response
 from gofer.dropin.models import PreparedRequest, Request, Response
 from gofer.precedence import prefetch_from
@@ -73,6 +73,7 @@ def map(  # noqa: A001  (the name of 2012)
 
     Raises:
         ValueError: a limit that is zero or negative.
+        TypeError: `requests` is a single request.
     """
     size = MOST_AT_ONCE if size is None else size
     return list(imap(requests, size, prefetch=prefetch, ordered=True, **options))
@@ -141,6 +142,7 @@ def imap(
 
     Raises:
         ValueError: a limit that is zero or negative.
+        TypeError: `requests` is a single request.
     """
     for name, value in (("size", size), ("per_host", per_host), ("rate", rate),
                         ("rate_per_host", rate_per_host), ("deadline", deadline)):  # fmt: skip
@@ -358,9 +360,10 @@ class _Bulk:
     def _begin_more(self) -> None:
         """Begin as many requests as the limits allow."""
         # Not handed out yet: one before them is not done, or they failed at once, all in one turn.
-        kept, most_kept = self._pending if self._ordered else self._done, 4 * self._size
+        if len(self._done) >= 4 * self._size:
+            return
         while self._open < self._size and self._fatal is None:
-            if len(kept) >= most_kept:
+            if self._ordered and len(self._pending) >= 4 * self._size:
                 return
             now = monotonic() if self._interval else 0.0
             if now < self._next_start:
@@ -377,12 +380,14 @@ class _Bulk:
 
     def _next_item(self) -> _Item | None:
         """The next item that may begin now: one that waited for its host, or a new one."""
-        hosts = self._hosts
+        hosts, source = self._hosts, self._input
         if hosts is not None and hosts.parked:
             item = hosts.take()
             if item is not None:
                 return item
-        while self._input.is_ready() and (hosts is None or hosts.parked < LOOK_AHEAD):
+        while source.is_open and source.pause is None:
+            if hosts is not None and hosts.parked >= LOOK_AHEAD:
+                return None
             item = self._read()
             if item is None or self._is_shared(item):
                 continue
@@ -504,6 +509,9 @@ class _Bulk:
         given = item.given
         request = getattr(error, "request", None)
         result: Any = failed_response(error, request)
+        if request is None:  # refused before it was one
+            result.url = url_as_given(given)
+            result.request = given if isinstance(given, Request | PreparedRequest) else None
         if isinstance(given, Request):
             given.response = result
         if self._exception_handler is not None:

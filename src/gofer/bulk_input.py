@@ -8,7 +8,7 @@ from gofer.dropin.models import PreparedRequest, Request
 from gofer.exceptions import RequestException
 from gofer.messages.url import parse
 
-__all__ = ["Input", "origin_of", "session_of_first", "sharing_key"]
+__all__ = ["Input", "origin_of", "session_of_first", "sharing_key", "url_as_given"]
 
 QUICK = 0.001  # seconds; who takes longer for an item waits for something
 PAUSE = 0.1  # of the time that an item took: the run gets a tenth slower at most
@@ -32,36 +32,35 @@ class Input:
     """
 
     def __init__(self, requests: Iterable[Any]) -> None:
+        if _is_one_request(requests):
+            raise TypeError(
+                f"{type(requests).__name__} is one request, expected an iterable of them: [request]"
+            )
         self.total = len(requests) if isinstance(requests, Sized) else None
         self.is_open = True
+        self.is_slow = not isinstance(requests, list | tuple)
         self.pause: float | None = None
         self._items: Iterator[Any] = iter(requests)
-        self._is_at_hand = isinstance(requests, list | tuple)
-        self._watched = 0 if self._is_at_hand else 1
-
-    @property
-    def is_slow(self) -> bool:
-        return self._watched > 0
-
-    def is_ready(self) -> bool:
-        """True if `read` may be called."""
-        return self.is_open and self.pause is None
+        self._watched = 1  # items until it counts as quick
 
     def read(self) -> Any:
         """The next item. Raises `StopIteration`, and whatever the input raises: it is over then."""
-        if self._is_at_hand:
-            return self._next()
         began = monotonic()
-        item = self._next()
-        now = monotonic()
-        seconds = now - began
+        try:
+            item = next(self._items)
+        except BaseException:
+            self.is_open = False
+            raise
+        seconds = monotonic() - began
         if seconds > QUICK:
+            self.is_slow = True
             # A turn of the run costs a hundredth of QUICK, so there may be as many more of them.
             self._watched = int(seconds / QUICK)
-            self.pause = now + PAUSE * seconds
-        elif self._watched:
+            self.pause = began + (1 + PAUSE) * seconds
+        elif self.is_slow:
             self._watched -= 1
-            self.pause = now
+            self.is_slow = self._watched > 0
+            self.pause = began  # one turn
         return item
 
     def end_pause(self, under_way: int) -> None:
@@ -73,12 +72,12 @@ class Input:
         """Read no more."""
         self.is_open = False
 
-    def _next(self) -> Any:
-        try:
-            return next(self._items)
-        except BaseException:
-            self.is_open = False
-            raise
+
+def _is_one_request(given: Any) -> bool:
+    """True for what would otherwise be read letter by letter, or key by key."""
+    if isinstance(given, dict):  # but one whose keys are URLs is fine
+        return "url" in given
+    return isinstance(given, str | bytes | bytearray | Request | PreparedRequest)
 
 
 def session_of_first(requests: Any) -> Any:
@@ -92,17 +91,28 @@ def origin_of(given: Any) -> Any:
     """The origin an item will be sent to first; None for what is no request."""
     if isinstance(given, PreparedRequest):
         return given.url_parsed.origin
-    url = given
-    if isinstance(given, Request):
-        url = given.url
-    elif isinstance(given, dict):
-        url = given.get("url")
-    elif isinstance(given, (tuple, list)):
-        url = given[1] if len(given) == 2 else None
     try:
-        return parse(url).origin
+        return parse(_url_of(given)).origin
     except (RequestException, TypeError, ValueError):
         return None  # it will fail by itself, with its own error
+
+
+def url_as_given(given: Any) -> str | None:
+    """The URL of an item as text, not looked at; None for what has none."""
+    url = _url_of(given)
+    if isinstance(url, bytes):
+        return url.decode("utf-8", "backslashreplace")
+    return None if url is None or isinstance(url, int | float | set | list | tuple) else str(url)
+
+
+def _url_of(given: Any) -> Any:
+    if isinstance(given, Request | PreparedRequest):
+        return given.url
+    if isinstance(given, dict):
+        return given.get("url")
+    if isinstance(given, tuple | list):
+        return given[1] if len(given) > 1 else None
+    return given
 
 
 def sharing_key(given: Any) -> Any:
