@@ -35,7 +35,7 @@ def test_settings_of_requests_have_types():
     """The annotations of `Settings` are what a session's settings have."""
     annotated = set(inspect.get_annotations(Settings))
 
-    assert annotated == vars(gofer.Session()._settings_now()).keys()
+    assert annotated == vars(gofer.Session()._settings_now_()).keys()
     assert annotated == config.REQUEST.keys() | FROM_ARGUMENTS
 
 
@@ -71,7 +71,7 @@ def test_what_a_route_is_made_of_leads_elsewhere():
 
 def test_a_change_that_leads_elsewhere_is_asked_anew():
     """A call that says such a thing has a router of its own; another shares its session's."""
-    settings = gofer.Session()._settings_now()
+    settings = gofer.Session()._settings_now_()
 
     def router(said: Mapping[str, Any]) -> Any:
         return settings_for_call(settings, None, config=said).router
@@ -113,11 +113,11 @@ def test_a_default_taken_away_is_that_of_the_table(defaults: config.Config):
     del defaults["max_redirects"], defaults["read_timeout"]
     defaults["max_drain"] = defaults["write_timeout"] = None
 
-    settings = gofer.Session()._settings_now()
+    settings = gofer.Session()._settings_now_()
 
     assert (30, 64 * 1024) == (settings.max_redirects, settings.max_drain)
     assert (300, None) == (settings.timeouts.read, settings.timeouts.write)
-    assert 30 == gofer.Session(config={"max_redirects": None})._settings_now().max_redirects
+    assert 30 == gofer.Session(config={"max_redirects": None})._settings_now_().max_redirects
 
 
 def test_every_way_to_change_it_counts():

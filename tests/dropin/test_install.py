@@ -223,7 +223,7 @@ plain.timeout = 3
 plain.config = {{"max_redirects": 5}}
 plain.config["keep_alive"] = False
 assert (3, 5) == (plain.timeout, plain.max_redirects)
-assert (3, False) == (plain._settings_now().timeouts.read, plain._settings_now().keep_alive)
+assert (3, False) == (plain._settings_now_().timeouts.read, plain._settings_now_().keep_alive)
 assert callable(plain.events) and plain.network is not None
 """)
 

@@ -108,7 +108,7 @@ def test_sessions_that_replace_nothing_take_the_short_way(web: Web) -> None:
         other.mount("http://", HTTPAdapter())
         assert session.get(web.url + "/redirect/1").ok
         assert not session._goes_by_steps_()
-        assert other._goes_by_steps()
+        assert other._goes_by_steps_()
 
 
 def test_a_session_that_is_dropped_lets_go_of_its_connections(web: Web) -> None:

@@ -224,7 +224,7 @@ def _is_refused(error: Exception) -> bool:
     """True if it is about the arguments: nothing was sent."""
     if not isinstance(error, RequestException):
         return isinstance(error, ValueError)
-    return isinstance(error, ValueError) and error.request is None
+    return isinstance(error, ValueError) and not getattr(error.request, "sent", False)
 
 
 def _complain(error: Exception) -> None:

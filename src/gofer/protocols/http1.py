@@ -354,7 +354,7 @@ class ResponseReader:
         before = len(self.interim)
         while True:
             end = head.find(b"\r\n\r\n")
-            if end < 0 or head[9:10] not in b"01":
+            if end < 0 or head[9:10] not in (b"0", b"1"):
                 break
             if not re.match(STATUS_LINE, head):
                 self._refuse_head(head)
