@@ -63,12 +63,12 @@ def test_send_options_are_those_of_send():
     """Every argument of `send` has its key."""
     ours = {"self", "request", "adapter_arguments"}
 
-    assert parameters(Client._send) - ours == keys(arguments.SendOptions)
+    assert parameters(Client._send_) - ours == keys(arguments.SendOptions)
 
 
 def test_opening_options_are_those_of_the_opening():
     """Every argument of a WebSocket's opening has its key; its content is read by nobody."""
-    taken = parameters(Client._switch) | parameters(settings_for_call)
+    taken = parameters(Client._switch_) | parameters(settings_for_call)
     ours = NAMED | {"fields", "settings", "session_timeout", "stream", "prefetch"}
 
     assert taken - ours == keys(arguments.OpeningOptions)

@@ -20,7 +20,7 @@ def test_a_deadline_counts_beside_timeouts(said: dict[str, Any]) -> None:
     limits = Timeouts(connect=3)
 
     on_call = for_call(gofer.Session(), timeout=limits, **said)
-    on_session = gofer.Session(timeout=limits, **said)._settings_now()
+    on_session = gofer.Session(timeout=limits, **said)._settings_now_()
 
     assert limits.replace(total=5) == on_call.timeouts == on_session.timeouts
 

@@ -13,7 +13,7 @@ from time import monotonic
 from typing import Any
 
 from gofer.client import Client
-from gofer.dropin.models import PreparedRequest, Response
+from gofer.dropin.models import Response
 from gofer.exceptions import DeadlineExceeded
 from gofer.network.endings import when_dropped
 from gofer.network.exchange import Network
@@ -112,13 +112,6 @@ class HubClient(Client[Any, Any, Any]):
 
     def _drive_(self, coroutine: Any) -> Any:
         return self._runtime_.run(coroutine)
-
-    def _prepare_(self, *arguments: Any, **options: Any) -> PreparedRequest:
-        request = super()._prepare_(*arguments, **options)
-        until = self._until_
-        if until is not None and (request.deadline is None or until < request.deadline):
-            request.deadline = until
-        return request
 
     async def _send_(self, request: Any, *arguments: Any, **options: Any) -> Any:
         request.outer_deadline = self._until_

@@ -69,6 +69,7 @@ class Client(SessionState, Verbs[Answer], Generic[Answer, Socket, Events]):
     _kept_roads_: Any = ()  # what a bulk run leaves to the next: a list of its `KeptRoad`
     _can_await_ = False  # the caller's own coroutines and async iterators, in hooks and content
     _redirect_rules_ = RULES
+    _until_: float | None = None  # when its requests end, whatever their own limits: a run's limit
 
     def _drive_(self, coroutine: Coroutine[Any, Any, Any]) -> Answer:
         """What a call gives its caller: the face's own way to get a coroutine done."""
@@ -304,8 +305,8 @@ class Client(SessionState, Verbs[Answer], Generic[Answer, Socket, Events]):
                 settings, timeout, method, url, params, data, headers, cookies, files, auth, hooks,
                 json,
             )  # fmt: skip
-        request = self._prepare_(
-            settings, method, url, params, data, headers, cookies, files, auth, hooks, json
+        request = prepare(
+            self, settings, method, url, params, data, headers, cookies, files, auth, hooks, json
         )
         response = await (self._road_ or self._make_road_()).chain_for(request)(request)
         if settings.prefetch:
@@ -382,8 +383,8 @@ class Client(SessionState, Verbs[Answer], Generic[Answer, Socket, Events]):
             url = re.sub(r"(?i)^(\s*)ws(s?):", r"\1http\2:", text)
         options["proxies"] = proxies_from(proxy, options.get("proxies"))
         settings = settings_for_call(self._settings_now_(), self._timeout_, **options)
-        request = self._prepare_(
-            settings, "GET", url, params, None, headers, cookies, None, auth, hooks, None
+        request = prepare(
+            self, settings, "GET", url, params, None, headers, cookies, None, auth, hooks, None
         )
         request.headers.update(fields)
         request.protocol = b"websocket"
@@ -410,7 +411,7 @@ class Client(SessionState, Verbs[Answer], Generic[Answer, Socket, Events]):
         """The response to a call."""
         if self._goes_by_steps_():
             return self._by_steps_(settings, timeout, *arguments)
-        return await self._exchange_(self._prepare_(settings, *arguments))
+        return await self._exchange_(prepare(self, settings, *arguments))
 
     async def _exchange_(self, request: PreparedRequest) -> Any:
         """The response to a prepared request; an error names the request."""
@@ -422,8 +423,6 @@ class Client(SessionState, Verbs[Answer], Generic[Answer, Socket, Events]):
             error.request = error.request or request
             raise
         return response
-
-    _prepare_ = prepare  # a method, for the bulk functions add to it
 
     # Requests' way, which only blocking sessions know -------------------------------------------
 

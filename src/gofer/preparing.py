@@ -142,4 +142,7 @@ def prepare(
             request.auth = implied
     if settings.timeouts.total is not None:
         request.deadline = monotonic() + settings.timeouts.total
+    until = session._until_
+    if until is not None and (request.deadline is None or until < request.deadline):
+        request.deadline = until
     return request

@@ -274,7 +274,7 @@ def test_spellings_beside_each_other(proxies: dict[str, str], chosen: str | None
 
 
 def test_a_calls_spelling_counts_before_the_sessions():
-    settings = settings_for_call(gofer.Session(proxies={"https": "1"})._settings_now(), None,
+    settings = settings_for_call(gofer.Session(proxies={"https": "1"})._settings_now_(), None,
                                  proxies={"HTTPS": "2"})  # fmt: skip
     assert "2" == choose_proxy(parse("https://example.com/"), settings.proxies, None)
 

@@ -125,6 +125,8 @@ def test_any_bytes(data: bytes, method: str) -> None:
 @example(b"HTTP/1.1 200 OK\r\nContent-Length: 5, 5\r\n\r\nhello", "GET", [20])
 @example(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\n\r\n\r\n", "GET", [119])
 @example(b"HTTP/1.1 100 Continue\r\n\r\n\r\n\r\n", "GET", [25])
+@example(b"HTTP/1.1 100 Continue\r\n\r\n\r\n\r\nHTTP/1.1 200 OK\r\n", "GET", [34])
+@example(b"HTTP/1.1 100 Continue\r\n\r\n\r\nHTTP/1.1 103 Hints\r\n\r\n" + GOOD, "GET", [25])
 @example(GOOD * 3, "GET", [58])
 @example(GOOD + b"\n", "GET", [58])
 @example(GOOD_CHUNKED + b"\r\n", "GET", [75])

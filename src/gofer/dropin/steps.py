@@ -29,6 +29,7 @@ from gofer.messages.response import Response
 from gofer.messages.url import DEFAULT_PORTS, URL, parse
 from gofer.network.environment import read as read_environment
 from gofer.network.proxies import choose_proxy, merged, proxy_headers
+from gofer.preparing import prepare
 from gofer.stages import Send
 from gofer.stages.auth.netrc import lookup
 from gofer.stages.redirects import Rules, drop_credentials, hop, keeps_credentials, rewind
@@ -99,7 +100,7 @@ def prepare_request(session: Any, request: Any) -> PreparedRequest:
     if PreparedRequest._parsed(request.url).scheme not in DEFAULT_PORTS:  # an adapter may know it
         target = PreparedRequest._parsed(request.url, params=request.params)
         arguments.update(url=target, params=None)
-    prepared: PreparedRequest = session._prepare_(settings, **arguments)
+    prepared = prepare(session, settings, **arguments)
     for name in [name for name, value in prepared.headers.items() if value is None]:
         del prepared.headers[name]
     if not prepared.has_field("cookie"):

@@ -354,8 +354,8 @@ class ResponseReader:
         before = len(self.interim)
         while True:
             end = head.find(b"\r\n\r\n")
-            if end < 0 or head[9:10] not in (b"0", b"1"):
-                break
+            if end < 0 or not head.startswith(b"HTTP/") or head[9:10] not in (b"0", b"1"):
+                break  # what is behind is looked at as if it came later
             if not re.match(STATUS_LINE, head):
                 self._refuse_head(head)
             section, head = head[: end + 4], head[end + 4 :]
