@@ -243,6 +243,7 @@ def test_what_tasks_have_to_say_goes_out_together(
 
 
 @PLAIN_PYTHON
+@pytest.mark.ngh2  # h2 takes minutes for such fields
 @pytest.mark.parametrize(("count", "size"), [(200, 60_000), (1, 900_000)])
 def test_heads_that_do_not_fit_wait_until_the_server_reads(count: int, size: int) -> None:
     """All of them, in whatever pieces the socket takes them; also if it is only one."""
