@@ -106,6 +106,7 @@ def test_results_come_while_the_input_takes_its_time(web: Web) -> None:
     assert [] == unheard
 
 
+@pytest.mark.http1("a handshake takes more than a turn")
 def test_pages_of_an_input_are_sent_before_the_next_page(web: Web) -> None:
     """An input that waits after some quick items finds all of them sent."""
     missing = []
@@ -124,6 +125,7 @@ def test_pages_of_an_input_are_sent_before_the_next_page(web: Web) -> None:
     assert [0, 0, 0] == missing
 
 
+@pytest.mark.http1("a handshake takes more than a turn")
 def test_the_first_is_sent_before_the_second_is_read(web: Web) -> None:
     """Nobody knows yet whether the input will take its time."""
     sent = []

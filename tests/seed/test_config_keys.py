@@ -195,6 +195,7 @@ def test_safe_mode(web: Web, get: Get, what: str) -> None:
     assert [] == list(answer.iter_lines())
 
 
+@pytest.mark.http1("nobody listens")
 @pytest.mark.only_in("blocking", "hub", "gevent")  # adapters are called by synchronous code
 @pytest.mark.parametrize("by_steps", [False, True])
 @pytest.mark.parametrize("on_call", [False, True])
