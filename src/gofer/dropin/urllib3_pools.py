@@ -66,8 +66,9 @@ def _their_retry(max_retries: Any) -> Any:
 
 
 def is_theirs(error: BaseException) -> bool:
-    """True for an error of urllib3's."""
-    return type(error).__module__.partition(".")[0] == "urllib3"
+    """True for an error of urllib3's, under whichever name it was imported first."""
+    module = type(error).__module__
+    return module.removeprefix("gofer.packages.").partition(".")[0] == "urllib3"
 
 
 # By the name of urllib3's class; the first that the error is an instance of counts.
