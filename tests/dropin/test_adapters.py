@@ -281,6 +281,21 @@ def test_a_pool_of_somebody_elses_is_used_as_it_is(web: Web) -> None:
     assert ("one two", "Fine", "utf-8") == (response.text, response.reason, response.encoding)
 
 
+@pytest.mark.parametrize("module", ["urllib3", "gofer.packages.urllib3"])
+def test_errors_of_urllib3_become_ours(module: str) -> None:
+    """Whichever name it was imported by first; its classes are told by theirs."""
+    error = type("SSLError", (Exception,), {"__module__": f"{module}.exceptions"})
+
+    class Broken:
+        def stream(self, *_arguments: Any, **_options: Any) -> Any:
+            raise error
+
+    response = gofer.models.Response()
+    response.raw = Broken()
+    with pytest.raises(gofer.exceptions.SSLError):
+        next(response.iter_content(10))
+
+
 def test_content_cut_short_behind_an_adapter() -> None:
     """The errors of the network pass as they are."""
     script = always(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nfour", close=True)
