@@ -12,7 +12,7 @@ import pytest
 
 import gofer
 from gofer import exceptions
-from servers.raw import Peer, always, response, serve
+from servers.raw import Peer, Server, always, response, serve
 
 # Name: the classes it has to be a subclass of, as users of Requests catch them.
 TREE: dict[str, tuple[type[Any], ...]] = {
@@ -242,17 +242,19 @@ def test_the_callers_own_error_comes_from_what_he_did(session: gofer.Session) ->
 def test_a_cancelled_call_comes_from_nothing() -> None:
     """Nor does its cancelling come from itself, by `cancel()` or by a limit of asyncio's."""
 
-    async def main(url: str) -> list[BaseException]:
+    async def main(server: Server) -> list[BaseException]:
         async with gofer.AsyncSession() as session:
             with pytest.raises(TimeoutError) as caught:
-                await asyncio.wait_for(session.get(url), 0.05)
-            task = asyncio.ensure_future(session.get(url))
-            await asyncio.sleep(0.05)
+                await asyncio.wait_for(session.get(server.url), 0.05)
+            before = server.accepted
+            task = asyncio.ensure_future(session.get(server.url))
+            while server.accepted == before:
+                await asyncio.sleep(0.001)
             task.cancel()
             with pytest.raises(asyncio.CancelledError) as cancelled:
                 await task
         return [caught.value, cancelled.value]
 
     with serve(Peer.wait_closed) as server:
-        for error in asyncio.run(main(server.url)):
+        for error in asyncio.run(main(server)):
             chain(error)

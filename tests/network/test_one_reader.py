@@ -6,25 +6,8 @@ from typing import Any
 
 import pytest
 
+from by_hand import Event, Suspended, step
 from gofer.network.one_reader import OneReader
-
-
-class Suspended:
-    """What a leaf awaits: it goes on when the test does."""
-
-    def __await__(self) -> Any:
-        return (yield self)
-
-
-class Event:
-    def __init__(self) -> None:
-        self.is_set = False
-
-    def set(self) -> None:
-        self.is_set = True
-
-    async def wait(self, _deadline: float | None) -> None:
-        await Suspended()
 
 
 class Letters(OneReader):
@@ -77,15 +60,6 @@ class Letters(OneReader):
     def _why(self) -> Exception:
         assert self.error is not None
         return self.error
-
-
-def step(coroutine: Coroutine[Any, Any, None]) -> bool:
-    """Go on with `coroutine` until it waits again; True if that was its end."""
-    try:
-        coroutine.send(None)
-    except StopIteration:
-        return True
-    return False
 
 
 @pytest.fixture

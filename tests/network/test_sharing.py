@@ -1,34 +1,17 @@
 """network/sharing.py: the reader's role is never lost. Coroutines are driven by hand, step by step."""
 
-from collections.abc import Coroutine, Iterable
+from collections.abc import Iterable
 from time import monotonic
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from by_hand import Event, Suspended, step
 from gofer.network.sharing import SharedStream, is_over
 from gofer.protocols.streams import ResponseStream
 
 REFUSED = 7
-
-
-class Suspended:
-    """What a leaf awaits: it goes on when the test does."""
-
-    def __await__(self) -> Any:
-        return (yield self)
-
-
-class Event:
-    def __init__(self) -> None:
-        self.is_set = False
-
-    def set(self) -> None:
-        self.is_set = True
-
-    async def wait(self, _deadline: float | None) -> None:
-        await Suspended()
 
 
 class Wire:
@@ -75,15 +58,6 @@ class Connection(SharedStream):
         return self.events[-1]
 
     def _settle_locked(self) -> None: ...
-
-
-def step(coroutine: Coroutine[Any, Any, Any]) -> bool:
-    """Go on with `coroutine` until it waits again; True if that was its end."""
-    try:
-        coroutine.send(None)
-    except StopIteration:
-        return True
-    return False
 
 
 class Line:
